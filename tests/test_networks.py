@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from wgan.networks import Critic, Generator
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_generator_draws_images_between_minus_one_and_one(channels):
+    images = Generator(latent_dim=7, channels=channels)(tf.random.normal([5, 7], seed=1)).numpy()
+    assert images.shape == (5, 32, 32, channels)
+    assert np.abs(images).max() <= 1
+
+
+def test_parameter_counts_are_those_of_the_article():
+    generator, critic = Generator(), Critic()
+    generator(tf.zeros([1, 100]))
+    critic(tf.zeros([1, 32, 32, 3]))
+    dense, convolutions = 100 * 2048, 25 * (128 * 128 + 128 * 64 + 64 * 32 + 32 * 3)
+    normalised = 2048 + 128 + 64 + 32
+    count = lambda variables: sum(int(np.prod(variable.shape)) for variable in variables)
+    assert count(generator.trainable_variables) == dense + convolutions + 2 * normalised
+    assert count(generator.non_trainable_variables) == 2 * normalised
+    kernels, biases = 25 * (3 * 32 + 32 * 64 + 64 * 128 + 128 * 128), 32 + 64 + 128 + 128
+    assert count(critic.trainable_variables) == kernels + biases + 4 * 4 * 128 + 1
+    assert critic.non_trainable_variables == []
+
+
+def test_generator_normalises_by_the_batch_only_in_training():
+    generator = Generator(latent_dim=4)
+    latents = tf.random.normal([6, 4], seed=2)
+    alone = generator(latents[:1]).numpy()
+    np.testing.assert_allclose(generator(latents).numpy()[:1], alone, atol=1e-5)
+    in_training = generator(latents, training=True).numpy()
+    assert np.abs(in_training[:1] - alone).max() > 1e-3
+
+
+def test_moving_statistics_have_the_momenta_of_the_article():
+    generator = Generator(latent_dim=4)
+    generator(tf.random.normal([6, 4], seed=3), training=True)
+    for norm, momentum in ((generator.norm_1, 0.8), (generator.norm_2, 0.99), (generator.norm_3, 0.8),
+                           (generator.norm_4, 0.99)):
+        assert norm.momentum == momentum
+        assert np.abs(norm.moving_mean.numpy()).max() > 0
+        moved = norm.moving_variance.numpy()  # starts at 1, takes (1 - momentum) of the batch's variance
+        assert np.all(moved >= momentum - 1e-6)
+
+
+def test_critic_scores_each_image_alone_and_without_bound():
+    critic = Critic()
+    images = tf.random.uniform([6, 32, 32, 3], -1, 1, seed=4)
+    logits = critic(images).numpy()
+    assert logits.shape == (6,)
+    np.testing.assert_allclose(critic(images[2:3]).numpy(), logits[2:3], rtol=1e-4, atol=1e-6)
+    critic.dense.kernel.assign(critic.dense.kernel * 1e4)
+    np.testing.assert_allclose(critic(images).numpy(), logits * 1e4, rtol=1e-3, atol=1e-2)
+    assert np.abs(critic(images).numpy()).max() > 10
+
+
+def test_critic_dropout_follows_its_seed_and_is_off_without_one():
+    critic = Critic(channels=1)
+    images = tf.random.uniform([4, 32, 32, 1], -1, 1, seed=5)
+    with_seed = lambda number: critic(images, dropout_seed=tf.constant([number, 0], tf.int64)).numpy()
+    np.testing.assert_array_equal(with_seed(1), with_seed(1))
+    assert np.abs(with_seed(1) - with_seed(2)).max() > 0
+    np.testing.assert_array_equal(critic(images).numpy(), critic(images).numpy())

@@ -1,0 +1,97 @@
+import numpy as np
+import tensorflow as tf
+
+from wgan import objectives
+from wgan.gan import WGANGP
+from wgan.networks import Critic, Generator
+
+
+def test_signs_are_those_of_the_paper():
+    real, fake = tf.constant([3.0, 5.0]), tf.constant([1.0, -2.0])
+    assert float(objectives.wasserstein_estimate(real, fake)) == 4.5
+    assert float(objectives.generator_loss(fake)) == 0.5
+
+
+def test_interpolates_take_one_weight_per_image():
+    reals, fakes = tf.ones([3, 2, 2, 1]), tf.zeros([3, 2, 2, 1])
+    weights = tf.reshape(tf.constant([0.0, 0.25, 1.0]), [3, 1, 1, 1])
+    points = objectives.interpolate(reals, fakes, weights).numpy()
+    for point, expected in zip(points, (0, 0.25, 1)):
+        np.testing.assert_array_equal(point, np.full([2, 2, 1], expected))
+
+
+def test_norms_are_per_image_and_penalty_is_a_mean():
+    gradients = np.random.default_rng(0).normal(size=[4, 5, 5, 3]).astype("float32")
+    norms = objectives.gradient_norms(tf.constant(gradients)).numpy()
+    expected = [np.sqrt(sum(float(value) ** 2 for value in gradient.flat)) for gradient in gradients]
+    np.testing.assert_allclose(norms, expected, rtol=1e-6)
+    penalty = float(objectives.gradient_penalty(tf.constant(norms)))
+    np.testing.assert_allclose(penalty, np.mean([(norm - 1) ** 2 for norm in expected]), rtol=1e-5)
+
+
+def test_zero_gradient_has_a_finite_penalty_and_a_finite_slope():
+    gradients = tf.Variable(tf.zeros([2, 4, 4, 3]))
+    with tf.GradientTape() as tape:
+        penalty = objectives.gradient_penalty(objectives.gradient_norms(gradients))
+    assert float(penalty) == 1.0
+    np.testing.assert_array_equal(tape.gradient(penalty, gradients).numpy(), 0)
+
+
+def _gan_and_batch(seed=0):
+    """A double-precision GAN with a batch of two, away from its initial point."""
+    rng = np.random.default_rng(seed)
+    gan = WGANGP(Generator(latent_dim=4), Critic(), gradient_penalty_weight=10.0)
+    reals, fakes = rng.uniform(-1, 1, [2, 2, 32, 32, 3])
+    weights = rng.uniform(size=[2, 1, 1, 1])
+    gan.critic(reals)
+    for variable in gan.critic.trainable_variables:  # biases too
+        variable.assign_add(rng.normal(scale=0.02, size=variable.shape))
+    return gan, rng, (tf.constant(reals), tf.constant(fakes), tf.constant(weights))
+
+
+def test_critic_gradients_match_finite_differences(float64):
+    gan, rng, (reals, _, _) = _gan_and_batch()
+    gradients = gan.critic_gradients(reals).numpy()
+    assert gradients.dtype == np.float64
+    for image in range(2):
+        direction = np.zeros(reals.shape)
+        direction[image] = rng.normal(size=reals.shape[1:])
+        ahead, behind = gan.critic(reals + 1e-6 * direction), gan.critic(reals - 1e-6 * direction)
+        slopes = (ahead - behind).numpy() / 2e-6
+        np.testing.assert_allclose(slopes[image], np.sum(gradients * direction), rtol=1e-5)
+        assert slopes[1 - image] == 0  # a logit depends on its own image alone
+
+
+def test_critic_loss_and_its_gradients_match_finite_differences(float64):
+    gan, rng, batch = _gan_and_batch(seed=1)
+    variables = gan.critic.trainable_variables
+    loss = lambda: gan.critic_loss(*batch, dropout_seed=None)[0]
+    with tf.GradientTape() as tape:
+        value = loss()
+    gradients = tape.gradient(value, variables)
+    for variable, gradient in zip(variables, gradients):
+        direction = tf.constant(rng.normal(size=variable.shape))
+        step = 1e-6 / np.sqrt(np.prod(variable.shape))
+        variable.assign_add(step * direction)
+        ahead = float(loss())
+        variable.assign_sub(2 * step * direction)
+        behind = float(loss())
+        variable.assign_add(step * direction)
+        np.testing.assert_allclose((ahead - behind) / (2 * step), float(tf.reduce_sum(gradient * direction)),
+                                   rtol=1e-4, atol=1e-6, err_msg=variable.path)
+
+
+def test_critic_loss_is_the_formula_of_the_paper(float64):
+    gan, _, (reals, fakes, weights) = _gan_and_batch(seed=2)
+    loss, logs = gan.critic_loss(reals, fakes, weights, dropout_seed=None)
+    points = weights * reals + (1 - weights) * fakes
+    penalties = []
+    for point in points:  # the naive form: one image at a time
+        with tf.GradientTape() as tape:
+            tape.watch(point)
+            logit = gan.critic(point[None])[0]
+        penalties.append((np.linalg.norm(tape.gradient(logit, point).numpy()) - 1) ** 2)
+    expected = np.mean(gan.critic(fakes) - gan.critic(reals)) + 10 * np.mean(penalties)
+    np.testing.assert_allclose(float(loss), expected, rtol=1e-10)
+    np.testing.assert_allclose(float(logs["wasserstein_estimate"]),
+                               np.mean(gan.critic(reals)) - np.mean(gan.critic(fakes)), rtol=1e-10)

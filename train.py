@@ -1,0 +1,45 @@
+"""Trains a Wasserstein GAN with gradient penalty on one class of images.
+
+    python train.py --label 7 --epochs 12000
+"""
+
+import dataclasses
+import os
+
+from wgan import cli
+from wgan.config import TrainingConfig, value_type
+
+# TensorFlow reads this when it is imported: its start-up notes would bury ours.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def define_flags():
+    """One flag per field of the configuration, and the two that concern this call alone."""
+    groups = cli.FlagGroups("Trains a WGAN-GP on one class of CIFAR-10. The same command again continues "
+                            "where the last one stopped.")
+    for field in dataclasses.fields(TrainingConfig):
+        groups.define(field.metadata["group"], field.name, value_type(field), field.default,
+                      _with_choices(field))
+    groups.define("Files", "fresh", bool, False, "Start over; says which files of an earlier run it replaces.")
+    groups.define("This call", "dry_run", bool, False,
+                  "Print the resolved configuration, the size of the data, networks and files; then exit.")
+    return groups
+
+
+def _with_choices(field):
+    choices = field.metadata["choices"]
+    return f"One of {', '.join(choices)}. {field.metadata['help']}" if choices else field.metadata["help"]
+
+
+def main(argv):
+    define_flags().parse(argv)
+    config = TrainingConfig(**{field.name: cli.FLAGS[field.name].value
+                               for field in dataclasses.fields(TrainingConfig)})
+    config.check()
+
+    from wgan.launch import launch  # the configuration is sound: now slower imports may begin
+    return launch(config, fresh=cli.FLAGS.fresh, dry_run=cli.FLAGS.dry_run)
+
+
+if __name__ == "__main__":
+    cli.run(main)

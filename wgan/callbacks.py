@@ -1,0 +1,164 @@
+"""What watches a run: each a Keras callback that writes or shows something and changes nothing.
+
+Keras counts epochs from 0; everything that a user sees counts from 1.
+"""
+
+import signal
+import sys
+import threading
+import time
+
+import keras
+import tensorflow as tf
+from tqdm import tqdm
+
+from wgan import checkpoints, images, randomness
+from wgan.curves import draw_curves
+from wgan.history import append_csv_row
+from wgan.randomness import Purpose
+
+
+class HistoryWriter(keras.callbacks.Callback):
+    """Adds each epoch's figures to the history and to its CSV file."""
+
+    def __init__(self, history, path, writer):
+        super().__init__()
+        self._history, self._path, self._writer = history, path, writer
+
+    def on_train_begin(self, logs=None):
+        self._history.write_csv(self._path)  # without the rows that came after the restored state
+        self._last_end = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs):
+        now = time.monotonic()
+        row = self._history.append(epoch + 1, logs, now - self._last_end)
+        self._last_end = now
+        self._writer.submit(append_csv_row, self._path, row)
+
+
+class SampleGrids(keras.callbacks.Callback):
+    """Draws the same 16 latents every few epochs, as a 4x4 grid."""
+
+    def __init__(self, config, writer):
+        super().__init__()
+        self._config, self._writer = config, writer
+
+    def on_train_begin(self, logs=None):
+        seed = randomness.stream(self._config.seed, 0, Purpose.PREVIEW_LATENTS)
+        self._latents = randomness.normal([16, self._config.latent_dim], seed)
+        self._draw = tf.function(lambda latents: self.model.generator(latents, training=False))
+
+    def on_epoch_end(self, epoch, logs=None):
+        number = epoch + 1
+        if number % self._config.sample_every == 0 or number == self._config.epochs:
+            samples = self._draw(self._latents).numpy()
+            self._writer.submit(_save_grid, self._config.sample_dir, number, samples)
+
+
+def _save_grid(sample_dir, epoch, samples):
+    grid = images.image_grid(images.to_uint8(samples), columns=4)
+    images.save_png(images.sample_path(sample_dir, epoch), grid)
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves the whole state every few minutes and at the end, in the writer's thread."""
+
+    def __init__(self, config, twin, history, curves_path, writer):
+        super().__init__()
+        self._folder, self._seconds = config.checkpoint_dir, 60 * config.checkpoint_minutes
+        self._twin, self._history, self._curves_path = twin, history, curves_path
+        self._writer = writer
+        self._writing = threading.Event()
+
+    def on_train_begin(self, logs=None):
+        self._last_start = time.monotonic()
+        self._saved_epoch = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        due = time.monotonic() - self._last_start >= self._seconds
+        if due and not self._writing.is_set():  # a slow disk gets fewer checkpoints, not a queue of them
+            self._save(epoch + 1)
+        self._last_epoch = epoch + 1
+
+    def on_train_end(self, logs=None):
+        if self._last_epoch != self._saved_epoch:
+            self._save(self._last_epoch)
+
+    def _save(self, epoch):
+        self._last_start, self._saved_epoch = time.monotonic(), epoch
+        self._writing.set()
+        self._writer.submit(self._write, checkpoints.take_snapshot(self.model), epoch, self._history.to_array())
+
+    def _write(self, snapshot, epoch, history_array):
+        try:
+            checkpoints.write_checkpoint(self._folder, self._twin, snapshot, epoch, history_array)
+            draw_curves(history_array, self._curves_path)
+        finally:
+            self._writing.clear()
+
+
+class Progress(keras.callbacks.Callback):
+    """A progress bar on a terminal; elsewhere a line at the start, at the end and every half minute."""
+
+    SECONDS_BETWEEN_LINES = 30
+
+    def __init__(self, first_epoch, last_epoch):
+        super().__init__()
+        self._first_epoch, self._last_epoch = first_epoch, last_epoch
+        self._on_terminal = sys.stderr.isatty()
+
+    def on_train_begin(self, logs=None):
+        self._bar = tqdm(total=self._last_epoch, initial=self._first_epoch - 1, unit="epoch",
+                         disable=not self._on_terminal, dynamic_ncols=True, smoothing=0.05)
+        self._start = self._last_line = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs):
+        number, now = epoch + 1, time.monotonic()
+        self._bar.set_postfix_str(f"Wasserstein estimate {logs['wasserstein_estimate']:.2f}", refresh=False)
+        self._bar.update()
+        line_due = (number in (self._first_epoch, self._last_epoch)
+                    or now - self._last_line >= self.SECONDS_BETWEEN_LINES)
+        if line_due and not self._on_terminal:
+            self._last_line = now
+            print(self._line(number, logs, now - self._start), flush=True)
+
+    def on_train_end(self, logs=None):
+        self._bar.close()
+
+    def _line(self, number, logs, elapsed):
+        per_epoch = elapsed / (number - self._first_epoch + 1)
+        left = tqdm.format_interval(per_epoch * (self._last_epoch - number))
+        return (f"epoch {number}/{self._last_epoch}  {1 / per_epoch:.2f} epochs/s  "
+                f"Wasserstein estimate {logs['wasserstein_estimate']:.2f}  {left} left")
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """Ctrl-C and the system's requests to stop: the epoch is finished, then everything is saved.
+
+    `signal_number` tells which came, or None. A second one ends the program at once.
+    """
+
+    SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+    def __init__(self):
+        super().__init__()
+        self.signal_number = None
+        self._earlier = {}
+
+    def on_train_begin(self, logs=None):
+        if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
+            self._earlier = {number: signal.signal(number, self._stop) for number in self.SIGNALS}
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.signal_number is not None:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        for number, handler in self._earlier.items():
+            signal.signal(number, handler)
+
+    def _stop(self, number, frame):
+        self.signal_number = number
+        for other in self.SIGNALS:
+            signal.signal(other, signal.SIG_DFL)
+        print("\nstopping after this epoch; once more to stop without saving", file=sys.stderr, flush=True)

@@ -1,0 +1,134 @@
+"""Weights for people, and the one file from which a run continues.
+
+`training_state.weights.h5` is Keras's own weights format (networks and both optimizers) with the epoch,
+the history and a checksum beside it. The state before it is kept until the next one has been written and
+read back.
+"""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+
+import h5py
+
+from wgan import files
+from wgan.errors import UserError
+from wgan.history import History
+
+GENERATOR_FILE = "generator.weights.h5"
+CRITIC_FILE = "critic.weights.h5"
+STATE_FILE = "training_state.weights.h5"
+PREVIOUS_STATE_FILE = "training_state.previous.weights.h5"
+FILES = (GENERATOR_FILE, CRITIC_FILE, STATE_FILE, PREVIOUS_STATE_FILE)
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """A state file that is whole: where it is, and how far its run had come."""
+
+    path: pathlib.Path
+    epoch: int
+    history: History
+
+
+def take_snapshot(gan):
+    """Copies all that training changes, in a few milliseconds: a list of numpy arrays."""
+    return [variable.numpy() for variable in _state_variables(gan)]
+
+
+def write_checkpoint(folder, twin, snapshot, epoch, history_array):
+    """Writes state and weights; can run in another thread than the training.
+
+    Args:
+        folder: where to.
+        twin: a GAN like the one in training, used by nobody else: Keras saves from live variables, and
+            those of the GAN in training change while a file is being written.
+        snapshot: what `take_snapshot` gave.
+        epoch: the number of epochs behind it.
+        history_array: float64 [epoch, columns].
+    """
+    folder = pathlib.Path(folder)
+    for variable, value in zip(_state_variables(twin), snapshot, strict=True):
+        variable.assign(value)
+    _write_state(folder, twin, epoch, history_array)
+    for network, name in ((twin.generator, GENERATOR_FILE), (twin.critic, CRITIC_FILE)):
+        with files.atomic_path(folder / name) as temporary:
+            network.save_weights(temporary)
+
+
+def newest_state(folder):
+    """Finds the newest state that is whole.
+
+    Returns:
+        A `State`, or None where the folder has no state at all.
+
+    Raises:
+        UserError: there are states, but none can be read; or weights without a state.
+    """
+    paths = [pathlib.Path(folder, name) for name in (STATE_FILE, PREVIOUS_STATE_FILE)]
+    present = [path for path in paths if path.exists()]
+    for path in present:
+        found = _read_state(path)
+        if found is not None:
+            return found
+    if present:
+        raise UserError(f"{' and '.join(map(str, present))} cannot be read or are damaged; restore a copy, "
+                        "or start over with --fresh")
+    weights = pathlib.Path(folder, GENERATOR_FILE)
+    if weights.exists():
+        raise UserError(f"{weights} is there but {STATE_FILE} is not, so the run cannot be continued; restore it, "
+                        "or start over with --fresh (and --init_from a copy of the weights)")
+    return None
+
+
+def restore(gan, path):
+    """Puts a state that `newest_state` found into the GAN in training."""
+    try:
+        gan.load_weights(path)
+    except (ValueError, KeyError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{path} does not fit this version's networks ({reason}); continue the run with the "
+                        "version that began it, or start over with --fresh") from error
+
+
+def _write_state(folder, twin, epoch, history_array):
+    state, previous = folder / STATE_FILE, folder / PREVIOUS_STATE_FILE
+    with files.atomic_path(state) as temporary:
+        twin.save_weights(temporary)
+        with h5py.File(temporary, "r+") as file:
+            file.create_dataset("history", data=history_array)
+            file.attrs["epoch"] = epoch
+            file.attrs["sha256"] = _digest(file)
+        if _read_state(temporary) is None:
+            raise OSError(f"{temporary} could not be read back after it was written")
+        if state.exists():
+            os.replace(state, previous)
+
+
+def _read_state(path):
+    """The `State` in a file, or None where it is damaged."""
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs["sha256"] != _digest(file):
+                return None
+            return State(path, int(file.attrs["epoch"]), History(file["history"][:]))
+    except (OSError, KeyError, ValueError, RuntimeError):  # as h5py answers damaged files
+        return None
+
+
+def _digest(file):
+    """sha256 over the epoch and every dataset: its name, type, shape and bytes."""
+    datasets = {}
+    file.visititems(lambda name, item: datasets.update({name: item}) if isinstance(item, h5py.Dataset) else None)
+    digest = hashlib.sha256(str(int(file.attrs["epoch"])).encode())
+    for name in sorted(datasets):
+        values = datasets[name][()]
+        digest.update(f"{name} {values.dtype} {values.shape}".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def _state_variables(gan):
+    """All variables that training changes, in a fixed order."""
+    return [*gan.variables, *gan.generator_optimizer.variables, *gan.critic_optimizer.variables]

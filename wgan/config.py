@@ -1,0 +1,138 @@
+"""Everything that decides a run's result, in one frozen dataclass.
+
+Each field is declared once, with its default, bounds and help; the command line's flags, the JSON that
+is stored with a run, and the check of a resumed run against it are all made from these declarations.
+"""
+
+import dataclasses
+import math
+import typing
+
+from wgan.errors import UserError
+
+DATASET_NAMES = ("cifar10", "mnist", "fashion_mnist", "digits", "folder")
+SPLIT_NAMES = ("all", "train")
+
+GROUPS = ("Data", "Training", "Files", "Reproducibility")
+
+
+def option(default, group, help_text, *, decides_result, choices=None, at_least=None, above=None, below=None):
+    """A field of `TrainingConfig`.
+
+    Args:
+        default: value when nothing is given.
+        group: one of `GROUPS`, the heading under which the help shows it.
+        help_text: one or two sentences for the help.
+        decides_result: whether another value gives another result, so that a resumed run must keep it.
+        choices: the values allowed, or None.
+        at_least, above, below: bounds of a number, or None (`below` and `above` exclude the bound).
+    """
+    metadata = dict(group=group, help=help_text, decides_result=decides_result,
+                    choices=choices, at_least=at_least, above=above, below=below)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """One training run. `check()` says whether its values make sense; nothing else may be assumed."""
+
+    label: str | None = option(
+        None, "Data", "What to train on: a class number, a class name (horse), or all for one GAN on every "
+        "class. Default: horse with cifar10, all elsewhere.", decides_result=True)
+    dataset: str = option(
+        "cifar10", "Data", "digits needs no download; folder is your own pictures in --data_dir.",
+        decides_result=True, choices=DATASET_NAMES)
+    data_dir: str | None = option(
+        None, "Data", "Where the data already is: the official cifar-10-python.tar.gz or its unpacked folder, "
+        "MNIST's IDX files, or your pictures. Default: Keras's verified download.", decides_result=False)
+    split: str = option(
+        "all", "Data", "all takes training and test images together; train leaves the test images out.",
+        decides_result=True, choices=SPLIT_NAMES)
+
+    epochs: int = option(
+        12000, "Training", "Total number of epochs, earlier sessions of the run counted in. An epoch is "
+        "--critic_steps critic updates and one generator update.", decides_result=False, at_least=1)
+    batch_size: int = option(
+        256, "Training", "Images per update.", decides_result=True, at_least=2)
+    critic_steps: int = option(
+        5, "Training", "Critic updates per generator update.", decides_result=True, at_least=1, below=256)
+    learning_rate: float = option(
+        2e-4, "Training", "Adam's learning rate, for both networks.", decides_result=True, above=0, below=1)
+    beta_1: float = option(
+        0.5, "Training", "Adam's decay of the mean of the gradients.", decides_result=True, at_least=0, below=1)
+    beta_2: float = option(
+        0.9, "Training", "Adam's decay of the mean of their squares.", decides_result=True, at_least=0, below=1)
+    latent_dim: int = option(
+        100, "Training", "Length of the generator's input.", decides_result=True, at_least=1)
+    gradient_penalty_weight: float = option(
+        10.0, "Training", "Weight of the gradient penalty (lambda in the paper).",
+        decides_result=True, at_least=0)
+    init_from: str | None = option(
+        None, "Training", "Start from trained weights: a checkpoint folder, or its generator file with the "
+        "critic's beside it.", decides_result=True)
+
+    checkpoint_dir: str = option(
+        "checkpoints", "Files", "Weights, training state, history and configuration.", decides_result=False)
+    sample_dir: str = option(
+        "samples", "Files", "Grids of samples.", decides_result=False)
+    sample_every: int = option(
+        1, "Files", "Epochs between two grids.", decides_result=False, at_least=1)
+    checkpoint_minutes: float = option(
+        2.0, "Files", "Minutes between two checkpoints; 0 saves after every epoch. The end of a run and "
+        "Ctrl-C save too.", decides_result=False, at_least=0)
+
+    seed: int = option(
+        0, "Reproducibility", "The same seed on the same machine gives the same weights to the bit "
+        "(on a GPU with --deterministic).", decides_result=True, at_least=0, below=2**31)
+    deterministic: bool = option(
+        False, "Reproducibility", "Use only GPU kernels that repeat to the bit; they are slower. "
+        "On a processor it changes nothing and costs nothing that we could measure.", decides_result=True)
+
+    def check(self):
+        """Raises UserError, naming the flag, for the first value that is out of its bounds."""
+        for field in dataclasses.fields(self):
+            _check_value(field.name, getattr(self, field.name), field.metadata)
+
+    def to_json(self):
+        """The fields as a dictionary of JSON values."""
+        return dataclasses.asdict(self)
+
+    def differences(self, stored):
+        """Names the fields that decide the result and differ from a stored run's.
+
+        Args:
+            stored: what `to_json` gave when the run began. A field that it lacks came later and is
+                compared by its default.
+
+        Returns:
+            A list of sentences such as `batch_size was 256, now 64`; empty when the run can go on.
+        """
+        found = []
+        for field in dataclasses.fields(self):
+            then, now = stored.get(field.name, field.default), getattr(self, field.name)
+            if field.metadata["decides_result"] and then != now:
+                found.append(f"{field.name} was {then}, now {now}")
+        return found
+
+
+def value_type(field):
+    """The type that a field's value has when it is given: `str` for `str | None`."""
+    kinds = [kind for kind in typing.get_args(field.type) if kind is not type(None)]
+    return kinds[0] if kinds else field.type
+
+
+def _check_value(name, value, bounds):
+    if value is None or isinstance(value, bool):
+        return
+    if bounds["choices"] and value not in bounds["choices"]:
+        raise UserError(f"--{name} is {value!r}; choose one of {', '.join(bounds['choices'])}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"--{name} is {value}; it must be a finite number")
+    if bounds["at_least"] is not None and value < bounds["at_least"]:
+        raise UserError(f"--{name} is {value}; it must be at least {bounds['at_least']}")
+    if bounds["above"] is not None and value <= bounds["above"]:
+        raise UserError(f"--{name} is {value}; it must be more than {bounds['above']}")
+    if bounds["below"] is not None and value >= bounds["below"]:
+        raise UserError(f"--{name} is {value}; it must be less than {bounds['below']}")
+    if isinstance(value, str) and not value:
+        raise UserError(f"--{name} is empty; give a value or leave the flag out")

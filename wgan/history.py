@@ -1,0 +1,63 @@
+"""The figures of every epoch: kept in memory, stored with each checkpoint, and written as CSV."""
+
+import csv
+import io
+
+import numpy as np
+
+from wgan import files
+
+COLUMNS = ("epoch", "wasserstein_estimate", "gradient_penalty", "gradient_norm", "critic_loss",
+           "critic_real", "critic_fake", "generator_loss", "seconds")
+
+
+class History:
+    """Rows of `COLUMNS`, one per epoch; `rows` holds them as tuples of floats."""
+
+    def __init__(self, rows=()):
+        """Args: rows: sequence of rows, or float64 array [epochs, len(COLUMNS)]."""
+        self.rows = [tuple(float(value) for value in row) for row in rows]
+
+    def append(self, epoch, figures, seconds):
+        """Adds an epoch.
+
+        Args:
+            epoch: its number, from 1.
+            figures: mapping that has all columns but `epoch` and `seconds`.
+            seconds: wall-clock time of the epoch.
+
+        Returns:
+            The row.
+        """
+        named = {**figures, "epoch": epoch, "seconds": seconds}
+        self.rows.append(tuple(float(named[column]) for column in COLUMNS))
+        return self.rows[-1]
+
+    def column(self, name):
+        """One column as float64 [epochs]."""
+        return self.to_array()[:, COLUMNS.index(name)]
+
+    def to_array(self):
+        """float64 [epochs, len(COLUMNS)]."""
+        return np.array(self.rows, np.float64).reshape(-1, len(COLUMNS))
+
+    def write_csv(self, path):
+        """Writes the whole table, complete or not at all."""
+        files.write_text(path, _as_csv([COLUMNS]) + _as_csv(map(_formatted, self.rows)))
+
+
+def append_csv_row(path, row):
+    """Adds one row to a file that `History.write_csv` began, in one write."""
+    with open(path, "a", encoding="utf-8", newline="") as file:
+        file.write(_as_csv([_formatted(row)]))
+
+
+def _formatted(row):
+    """The epoch as a whole number, the rest with the digits that a float32 has."""
+    return [f"{int(row[0])}", *(f"{value:.9g}" for value in row[1:])]
+
+
+def _as_csv(rows):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,73 @@
+"""`--init_from`: the weights of a trained generator and critic as the start of a new run."""
+
+import contextlib
+import pathlib
+import shutil
+import tempfile
+
+import h5py
+
+from wgan import checkpoints
+from wgan.errors import UserError
+
+
+def find_weights(place):
+    """The generator's and the critic's file behind `--init_from`.
+
+    Args:
+        place: a checkpoint folder, or a generator's file; the critic's file has the same name with
+            `critic` in place of `generator`.
+
+    Returns:
+        Two paths, both of them HDF5 files.
+
+    Raises:
+        UserError: a file is missing or is no HDF5 file.
+    """
+    place = pathlib.Path(place)
+    if place.is_dir():
+        candidates = [place / checkpoints.GENERATOR_FILE, place / "generator.h5"]
+        generator = next((path for path in candidates if path.exists()), candidates[0])
+    else:
+        generator = place
+    if "generator" not in generator.name:
+        raise UserError(f"--init_from {place}: the file's name must contain 'generator', so that the critic's "
+                        "can be found beside it")
+    critic = generator.with_name(generator.name.replace("generator", "critic"))
+    for path in (generator, critic):
+        if not path.exists():
+            raise UserError(f"--init_from: there is no {path}")
+        if not h5py.is_hdf5(path):
+            raise UserError(f"--init_from: {path} is no HDF5 weights file, or is damaged")
+    return generator, critic
+
+
+def load_weights(gan, place):
+    """Puts the weights behind `--init_from` into both networks.
+
+    Raises:
+        UserError: as `find_weights`, or when a file's weights do not fit the networks.
+    """
+    for network, path in zip((gan.generator, gan.critic), find_weights(place)):
+        try:
+            with _named_by_layout(path) as readable:
+                network.load_weights(readable)
+        except (ValueError, KeyError, OSError, IndexError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"--init_from: {path} does not fit the {type(network).__name__.lower()}: "
+                            f"{reason[:300]}") from error
+
+
+@contextlib.contextmanager
+def _named_by_layout(path):
+    """Keras chooses the reader by the file's name: `.weights.h5` is its present layout, a bare `.h5` that
+    of Keras 2. Gives a path whose name tells the truth."""
+    with h5py.File(path, "r") as file:
+        suffix = ".h5" if "layer_names" in file.attrs else ".weights.h5"
+    if path.name.endswith(".weights.h5") == (suffix == ".weights.h5"):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder, f"copy{suffix}")
+        shutil.copyfile(path, copy)
+        yield copy

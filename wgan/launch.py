@@ -1,0 +1,63 @@
+"""All that must be in order before TensorFlow is imported: a mistake is answered in about a second."""
+
+import dataclasses
+import sys
+
+from wgan import checkpoints, data, initial_weights
+from wgan.errors import UserError
+from wgan.run_folder import RunFolder
+
+
+def launch(config, fresh=False, dry_run=False):
+    """Begins a run, or continues the one that `config.checkpoint_dir` holds.
+
+    Args:
+        config: a `TrainingConfig`.
+        fresh: replace an earlier run.
+        dry_run: print what would be done; nothing is written.
+
+    Returns:
+        The exit status: 0, or 128 + the number of the signal that stopped the run.
+
+    Raises:
+        UserError: for all that the user can mend.
+    """
+    config = _checked(config)
+    folder = RunFolder(config)
+    stored = None if fresh else folder.stored_run()
+    if not fresh:
+        folder.check_continues(config, stored)
+    state = checkpoints.newest_state(config.checkpoint_dir) if stored else None
+    if state is not None and state.epoch >= config.epochs:
+        print(f"finished: the run in {folder.checkpoint_dir} has {state.epoch} epochs and --epochs asks for "
+              f"{config.epochs}; a larger --epochs continues it")
+        return 0
+
+    image_set, sha256 = _load_images(config, stored)
+    from wgan import training  # imports TensorFlow, which takes seconds
+    if dry_run:
+        training.print_plan(config, image_set, state)
+        return 0
+    return training.train(config, folder, image_set, sha256, state)
+
+
+def _checked(config):
+    """The configuration with its label in canonical form, after every check that needs no loading."""
+    config.check()
+    config = dataclasses.replace(
+        config, label=data.check(config.dataset, config.data_dir, config.label, config.split))
+    if config.init_from:
+        initial_weights.find_weights(config.init_from)
+    return config
+
+
+def _load_images(config, stored):
+    image_set = data.load(config.dataset, config.data_dir, config.label, config.split)
+    for notice in image_set.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    sha256 = data.fingerprint(image_set.images)
+    if stored and stored["images"]["sha256"] != sha256:
+        raise UserError(f"these {len(image_set.images)} images differ from the {stored['images']['count']} that "
+                        f"the run in {config.checkpoint_dir} began with; give it the same data, or start over "
+                        "with --fresh")
+    return image_set, sha256

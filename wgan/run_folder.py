@@ -1,0 +1,97 @@
+"""What a run leaves on disk, and whether a new command may continue it. Needs no TensorFlow."""
+
+import json
+import pathlib
+
+from wgan import checkpoints, files, images
+from wgan.errors import UserError
+
+CONFIG_FILE = "config.json"
+HISTORY_FILE = "history.csv"
+CURVES_FILE = "history.png"
+REALS_FILE = "reals.png"
+
+
+class RunFolder:
+    """The checkpoint folder and the sample folder of one run."""
+
+    def __init__(self, config):
+        """Args: config: a checked `TrainingConfig`."""
+        self.checkpoint_dir = pathlib.Path(config.checkpoint_dir)
+        self.sample_dir = pathlib.Path(config.sample_dir)
+        self.config_path = self.checkpoint_dir / CONFIG_FILE
+        self.history_path = self.checkpoint_dir / HISTORY_FILE
+        self.curves_path = self.checkpoint_dir / CURVES_FILE
+        self.reals_path = self.sample_dir / REALS_FILE
+
+    def stored_run(self):
+        """What `write_config` wrote when the run began, or None where no run has begun.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        if not self.config_path.exists():
+            return None
+        try:
+            stored = json.loads(self.config_path.read_text(encoding="utf-8"))
+            stored["config"]["epochs"], stored["images"]["sha256"]  # what the checks below rely on
+            return stored
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); restore it, "
+                            "or start over with --fresh") from error
+
+    def check_continues(self, config, stored):
+        """Raises UserError unless `config` may continue the stored run, or begin one where there is none."""
+        if stored is None:
+            self._check_unused()
+            return
+        differences = config.differences(stored["config"])
+        if differences:
+            raise UserError(f"{self.checkpoint_dir} holds a run with other settings: {'; '.join(differences)}. "
+                            "Repeat its settings, choose another --checkpoint_dir and --sample_dir, or "
+                            "start over with --fresh")
+        stored_samples = pathlib.Path(stored["config"]["sample_dir"])
+        if self.sample_dir.resolve() != stored_samples.resolve() and images.list_samples(self.sample_dir):
+            raise UserError(f"{self.sample_dir} holds grids of another run; choose an empty --sample_dir")
+
+    def _check_unused(self):
+        held = self.files_of_a_run()
+        if held:
+            raise UserError(f"{held[0]} is in the way and belongs to no run that can be continued; choose other "
+                            "folders (--checkpoint_dir, --sample_dir), or replace its files with --fresh")
+
+    def files_of_a_run(self):
+        """Every file that a run writes and that is there now."""
+        names = (CONFIG_FILE, HISTORY_FILE, CURVES_FILE, *checkpoints.FILES)
+        paths = [self.checkpoint_dir / name for name in names] + [self.reals_path]
+        return [path for path in paths if path.exists()] + self._grids()
+
+    def describe(self, paths):
+        """A phrase for what `--fresh` replaces."""
+        grids = len(self._grids())
+        return (f"replacing {len(paths) - grids} files of an earlier run in {self.checkpoint_dir} and "
+                f"{grids} grids in {self.sample_dir}")
+
+    def remove_run(self):
+        """Removes an earlier run's files, the configuration last: until then the run can be recognised."""
+        for path in sorted(self.files_of_a_run(), key=lambda path: path == self.config_path):
+            path.unlink()
+
+    def remove_grids_after(self, epoch):
+        """Removes grids of epochs that the restored state does not know; they will be drawn again."""
+        for number, path in images.list_samples(self.sample_dir):
+            if number > epoch:
+                path.unlink()
+
+    def write_config(self, config, image_set, sha256, versions):
+        """Stores the configuration, what the images were, and the versions, as JSON."""
+        text = json.dumps({
+            "config": config.to_json(),
+            "images": {"name": image_set.name, "count": len(image_set.images),
+                       "shape": list(image_set.images.shape[1:]), "sha256": sha256},
+            "versions": versions,
+        }, indent=2)
+        files.write_text(self.config_path, text + "\n")
+
+    def _grids(self):
+        return [path for _, path in images.list_samples(self.sample_dir)]

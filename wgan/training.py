@@ -1,0 +1,117 @@
+"""One training run: networks, optimizers and callbacks put together, and `fit` called once."""
+
+import platform
+
+import keras
+import tensorflow as tf
+
+from wgan import callbacks, checkpoints, files, images, initial_weights
+from wgan.batches import epoch_batches
+from wgan.gan import WGANGP
+from wgan.history import History
+from wgan.networks import Critic, Generator
+
+
+def train(config, folder, image_set, sha256, state):
+    """Trains up to `config.epochs` and leaves weights, state, history and grids on disk.
+
+    Args:
+        config: a checked `TrainingConfig` with a canonical label.
+        folder: its `RunFolder`.
+        image_set: the real images.
+        sha256: their fingerprint, stored with the run.
+        state: the `checkpoints.State` to continue from, or None for a new run, which replaces whatever
+            files of a run are there.
+
+    Returns:
+        The exit status: 0, or 128 + the number of the signal that stopped the run.
+    """
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    channels = image_set.images.shape[-1]
+    gan, twin = build_gan(config, channels), build_gan(config, channels)
+    epoch, history = _begin(gan, config, folder, state)
+    folder.write_config(config, image_set, sha256, versions())
+    print(f"{image_set.name}: {len(image_set.images)} images; epochs {epoch + 1} to {config.epochs}", flush=True)
+
+    stop = callbacks.StopOnSignal()
+    with files.BackgroundWriter() as writer:
+        writer.submit(_save_reals, folder.reals_path, image_set.images)
+        batches = epoch_batches(image_set.images, config.seed, config.critic_steps, config.batch_size,
+                                epoch + 1, config.epochs)
+        gan.fit(batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False, verbose=0,
+                callbacks=[stop,
+                           callbacks.HistoryWriter(history, folder.history_path, writer),
+                           callbacks.SampleGrids(config, writer),
+                           callbacks.Checkpoints(config, twin, history, folder.curves_path, writer),
+                           callbacks.Progress(epoch + 1, config.epochs)])
+    return _report(stop.signal_number, config, len(history.rows))
+
+
+def build_gan(config, channels):
+    """A compiled `WGANGP` with all its variables, its initial weights drawn from the configured seed."""
+    keras.utils.set_random_seed(config.seed)
+    gan = WGANGP(Generator(config.latent_dim, channels), Critic(channels), config.seed, config.critic_steps,
+                 config.gradient_penalty_weight)
+    gan.compile(_adam(config), _adam(config))
+    return gan
+
+
+def _adam(config):
+    return keras.optimizers.Adam(config.learning_rate, config.beta_1, config.beta_2)
+
+
+def _begin(gan, config, folder, state):
+    """Gives the GAN its first weights; (epochs behind it, history)."""
+    if state is not None:
+        checkpoints.restore(gan, state.path)
+        folder.remove_grids_after(state.epoch)
+        print(f"continuing the run in {folder.checkpoint_dir} after epoch {state.epoch}")
+        return state.epoch, state.history
+    if config.init_from:
+        initial_weights.load_weights(gan, config.init_from)
+    replaced = folder.files_of_a_run()
+    if replaced:
+        print(f"starting over: {folder.describe(replaced)}")
+        folder.remove_run()
+    return 0, History()
+
+
+def print_plan(config, image_set, state):
+    """Prints what `train` would do: settings, images, networks and disk use. Writes nothing."""
+    gan = build_gan(config, image_set.images.shape[-1])
+    parameters = {network.name: network.count_params() for network in (gan.generator, gan.critic)}
+    for name, value in config.to_json().items():
+        print(f"{name}: {value}")
+    print(f"images: {len(image_set.images)} ({image_set.name}), {' x '.join(map(str, image_set.images.shape[1:]))}")
+    for name, count in parameters.items():
+        print(f"{name} parameters: {count:,}")
+    print(f"epochs to run: {state.epoch + 1 if state else 1} to {config.epochs}")
+    print(f"disk: about {_disk_bytes(config, gan, image_set) / 1e6:,.0f} MB")
+
+
+def _disk_bytes(config, gan, image_set):
+    """An estimate: two states, the weights, the history, and grids as large as their pixels."""
+    variables = [*gan.variables, *gan.generator_optimizer.variables, *gan.critic_optimizer.variables]
+    state = 4 * sum(int(tf.size(variable)) for variable in variables)
+    weights = 4 * sum(int(tf.size(variable)) for variable in gan.variables)
+    grid = images.image_grid(image_set.images[:16], columns=4).nbytes
+    history_row = 110
+    return 2 * state + weights + config.epochs * history_row + config.epochs // config.sample_every * grid
+
+
+def _save_reals(path, reals):
+    images.save_png(path, images.image_grid(reals[:16], columns=4))
+
+
+def _report(signal_number, config, epoch):
+    if signal_number is not None:
+        print(f"saved at epoch {epoch}; the same command continues")
+        return 128 + signal_number
+    print(f"done: {epoch} epochs; weights in {config.checkpoint_dir}, grids in {config.sample_dir}")
+    return 0
+
+
+def versions():
+    """What the run depends on, for the stored configuration."""
+    return {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}
