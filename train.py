@@ -5,6 +5,7 @@
 
 import dataclasses
 import os
+import sys
 
 from wgan import cli
 from wgan.config import TrainingConfig, value_type
@@ -32,14 +33,15 @@ def _with_choices(field):
 
 
 def main(argv):
-    define_flags().parse(argv)
-    config = TrainingConfig(**{field.name: cli.FLAGS[field.name].value
-                               for field in dataclasses.fields(TrainingConfig)})
+    """Trains as the flags say; returns the exit status."""
+    values = define_flags().parse(argv)
+    fresh, dry_run = values.pop("fresh"), values.pop("dry_run")
+    config = TrainingConfig(**values)
     config.check()
 
     from wgan.launch import launch  # the configuration is sound: now slower imports may begin
-    return launch(config, fresh=cli.FLAGS.fresh, dry_run=cli.FLAGS.dry_run)
+    return launch(config, fresh=fresh, dry_run=dry_run)
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, sys.argv)

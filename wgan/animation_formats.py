@@ -169,7 +169,7 @@ def write_mp4(path, frames, fps, hold):
         imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError):  # RuntimeError: the package came without ffmpeg for this system
         raise UserError("an .mp4 needs ffmpeg: pip install imageio-ffmpeg (or write a .gif)") from None
-    # ffmpeg is started by the first frame. Below quality 9 of 10 the squares' edges blur; browsers play yuv420p.
+    # Below quality 9 of 10 the squares' edges blur. yuv420p is what browsers play.
     with imageio.v2.get_writer(path, format="FFMPEG", mode="I", fps=fps, codec="libx264", quality=9,
                                pixelformat="yuv420p", macro_block_size=1) as video:
         pixels = None

@@ -1,4 +1,4 @@
-"""The entry scripts' common habits: flags from declarations, help in groups, errors in one line."""
+"""The entry scripts' common habits: flags in groups, help to read, errors in one line."""
 
 import os
 import shutil
@@ -8,8 +8,6 @@ import textwrap
 from absl import flags
 
 from wgan.errors import UserError
-
-FLAGS = flags.FLAGS
 
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer,
            float: flags.DEFINE_float, str: flags.DEFINE_string}
@@ -21,16 +19,20 @@ class FlagGroups:
 
     def __init__(self, description):
         """Args: description: what the script does, in a line or two, for the head of the help."""
-        self.description = description
-        self._names = {}
+        self._description = description
+        self._groups = {}
+        self._values = flags.FlagValues()  # of its own: absl's global one would mix up two scripts
 
     def define(self, group, name, kind, default, help_text):
         """Declares one flag of type `kind` (bool, int, float or str) under the heading `group`."""
-        _DEFINE[kind](name, default, help_text)
-        self._names.setdefault(group, []).append(name)
+        _DEFINE[kind](name, default, help_text, flag_values=self._values)
+        self._groups.setdefault(group, []).append(name)
 
     def parse(self, argv):
-        """Reads `argv` (with the script's name first); afterwards `FLAGS.name` holds the values.
+        """Reads `argv`, which begins with the script's name.
+
+        Returns:
+            A dictionary from the flags' names to their values.
 
         Raises:
             UserError: an unknown flag, a value of the wrong type, or words that belong to no flag.
@@ -40,20 +42,21 @@ class FlagGroups:
             print(self.help_text())
             raise SystemExit(0)
         try:
-            rest = FLAGS(argv)[1:]
+            rest = self._values(argv)[1:]
         except flags.Error as error:
-            raise UserError(f"{' '.join(str(error).split())} (--help lists the flags)") from None
+            raise UserError(f"{error} (--help lists the flags)") from None
         if rest:
             raise UserError(f"{rest[0]!r} belongs to no flag (--help lists the flags)")
+        return {name: self._values[name].value for names in self._groups.values() for name in names}
 
     def help_text(self):
         """The description, then each heading with its flags, defaults and explanations."""
         width = min(100, shutil.get_terminal_size().columns)
-        lines = [textwrap.fill(self.description, width)]
-        for group, names in self._names.items():
+        lines = [textwrap.fill(self._description, width)]
+        for group, names in self._groups.items():
             lines += ["", f"{group}:"]
             for name in names:
-                lines += _flag_lines(FLAGS[name], width)
+                lines += _flag_lines(self._values[name], width)
         return "\n".join(lines)
 
 
@@ -63,14 +66,15 @@ def _flag_lines(flag, width):
     return [f"  --{flag.name}{default}", *explanation]
 
 
-def run(main):
-    """Calls `main(argv)` and exits with its status; a UserError becomes one line and status 2."""
+def run(main, argv):
+    """Calls `main(argv)` and exits with its status; what the user can mend becomes one line and status 2."""
+    script = os.path.basename(argv[0])
     try:
-        status = main(sys.argv)
-    except UserError as error:
-        print(f"{os.path.basename(sys.argv[0])}: {error}", file=sys.stderr)
+        status = main(argv)
+    except (UserError, OSError) as error:
+        print(f"{script}: {' '.join(str(error).split())}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
-        print(f"{os.path.basename(sys.argv[0])}: interrupted", file=sys.stderr)
+        print(f"{script}: interrupted", file=sys.stderr)
         status = 130
     raise SystemExit(status)

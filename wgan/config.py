@@ -8,12 +8,8 @@ import dataclasses
 import math
 import typing
 
+from wgan.data import DATASET_NAMES, SPLITS
 from wgan.errors import UserError
-
-DATASET_NAMES = ("cifar10", "mnist", "fashion_mnist", "digits", "folder")
-SPLIT_NAMES = ("all", "train")
-
-GROUPS = ("Data", "Training", "Files", "Reproducibility")
 
 
 def option(default, group, help_text, *, decides_result, choices=None, at_least=None, above=None, below=None):
@@ -21,7 +17,7 @@ def option(default, group, help_text, *, decides_result, choices=None, at_least=
 
     Args:
         default: value when nothing is given.
-        group: one of `GROUPS`, the heading under which the help shows it.
+        group: the heading under which the help shows it.
         help_text: one or two sentences for the help.
         decides_result: whether another value gives another result, so that a resumed run must keep it.
         choices: the values allowed, or None.
@@ -47,7 +43,7 @@ class TrainingConfig:
         "MNIST's IDX files, or your pictures. Default: Keras's verified download.", decides_result=False)
     split: str = option(
         "all", "Data", "all takes training and test images together; train leaves the test images out.",
-        decides_result=True, choices=SPLIT_NAMES)
+        decides_result=True, choices=SPLITS)
 
     epochs: int = option(
         12000, "Training", "Total number of epochs, earlier sessions of the run counted in. An epoch is "

@@ -1,0 +1,359 @@
+"""CIFAR-10 from files: small files in the official layout, and files that are damaged or hostile."""
+
+import gzip
+import io
+import os
+import pathlib
+import pickle
+import shutil
+import struct
+import tarfile
+
+import numpy as np
+import pytest
+
+from wgan import data
+from wgan.data import batches, cifar10
+from wgan.errors import UserError
+
+TRAIN = cifar10.TRAIN_FILES
+FILES = cifar10.TRAIN_FILES + cifar10.TEST_FILES
+ROW = 3072
+
+
+class Python2Pickle:
+    """Writes the opcodes that Python 2's pickle writes at protocol 2, memo included."""
+
+    def __init__(self):
+        self.memo = 0
+
+    def remembered(self, code):
+        put = b"q" + bytes([self.memo]) if self.memo < 256 else b"r" + struct.pack("<I", self.memo)
+        self.memo += 1
+        return code + put
+
+    def text(self, value):
+        return self.remembered(b"U" + bytes([len(value)]) + value)
+
+    def number(self, value):
+        return b"K" + bytes([value]) if 0 <= value < 256 else b"J" + struct.pack("<i", value)
+
+    def numbers(self, values):
+        return self.remembered(b"]") + b"(" + b"".join(map(self.number, values)) + b"e"
+
+    def array(self, data, shape, dtype=b"u1", module=b"numpy.core.multiarray"):
+        blank = (self.remembered(b"c" + module + b"\n_reconstruct\n") + self.remembered(b"cnumpy\nndarray\n")
+                 + self.number(0) + self.remembered(b"\x85") + self.text(b"b") + self.remembered(b"\x87R"))
+        kind = (self.remembered(b"cnumpy\ndtype\n") + self.text(dtype) + self.number(0) + self.number(1)
+                + self.remembered(b"\x87R") + b"(" + self.number(3) + self.text(b"|") + b"NNN"
+                + self.number(-1) * 2 + self.number(0) + b"tb")
+        shape = b"(" + b"".join(map(self.number, shape)) + b"t"
+        content = b"\x89T" + struct.pack("<i", len(data)) + data
+        return blank + b"(" + self.number(1) + shape + kind + content + b"tb"
+
+
+def batch(numbers, rows=None, shape=None, **array):
+    """The bytes of a batch file whose rows have the given labels."""
+    write = Python2Pickle()
+    if rows is None:
+        rows = np.zeros((len(numbers), ROW), np.uint8)
+    return (b"\x80\x02" + write.remembered(b"}")
+            + b"(" + write.text(b"batch_label") + write.text(b"one of six")
+            + write.text(b"labels") + write.numbers(numbers)
+            + write.text(b"data") + write.array(rows.tobytes(), shape or rows.shape, **array)
+            + write.text(b"filenames") + write.remembered(b"]")
+            + b"(" + b"".join(write.text(b"n%d.png" % number) for number in range(len(numbers))) + b"eu.")
+
+
+def marked(numbers, mark):
+    """A batch whose n-th image has red = mark, green = n, blue = 100, and 255 red in its first row."""
+    rows = np.empty((len(numbers), 3, 32, 32), np.uint8)
+    rows[:, 0], rows[:, 2] = mark, 100
+    rows[:, 1] = np.arange(len(numbers))[:, None, None]
+    rows[:, 0, 0] = 255
+    return batch(numbers, rows.reshape(-1, ROW))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A cifar-10-batches-py folder with two horses in each file, in the places 1 and 3."""
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    for mark, name in enumerate(FILES):
+        (folder / name).write_bytes(marked([0, 7, 9, 7], mark))
+    (folder / "batches.meta").write_bytes(b"not needed")
+    return folder
+
+
+def archive(path, folder, names=FILES, prefix="cifar-10-batches-py/", mode="w:gz"):
+    with tarfile.open(path, mode) as tar:
+        tar.add(folder, "cifar-10-batches-py", recursive=False)
+        for name in names:
+            tar.add(folder / name, prefix + name)
+    return path
+
+
+def load(data_dir, label=None, split="all"):
+    return data.load("cifar10", data_dir, label, split)
+
+
+def refused(data_dir, label=None, split="all", function=data.load):
+    with pytest.raises(UserError) as caught:
+        function("cifar10", data_dir, label, split)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_folder_gives_one_class_in_official_order(folder):
+    horses = load(folder)
+    assert horses.images.shape == (12, 32, 32, 3) and horses.images.dtype == np.uint8
+    assert horses.images.flags.c_contiguous and horses.notices == ()
+    assert horses.images[:, 5, 5].tolist() == [[mark, place, 100] for mark in range(6) for place in (1, 3)]
+    assert (horses.images[:, 0, :, 0] == 255).all()  # rows stay rows
+    assert horses.name == "cifar10 horse, train and test"
+
+
+def test_labels_and_splits(folder):
+    assert load(folder, "0").images[:, 5, 5, 1].tolist() == [0] * 6
+    assert len(load(folder, "all").images) == 24
+    train = load(folder, "horse", "train")
+    assert train.images[:, 5, 5, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w"])
+def test_the_archive_gives_the_same_in_whatever_order_it_holds_them(folder, tmp_path, mode):
+    path = archive(tmp_path / "cifar-10-python.tar.gz", folder, names=sorted(FILES, reverse=True), mode=mode)
+    assert data.check("cifar10", path, None, "all") == "horse"
+    assert (load(path, "all").images == load(folder, "all").images).all()
+    assert (load(path, "all", "train").images == load(folder, "all", "train").images).all()
+
+
+def test_a_folder_that_holds_either_is_enough_and_the_unpacked_one_is_preferred(folder, tmp_path):
+    expected = load(folder).images
+    assert (load(tmp_path).images == expected).all()
+    path = archive(tmp_path / "cifar-10-python.tar.gz", folder)
+    shutil.rmtree(folder)
+    assert (load(tmp_path).images == expected).all()
+    folder.mkdir()
+    (folder / "test_batch").write_bytes(b"")
+    assert "lacks data_batch_1" in refused(tmp_path)
+    assert (load(path).images == expected).all()
+
+
+def test_one_of_the_batch_files_stands_for_its_folder(folder):
+    assert len(load(folder / "data_batch_2").images) == 12
+
+
+def test_missing_files_are_named(folder, tmp_path):
+    (folder / "data_batch_3").unlink()
+    (folder / "test_batch").unlink()
+    message = refused(folder, function=data.check)
+    assert "data_batch_3, test_batch" in message and "data_batch_1" not in message
+    left = [name for name in FILES if (folder / name).exists()]
+    path = archive(tmp_path / "part.tar.gz", folder, names=left)
+    assert "lacks data_batch_3, test_batch" in refused(path)
+    message = refused(folder, split="train")
+    assert "data_batch_3" in message and "test_batch" not in message
+
+
+def test_the_test_file_is_not_needed_for_the_train_split(folder):
+    (folder / "test_batch").unlink()
+    assert len(load(folder, split="train").images) == 10
+    assert "--split train" in refused(folder)
+
+
+def test_an_empty_folder_says_what_belongs_there(tmp_path):
+    message = refused(tmp_path, function=data.check)
+    assert all(part in message for part in ("cifar-10-batches-py", "cifar-10-python.tar.gz", str(tmp_path)))
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"PK\x03\x04 a zip file", gzip.compress(b"no tar"), gzip.compress(bytes(1024)), b"\x1f\x8b damaged",
+])
+def test_another_file_is_refused_before_loading(tmp_path, content):
+    path = tmp_path / "cifar-10-python.tar.gz"
+    path.write_bytes(content)
+    assert "no readable tar archive" in refused(path, function=data.check)
+
+
+class Harmful:
+    """Asks the unpickler for an os.mkdir."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
+def test_a_pickle_that_asks_for_more_is_refused_and_not_run(folder, tmp_path, protocol, packed):
+    trace = tmp_path / "trace"
+    (folder / "data_batch_4").write_bytes(pickle.dumps(Harmful(trace), protocol))
+    source = archive(tmp_path / "a.tar.gz", folder) if packed else folder
+    message = refused(source)
+    assert "data_batch_4" in message and f"{os.mkdir.__module__}.mkdir" in message
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("module, name", [("os", "system"), ("__builtin__", "eval"), ("_codecs", "encode"),
+                                          ("numpy.core.multiarray", "fromfile"), ("numpy", "load")])
+def test_only_three_numpy_names_are_known(folder, module, name):
+    code = f"c{module}\n{name}\n".encode() + b"(U\x04exittR."
+    (folder / "data_batch_1").write_bytes(code)
+    assert f".{name}" in refused(folder)
+
+
+def test_numpy_itself_is_never_called_by_the_pickle():
+    code = b"\x80\x02}(U\x04datacnumpy\nndarray\n(J\xff\xff\xff\x7fJ\xff\xff\xff\x7ftRU\x06labels]u."
+    with pytest.raises(UserError, match="'data' is no array"):
+        batches.decode(code, "file")
+
+
+@pytest.mark.parametrize("code", [
+    b"\x80\x02T\xff\xff\xff\x7fabc.",                      # BINSTRING of 2 GiB
+    b"\x80\x04\x8e" + struct.pack("<Q", 2**60) + b"ab.",   # BINBYTES8 of an exabyte
+    b"\x80\x05\x96" + struct.pack("<Q", 2**60) + b"ab.",   # BYTEARRAY8
+    b"\x80\x02]r\xff\xff\xff\x7f.",                        # LONG_BINPUT with a table of 2**31 places
+    b"\x80\x02\x8b\xff\xff\xff\x7f.",                      # LONG4
+    b"", b"<html>not found</html>", b"\x80\x02}.", b"\x80\x02N.", b"\x80\x02.", b"(" * 1000 + b".",
+])
+def test_lying_and_foreign_pickles_are_refused(folder, code):
+    (folder / "data_batch_5").write_bytes(code)
+    assert "data_batch_5" in refused(folder)
+
+
+@pytest.mark.parametrize("content, what", [
+    (batch([0, 10]), "from 0 to 9"), (batch([0, -1]), "from 0 to 9"),
+    (batch([1, 2], np.zeros((3, ROW), np.uint8)), "differ in length"),
+    (batch([1], np.zeros((1, 1024), np.uint8)), "shape"),
+    (batch([1], shape=(2, ROW)), "length"), (batch([1], shape=(2**31 - 1, ROW)), "length"),
+    (batch([1], shape=(ROW,)), "shape"), 
+    (batch([1], dtype=b"f8"), "uint8"), (batch([1], dtype=b"O8"), "uint8"),
+])
+def test_values_are_checked(folder, content, what):
+    (folder / "test_batch").write_bytes(content)
+    message = refused(folder)
+    assert "test_batch" in message and what in message
+
+
+def test_a_batch_written_again_by_a_newer_numpy_is_read():
+    rows, numbers = batches.decode(batch([4, 7], module=b"numpy._core.multiarray"), "file")
+    assert rows.shape == (2, ROW) and numbers.tolist() == [4, 7]
+
+
+def test_a_truncated_file_is_named_wherever_it_ends(folder):
+    whole = (folder / "data_batch_2").read_bytes()
+    for length in [*range(0, 200), len(whole) // 2, len(whole) - 1]:
+        (folder / "data_batch_2").write_bytes(whole[:length])
+        assert "data_batch_2 is truncated" in refused(folder)
+
+
+def test_a_file_above_the_limit_is_not_read(folder, tmp_path):
+    with open(folder / "data_batch_1", "wb") as file:
+        file.truncate(batches.LARGEST + 1)
+    assert "data_batch_1 is no CIFAR-10 batch file" in refused(folder)
+    header = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
+    header.size = 2**40
+    path = tmp_path / "lying.tar.gz"
+    path.write_bytes(gzip.compress(header.tobuf()))
+    assert "data_batch_1 is no CIFAR-10 batch file" in refused(path)
+
+
+def test_an_archive_that_unpacks_without_end_is_given_up(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(cifar10, "_LARGEST_ARCHIVE", 2**20)
+    (folder / "padding").write_bytes(bytes(2**21))
+    path = archive(tmp_path / "bomb.tar.gz", folder, names=["padding", *FILES])
+    assert "unpacks to more than" in refused(path)
+
+
+def test_a_truncated_or_damaged_archive_is_named(folder, tmp_path):
+    (folder / "noise").write_bytes(np.random.default_rng(0).bytes(50_000))  # which gzip cannot shrink
+    whole = archive(tmp_path / "a.tar.gz", folder, names=[*FILES, "noise"]).read_bytes()
+    path = tmp_path / "part.tar.gz"
+    for length in (600, len(whole) // 3, len(whole) // 2, len(whole) - 12, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        assert "part.tar.gz" in refused(path)
+    path.write_bytes(whole[:-8] + b"checksum")
+    assert "truncated or damaged" in refused(path)
+    plain = gzip.decompress(whole)
+    path.write_bytes(plain[:len(plain) // 2])
+    assert "part.tar.gz" in refused(path)
+
+
+def test_names_in_the_archive_lead_nowhere(folder, tmp_path):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    path = archive(inner / "a.tar.gz", folder, prefix="../../")
+    before = sorted(tmp_path.rglob("*"))
+    assert len(load(path).images) == 12
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_links_in_the_archive_are_not_followed(folder, tmp_path):
+    path = tmp_path / "links.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        kinds = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE] * 2
+        for name, kind in zip(FILES, kinds):
+            member = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            member.type, member.linkname = kind, str(folder / name)
+            tar.addfile(member)
+    assert f"lacks {', '.join(FILES)}" in refused(path)
+
+
+def test_a_file_twice_in_the_archive_is_refused(folder, tmp_path):
+    path = archive(tmp_path / "twice.tar.gz", folder, names=[*FILES, "data_batch_1"])
+    assert "data_batch_1 twice" in refused(path)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # odd escapes in the damaged text
+def test_random_damage_gives_a_message_and_nothing_else(folder):
+    random = np.random.default_rng(1)
+    small = marked([7], 0)
+    head = len(small) - ROW
+    for _ in range(300):
+        damaged = bytearray(small)
+        for place in random.integers(0, len(small) if random.random() < 0.3 else head // 2, 3):
+            damaged[place] = random.integers(256)
+        try:
+            rows, numbers = batches.decode(bytes(damaged), "file")
+        except UserError as error:
+            assert "\n" not in str(error)
+        else:
+            assert rows.dtype == np.uint8 and rows.shape == (len(numbers), ROW)
+
+
+@pytest.fixture(scope="module")
+def official():
+    folder = os.environ.get("WGAN_TEST_DATA")
+    if not folder:
+        pytest.skip("WGAN_TEST_DATA names no folder with the official CIFAR-10 files")
+    return pathlib.Path(folder)
+
+
+def test_the_official_files(official):
+    horses = load(official)
+    assert horses.images.shape == (6000, 32, 32, 3) and horses.class_name == "horse"
+    train = load(official, "7", "train")
+    assert train.images.shape == (5000, 32, 32, 3)
+    assert (horses.images[:5000] == train.images).all()
+    assert 60 < horses.images.mean() < 190
+
+
+def test_the_official_labels(official):
+    source = cifar10._find(official)
+    read = cifar10._folder_batches if os.path.isdir(source) else cifar10._archive_batches
+    numbers = {name: batches.decode(raw, shown)[1] for name, raw, shown in read(source, FILES)}
+    assert numbers["data_batch_1"][:5].tolist() == [6, 9, 9, 4, 1]
+    assert numbers["test_batch"][:4].tolist() == [3, 8, 8, 0]
+    assert np.bincount(np.concatenate([numbers[name] for name in TRAIN])).tolist() == [5000] * 10
+    assert np.bincount(numbers["test_batch"]).tolist() == [1000] * 10
+
+
+def test_a_stream_gives_no_more_than_its_limit(monkeypatch):
+    monkeypatch.setattr(cifar10, "_LARGEST_ARCHIVE", 10)
+    stream = cifar10._Bounded(io.BytesIO(bytes(11)))
+    assert len(stream.read(10)) == 10
+    with pytest.raises(OSError):
+        stream.read(1)

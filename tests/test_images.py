@@ -1,0 +1,107 @@
+"""Grids: their layout, their files, and finding the files again in the order of the epochs."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wgan import images
+
+
+def random_images(count, channels=3, size=4):
+    return np.random.default_rng(0).integers(0, 255, (count, size, size, channels), dtype=np.uint8)
+
+
+def test_to_uint8_maps_rounds_and_clips():
+    floats = np.array([-1.0, 0.0, 1.0, -3.0, 7.0, 0.999, -0.5], dtype=np.float32)
+    assert images.to_uint8(floats).tolist() == [0, 128, 255, 0, 255, 255, 64]
+    assert images.to_uint8(floats).dtype == np.uint8
+
+
+def test_to_uint8_undoes_the_scaling_of_every_level():
+    levels = np.arange(256, dtype=np.uint8)
+    assert np.array_equal(images.to_uint8(levels.astype(np.float32) / 127.5 - 1), levels)
+
+
+def test_grid_places_images_row_by_row_between_white_gaps():
+    pictures = random_images(6)
+    grid = images.image_grid(pictures, columns=3, gap=2)
+    assert grid.shape == (2 * 6 + 2, 3 * 6 + 2, 3) and grid.dtype == np.uint8
+    assert np.array_equal(grid[2:6, 8:12], pictures[1])
+    assert np.array_equal(grid[8:12, 2:6], pictures[3])
+    covered = np.zeros(grid.shape[:2], bool)
+    for top in (2, 8):
+        for left in (2, 8, 14):
+            covered[top:top + 4, left:left + 4] = True
+    assert (grid[~covered] == 255).all()
+
+
+def test_a_partial_last_row_is_filled_with_white():
+    grid = images.image_grid(random_images(4), columns=3, gap=1)
+    assert grid.shape == (11, 16, 3)
+    assert (grid[6:, 6:] == 255).all()
+    assert (grid[6:10, 1:5] != 255).any()
+
+
+def test_fewer_images_than_columns_and_no_gap():
+    pictures = random_images(2, channels=1)
+    grid = images.image_grid(pictures, columns=2, gap=0)
+    assert np.array_equal(grid, np.concatenate(list(pictures), axis=1))
+
+
+@pytest.mark.parametrize("bad", [
+    np.zeros((0, 4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint8),
+    np.zeros((1, 4, 4, 2), np.uint8), np.zeros((1, 4, 4, 3), np.float32)])
+def test_grid_refuses_other_arrays(bad):
+    with pytest.raises(ValueError, match="uint8"):
+        images.image_grid(bad, 2)
+
+
+@pytest.mark.parametrize("columns, gap", [(0, 2), (2, -1)])
+def test_grid_refuses_impossible_layouts(columns, gap):
+    with pytest.raises(ValueError, match="columns"):
+        images.image_grid(random_images(1), columns, gap)
+
+
+@pytest.mark.parametrize("channels, mode", [(3, "RGB"), (1, "L")])
+def test_saved_png_holds_the_grid_exactly(tmp_path, channels, mode):
+    grid = images.image_grid(random_images(4, channels), 2)
+    path = tmp_path / "new" / "sample_00001.png"
+    images.save_png(path, grid)
+    with Image.open(path) as picture:
+        assert picture.mode == mode and picture.format == "PNG"
+        assert np.array_equal(np.asarray(picture).reshape(grid.shape), grid)
+    assert [file.name for file in path.parent.iterdir()] == ["sample_00001.png"]
+
+
+def test_a_failing_save_leaves_the_old_picture(tmp_path, monkeypatch):
+    path = tmp_path / "sample_00001.png"
+    path.write_bytes(b"old")
+
+    def fail(picture, target, **_):
+        target.write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        images.save_png(path, random_images(1)[0])
+    assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_sample_names_have_five_digits_or_more():
+    names = [images.sample_path("samples", epoch).name for epoch in (1, 12000, 100000)]
+    assert names == ["sample_00001.png", "sample_12000.png", "sample_100000.png"]
+
+
+def test_samples_are_listed_by_number_and_other_files_passed_over(tmp_path):
+    for epoch in (100000, 99999, 1, 2, 1000000):
+        images.sample_path(tmp_path, epoch).touch()
+    for other in ("reals.png", ".tmp-12-sample_00003.png", "sample_00004.png.bak", "sample_5.png",
+                  "sample_000001.png", "xsample_00001.png", "sample_00006.jpg"):
+        (tmp_path / other).touch()
+    images.sample_path(tmp_path, 7).mkdir()
+    assert images.list_samples(tmp_path) == [
+        (epoch, images.sample_path(tmp_path, epoch)) for epoch in (1, 2, 99999, 100000, 1000000)]
+
+
+def test_a_missing_folder_has_no_samples(tmp_path):
+    assert images.list_samples(tmp_path / "none") == []

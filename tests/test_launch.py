@@ -1,0 +1,250 @@
+"""The real loop on a handful of images: what it writes, how it goes on, what it refuses."""
+
+import csv
+import dataclasses
+import json
+import pathlib
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from wgan import checkpoints
+from wgan.errors import UserError
+from wgan.history import COLUMNS
+from wgan.launch import launch
+from wgan.networks import Generator
+
+
+def weights_of(config):
+    """Every dataset of the training state but the seconds that the epochs took."""
+    found = {}
+    with h5py.File(pathlib.Path(config.checkpoint_dir, checkpoints.STATE_FILE)) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    found["history"] = np.delete(found["history"], COLUMNS.index("seconds"), axis=1)
+    return found
+
+
+def rows_of(config):
+    with open(pathlib.Path(config.checkpoint_dir, "history.csv"), newline="") as file:
+        return list(csv.reader(file))
+
+
+def grids_of(config):
+    return {path.name: path.read_bytes() for path in sorted(pathlib.Path(config.sample_dir).iterdir())}
+
+
+def assert_same_result(one, other):
+    first, second = weights_of(one), weights_of(other)
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    assert grids_of(one) == grids_of(other)
+    assert [row[:-1] for row in rows_of(one)] == [row[:-1] for row in rows_of(other)]
+
+
+def elsewhere(config, tmp_path):
+    return dataclasses.replace(config, checkpoint_dir=str(tmp_path / "other_c"), sample_dir=str(tmp_path / "other_s"))
+
+
+def everything_below(folder):
+    return {path: path.read_bytes() for path in pathlib.Path(folder).rglob("*") if path.is_file()}
+
+
+def test_a_run_leaves_all_its_files_and_no_others(tiny, tmp_path):
+    config = tiny(epochs=3)
+    assert launch(config) == 0
+    assert {path.name for path in pathlib.Path(config.checkpoint_dir).iterdir()} == {
+        "generator.weights.h5", "critic.weights.h5", "training_state.weights.h5", "history.csv", "history.png",
+        "config.json"}
+    assert list(grids_of(config)) == ["reals.png", "sample_00001.png", "sample_00002.png", "sample_00003.png"]
+    with Image.open(tmp_path / "samples/sample_00003.png") as grid:
+        assert grid.size == (138, 138) and grid.mode == "L"
+    rows = rows_of(config)
+    assert rows[0] == list(COLUMNS) and [row[0] for row in rows[1:]] == ["1", "2", "3"]
+    assert all(np.isfinite(float(value)) for row in rows[1:] for value in row)
+    stored = json.loads((tmp_path / "checkpoints/config.json").read_text())
+    assert stored["config"]["seed"] == 0 and stored["config"]["label"] == "3"
+    assert set(stored["versions"]) == {"python", "tensorflow", "keras"}
+
+
+def test_saved_generator_draws_the_last_grid(tiny):
+    from wgan import images, randomness
+    config = tiny()
+    launch(config)
+    generator = Generator(config.latent_dim, channels=1)
+    latents = randomness.normal([16, config.latent_dim],
+                                randomness.stream(config.seed, 0, randomness.Purpose.PREVIEW_LATENTS))
+    generator(latents)
+    generator.load_weights(pathlib.Path(config.checkpoint_dir, "generator.weights.h5"))
+    grid = images.image_grid(images.to_uint8(generator(latents)), columns=4)
+    with Image.open(images.sample_path(config.sample_dir, 2)) as saved:
+        assert np.abs(np.asarray(saved).astype(int) - grid[:, :, 0]).max() <= 1
+
+
+@pytest.mark.parametrize("stops", [(1, 4), (2, 3, 4)])
+def test_a_run_in_pieces_ends_in_the_same_bits(tiny, tmp_path, stops):
+    whole = tiny(epochs=4)
+    launch(whole)
+    pieces = elsewhere(whole, tmp_path)
+    for epochs in stops:
+        launch(dataclasses.replace(pieces, epochs=epochs))
+    assert_same_result(whole, pieces)
+
+
+def test_rows_and_grids_beyond_the_restored_state_are_replaced(tiny, tmp_path):
+    whole = tiny(epochs=3)
+    launch(whole)
+    cut = elsewhere(whole, tmp_path)
+    launch(dataclasses.replace(cut, epochs=1))
+    with open(pathlib.Path(cut.checkpoint_dir, "history.csv"), "a") as file:
+        file.write("2,0,0,0,0,0,0,0,0\n3,0,0,0")
+    pathlib.Path(cut.sample_dir, "sample_00002.png").write_bytes(b"of an epoch that was not saved")
+    pathlib.Path(cut.sample_dir, "sample_00007.png").write_bytes(b"likewise")
+    launch(cut)
+    assert_same_result(whole, cut)
+
+
+def test_a_finished_run_says_so_and_changes_nothing(tiny, tmp_path, capsys):
+    launch(tiny())
+    before = everything_below(tmp_path)
+    assert launch(tiny()) == 0
+    assert "finished" in capsys.readouterr().out
+    assert everything_below(tmp_path) == before
+
+
+def test_what_does_not_decide_the_result_may_change(tiny, tmp_path):
+    launch(tiny(epochs=1))
+    launch(tiny(epochs=4, sample_every=2, checkpoint_minutes=0.0))
+    assert list(grids_of(tiny())) == ["reals.png", "sample_00001.png", "sample_00002.png", "sample_00004.png"]
+    assert (tmp_path / "checkpoints" / checkpoints.PREVIOUS_STATE_FILE).exists()
+
+
+@pytest.mark.parametrize("change, words", [
+    (dict(batch_size=5, seed=7), ["batch_size was 4, now 5", "seed was 0, now 7"]),
+    (dict(label="all"), ["label was 3, now all"]),
+    (dict(learning_rate=1e-3), ["learning_rate was 0.0002, now 0.001"]),
+])
+def test_other_settings_are_refused_with_both_values(tiny, tmp_path, change, words):
+    launch(tiny(epochs=1))
+    before = everything_below(tmp_path)
+    with pytest.raises(UserError) as refusal:
+        launch(tiny(**change))
+    assert all(word in str(refusal.value) for word in [*words, "--fresh"])
+    assert everything_below(tmp_path) == before
+
+
+def test_other_images_are_refused(tiny, tmp_path):
+    for index in range(16):
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir(exist_ok=True)
+            pixels = np.random.default_rng([index, len(name), name == "two"]).integers(0, 256, [32, 32], np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{index}.png")
+    folder = dict(dataset="folder", label="all")
+    launch(tiny(**folder, epochs=1, data_dir=str(tmp_path / "one")))
+    with pytest.raises(UserError, match="differ from the 16"):
+        launch(tiny(**folder, data_dir=str(tmp_path / "two")))
+
+
+def test_fresh_starts_over_and_says_what_it_replaces(tiny, capsys):
+    launch(tiny(epochs=3))
+    assert launch(tiny(epochs=1, seed=9), fresh=True) == 0
+    assert "replacing 7 files of an earlier run" in capsys.readouterr().out
+    assert list(grids_of(tiny())) == ["reals.png", "sample_00001.png"]
+    assert len(rows_of(tiny())) == 2
+
+
+def test_fresh_with_a_mistake_loses_nothing(tiny, tmp_path):
+    launch(tiny(epochs=1))
+    before = everything_below(tmp_path)
+    with pytest.raises(UserError):
+        launch(tiny(label="horse"), fresh=True)
+    assert everything_below(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["checkpoints/generator.weights.h5", "samples/sample_00001.png"])
+def test_files_that_belong_to_no_run_are_not_overwritten(tiny, tmp_path, name):
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_bytes(b"precious")
+    with pytest.raises(UserError, match="in the way"):
+        launch(tiny())
+    assert everything_below(tmp_path) == {tmp_path / name: b"precious"}
+
+
+def test_a_damaged_state_gives_way_to_the_one_before(tiny, tmp_path):
+    whole = tiny(epochs=3)
+    launch(whole)
+    cut = elsewhere(whole, tmp_path)
+    for epochs in (1, 2):
+        launch(dataclasses.replace(cut, epochs=epochs))
+    state = pathlib.Path(cut.checkpoint_dir, checkpoints.STATE_FILE)
+    bits = bytearray(state.read_bytes())
+    bits[len(bits) // 2] ^= 1
+    state.write_bytes(bits)
+    launch(cut)
+    assert_same_result(whole, cut)
+
+
+def test_damaged_states_and_configurations_are_named(tiny, tmp_path):
+    launch(tiny(epochs=1))
+    (tmp_path / "checkpoints" / checkpoints.STATE_FILE).write_bytes(b"not HDF5")
+    with pytest.raises(UserError, match="training_state.weights.h5 cannot be read"):
+        launch(tiny())
+    (tmp_path / "checkpoints/config.json").write_text('{"config": ')
+    with pytest.raises(UserError, match="config.json cannot be read"):
+        launch(tiny())
+
+
+def test_dry_run_prints_the_plan_and_writes_nothing(tiny, tmp_path, capsys):
+    assert launch(tiny(epochs=1000), dry_run=True) == 0
+    printed = capsys.readouterr().out
+    assert "learning_rate: 0.0002" in printed and "183" in printed and "disk: about" in printed
+    assert "critic parameters: 668,801" in printed
+    assert everything_below(tmp_path) == {}
+
+
+def test_init_from_starts_with_the_weights_of_another_run(tiny, tmp_path):
+    launch(tiny())
+    new = elsewhere(tiny(label="5", init_from=str(tmp_path / "checkpoints"), epochs=1, learning_rate=1e-9), tmp_path)
+    launch(new)
+    then, now = weights_of(tiny()), weights_of(new)
+    same = [name for name in then if "optimizer" not in name and "moving" not in name and "history" not in name
+            and np.allclose(then[name], now[name], atol=1e-6)]
+    assert sum(name.startswith("critic/") for name in same) == 10
+    assert not np.allclose(then["history"][:, 1], now["history"][0, 1])
+
+
+def keras_2_weights(path, network):
+    """Writes weights as Keras 2's `save_weights("generator.h5")` laid them out."""
+    with h5py.File(path, "w") as file:
+        layers = [layer for layer in network.layers if layer.weights]
+        file.attrs["layer_names"] = [layer.name.encode() for layer in layers]
+        file.attrs["backend"], file.attrs["keras_version"] = b"tensorflow", b"2.4.0"
+        for layer in layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0".encode() for weight in layer.weights]
+            group.attrs["weight_names"] = names
+            for name, weight in zip(names, layer.weights):
+                group[name.decode()] = weight.numpy()
+        file.create_group("top_level_model_weights").attrs["weight_names"] = []
+
+
+def test_init_from_reads_the_plain_layout_of_keras_2(tiny, tmp_path):
+    from wgan.training import build_gan
+    old, new = build_gan(tiny(seed=1), channels=1), build_gan(tiny(seed=2), channels=1)
+    keras_2_weights(tmp_path / "generator.h5", old.generator)
+    keras_2_weights(tmp_path / "critic.h5", old.critic)
+    from wgan import initial_weights
+    initial_weights.load_weights(new, tmp_path)
+    for one, other in zip(old.variables, new.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+def test_init_from_names_what_is_missing_or_does_not_fit(tiny, tmp_path):
+    with pytest.raises(UserError, match="there is no .*generator.weights.h5"):
+        launch(tiny(init_from=str(tmp_path)))
+    launch(tiny(epochs=1))
+    with pytest.raises(UserError, match="does not fit the generator"):
+        launch(elsewhere(tiny(init_from=str(tmp_path / "checkpoints"), latent_dim=9), tmp_path))
+    assert not (tmp_path / "other_c").exists()

@@ -1,0 +1,84 @@
+"""train.py as a user starts it."""
+
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import train
+from wgan import cli
+
+ROOT = pathlib.Path(train.__file__).parent
+
+
+def run_main(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        cli.run(train.main, ["train.py", *arguments])
+    captured = capsys.readouterr()
+    return stop.value.code, captured.out, captured.err
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--epochs", "0"], "--epochs is 0; it must be at least 1"),
+    (["--epochs", "many"], "many"),
+    (["--epoch", "5"], "Did you mean: epochs"),
+    (["5"], "'5' belongs to no flag"),
+    (["--label", "10"], "10"),
+    (["--label", "hrose"], "horse"),
+    (["--learning_rate", "-1"], "--learning_rate is -1.0; it must be more than 0"),
+    (["--learning_rate", "nan"], "--learning_rate is nan; it must be a finite number"),
+    (["--dataset", "cifar"], "cifar10"),
+    (["--dataset", "digits", "--split", "train"], "split"),
+    (["--data_dir", "/no/such/folder"], "/no/such/folder"),
+    (["--critic_steps", "256"], "--critic_steps is 256; it must be less than 256"),
+    (["--init_from", "/no/such/generator.h5"], "/no/such/generator.h5"),
+    (["--checkpoint_dir", ""], "--checkpoint_dir is empty"),
+])
+def test_a_wrong_flag_is_answered_in_one_line(capsys, arguments, words):
+    status, _, err = run_main(capsys, *arguments)
+    assert status == 2
+    assert err.startswith("train.py: ") and len(err.splitlines()) == 1 and words in err
+
+
+def test_help_shows_every_flag_with_its_default(capsys):
+    status, out, _ = run_main(capsys, "--help")
+    assert status == 0
+    for words in ("--label", "--epochs [12000]", "--batch_size [256]", "--seed [0]", "--dry_run", "Data:"):
+        assert words in out
+
+
+def test_mistakes_are_answered_without_tensorflow():
+    code = ("import sys, train\nfrom wgan import cli\n"
+            "try:\n    cli.run(train.main, ['train.py', '--label', 'unicorn'])\n"
+            "except SystemExit as stop:\n    print(stop.code, 'tensorflow' in sys.modules, 'keras' in sys.modules)\n")
+    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert answer.stdout.split() == ["2", "False", "False"]
+
+
+def start(tmp_path, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-u", "train.py", "--dataset", "digits", "--label", "3", "--batch_size", "4",
+         "--critic_steps", "1", "--checkpoint_dir", str(tmp_path / "c"), "--sample_dir", str(tmp_path / "s"),
+         *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can catch")
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, number, status):
+    with start(tmp_path, "--epochs", "1000000", "--sample_every", "1000000") as process:
+        for line in process.stdout:
+            if line.startswith("epoch 1/"):
+                process.send_signal(number)
+                break
+        out, err = process.communicate()
+    assert process.returncode == status
+    assert "Traceback" not in err
+    saved = int(out.split("saved at epoch ")[1].split(";")[0])
+    assert len((tmp_path / "c/history.csv").read_text().splitlines()) == saved + 1
+
+    with start(tmp_path, "--epochs", str(saved + 1), "--sample_every", "1000000") as process:
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert f"continuing the run in {tmp_path / 'c'} after epoch {saved}" in out

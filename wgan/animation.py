@@ -1,0 +1,189 @@
+"""The training as a moving picture: which grids are shown, how a frame looks, and writing them all.
+
+A frame is read, drawn and encoded before the next one is read, so the memory needed does not grow
+with the number of frames; `wgan.animation_formats` says how each kind of file allows for that.
+"""
+
+import math
+import pathlib
+import struct
+import warnings
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from wgan.animation_formats import GIF_MAX_FPS, WRITERS, Frame
+from wgan.errors import UserError
+from wgan.files import atomic_path
+from wgan.images import BACKGROUND, list_samples
+
+_TARGET_WIDTH = 512  # pixels; the default enlargement comes as near to it as a whole number can
+_MAX_GRID_PIXELS = 4096 * 4096  # more is no grid of ours, and may be a small file that unpacks to gigabytes
+_MAX_SIDE = 8192  # pixels of an enlarged grid; players, and the formats, stop not far beyond
+_FPS_RANGE = (0.1, 60)
+_MAX_HOLD = 600  # seconds; the GIF's field ends at 655
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
+               Image.DecompressionBombError)
+
+
+class Summary(NamedTuple):
+    """What `write_animation` has written."""
+
+    path: pathlib.Path
+    frames: int
+    first_epoch: int
+    last_epoch: int
+    skipped: int  # grids that were chosen and could not be used
+    size: int  # bytes
+
+
+def choose_frames(epochs, max_frames):
+    """Picks the epochs to show, more densely at the start, where a training changes most.
+
+    With n epochs and m frames (m < n), frame k = 0 .. m-1 shows the epoch at position
+    (n - 1) * (k / (m - 1))**2 of the list, rounded down: the steps grow evenly, and half of the
+    frames fall into the first quarter of the training. Where the steps would be less than one, at
+    the very start, the positions are 0, 1, 2 ... without a gap. So exactly m distinct epochs are
+    picked, among them the first and the last; when m is 1, the last alone.
+
+    Args:
+        epochs: the epochs there are, distinct and ascending.
+        max_frames: at most so many are picked, at least 1; all epochs when there are no more.
+
+    Returns:
+        A list of the epochs picked, ascending.
+    """
+    count = len(epochs)
+    if count <= max_frames:
+        return list(epochs)
+    if max_frames == 1:
+        return [epochs[-1]]
+    intervals = max_frames - 1
+    return [epochs[max(k, (count - 1) * k * k // intervals**2)] for k in range(max_frames)]
+
+
+def read_grid(path):
+    """Reads a PNG as uint8 [H, W, 3]; a grey one becomes three equal channels.
+
+    Raises:
+        UserError: it cannot be read, is damaged, or is far larger than a grid.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is stricter
+            with Image.open(path, formats=["PNG"]) as picture:
+                if picture.width * picture.height > _MAX_GRID_PIXELS:
+                    raise UserError(f"{picture.width}x{picture.height} pixels are too many for a grid")
+                return np.asarray(picture.convert("RGB"))
+    except _UNREADABLE as error:
+        raise UserError(f"not a readable PNG ({' '.join(str(error).split())})") from error
+
+
+class _Drawing:
+    """Turns grids of one size into frames of one size."""
+
+    def __init__(self, grid_shape, scale, last_epoch):
+        height, width = grid_shape[:2]
+        self.scale = scale or max(1, round(_TARGET_WIDTH / width))
+        self._width = width * self.scale
+        if max(self._width, height * self.scale) > _MAX_SIDE:
+            raise UserError(f"--scale {self.scale} would make frames of {self._width}x{height * self.scale} "
+                            f"pixels, more than {_MAX_SIDE} a side")
+        # The longest text decides, so that all frames have the same letters.
+        self._font = _fitting_font(f"epoch {last_epoch}", self._width)
+        self._strip_height = 2 * math.ceil(0.8 * self._font.size)
+
+    def frame(self, grid, epoch):
+        """A Frame with the epoch in a strip above the grid, which covers no image."""
+        strip = Image.new("L", (self._width, self._strip_height), BACKGROUND)
+        left = self._font.size // 2
+        ImageDraw.Draw(strip).text((left, self._strip_height / 2), f"epoch {epoch}",
+                                   fill=0, font=self._font, anchor="lm")
+        return Frame(grid, np.asarray(strip), self.scale)
+
+
+def _fitting_font(text, width):
+    """The built-in font, a twentieth of the frame's width in size, or less where `text` is too long."""
+    size = max(12, width // 20)
+    while size > 6 and ImageFont.load_default(size).getlength(text) + size > width:
+        size -= 1
+    return ImageFont.load_default(size)
+
+
+def _frames(samples, last_epoch, scale, shown, warn):
+    """Yields a Frame for each (epoch, path) that can be used and appends its epoch to `shown`."""
+    drawing, shape = None, None
+    for epoch, path in samples:
+        try:
+            grid = read_grid(path)
+            if shape not in (None, grid.shape):
+                raise UserError(f"{grid.shape[1]}x{grid.shape[0]} pixels, the first grid has "
+                                f"{shape[1]}x{shape[0]}")
+        except UserError as error:
+            warn(f"skipped {path}: {error}")
+            continue
+        if drawing is None:
+            shape, drawing = grid.shape, _Drawing(grid.shape, scale, last_epoch)
+        shown.append(epoch)
+        yield drawing.frame(grid, epoch)
+
+
+def _check(output, max_frames, fps, hold, scale):
+    """Raises UserError for arguments of `write_animation` that make no sense, NaN among them."""
+    suffix = output.suffix.lower()
+    if suffix not in WRITERS:
+        raise UserError(f"cannot write {output}: the name must end in {', '.join(WRITERS)}")
+    if output.is_dir():
+        raise UserError(f"cannot write {output}: it is a folder")
+    if max_frames < 1:
+        raise UserError(f"--max_frames must be at least 1, not {max_frames}")
+    slowest, fastest = _FPS_RANGE[0], GIF_MAX_FPS if suffix == ".gif" else _FPS_RANGE[1]
+    if not slowest <= fps <= fastest:
+        raise UserError(f"--fps must be {slowest} to {fastest} for {suffix}, not {fps:g}")
+    if not 0 <= hold <= _MAX_HOLD:
+        raise UserError(f"--hold must be 0 to {_MAX_HOLD} seconds, not {hold:g}")
+    if scale < 0:
+        raise UserError(f"--scale must be a whole number from 1, or 0 to choose one, not {scale}")
+
+
+def write_animation(sample_dir, output, max_frames=200, fps=20.0, hold=3.0, scale=0,
+                    progress=iter, warn=print):
+    """Makes an animation, which loops forever, of the grids in a folder.
+
+    An `output` that is there already is replaced when the new one is complete, and not before.
+
+    Args:
+        sample_dir: the folder with sample_00001.png and so on.
+        output: the file to write; its suffix (.gif, .webp, .mp4) decides the format.
+        max_frames: at most so many grids are shown, see `choose_frames`.
+        fps: frames a second, 0.1 to 60 (a GIF: to 50).
+        hold: seconds for which the last frame is shown, 0 to 600; never less than another frame.
+        scale: enlargement, a whole number; 0 chooses one that makes frames about 512 pixels wide.
+        progress: called with the list of (epoch, path) to show, returns an iterable over it.
+        warn: called with one line for each grid that is passed over: unreadable, or of another size
+            than the first one shown.
+
+    Returns:
+        A Summary.
+
+    Raises:
+        UserError: a bad argument, nothing to show, or a format whose extra package is missing.
+        OSError: `output` cannot be written.
+    """
+    output = pathlib.Path(output)
+    _check(output, max_frames, fps, hold, scale)
+    paths = dict(list_samples(sample_dir))
+    if not paths:
+        raise UserError(f"no grids (sample_00001.png ...) in {sample_dir}: train first with "
+                        "`python train.py`, or name the folder with --sample_dir")
+    samples = [(epoch, paths[epoch]) for epoch in choose_frames(list(paths), max_frames)]
+    shown = []
+    with atomic_path(output) as temporary:
+        temporary.touch()  # an unwritable folder is found out before the work, not after it
+        frames = _frames(progress(samples), samples[-1][0], scale, shown, warn)
+        WRITERS[output.suffix.lower()](temporary, frames, fps, hold)
+        if not shown:
+            raise UserError(f"none of the grids chosen in {sample_dir} can be read")
+    return Summary(output, len(shown), shown[0], shown[-1], len(samples) - len(shown), output.stat().st_size)

@@ -1,0 +1,86 @@
+"""The data sets to train on: pictures as uint8 arrays of 32x32 pixels.
+
+`check` answers quickly and without TensorFlow or Keras; `load` does the reading. Everything the user
+can mend is raised as `wgan.errors.UserError`.
+"""
+
+import os
+import types
+
+from wgan.data import cifar10, digits, folder, mnist
+from wgan.data.imageset import ImageSet, fingerprint
+from wgan.data.messages import did_you_mean, one_line
+from wgan.errors import UserError
+
+__all__ = ["DATASET_NAMES", "SPLITS", "ImageSet", "check", "fingerprint", "load"]
+
+# Each source has check(data_dir, label, split) -> canonical label, and
+# load(data_dir, class_name, split) -> ImageSet, where class_name is that canonical label.
+_SOURCES = types.MappingProxyType({
+    "cifar10": cifar10,
+    "mnist": mnist.MNIST,
+    "fashion_mnist": mnist.FASHION_MNIST,
+    "digits": digits,
+    "folder": folder,
+})
+
+DATASET_NAMES = tuple(_SOURCES)
+SPLITS = ("all", "train")
+
+
+def check(dataset, data_dir, label, split):
+    """Checks the choice of data before anything large is read.
+
+    Args:
+        dataset: one of `DATASET_NAMES`.
+        data_dir: where the user's files are (str or path), or None for the data set's own source.
+        label: None, "0".."9" (for folder: the number of a class folder), a class name, or "all".
+            None means "horse" for cifar10 and "all" elsewhere.
+        split: "all" (train and test images together) or "train".
+
+    Returns:
+        The canonical label: a class name, or "all". Given back to `check` or `load` it means the same.
+
+    Raises:
+        UserError: an unknown name, a missing path or file, or a split the data set does not have.
+    """
+    return _source(dataset, data_dir, split).check(_path(data_dir), label, split)
+
+
+def load(dataset, data_dir, label, split):
+    """Loads the images of one class, or of all classes. The arguments are those of `check`.
+
+    Returns:
+        An ImageSet; its images are uint8 [N, 32, 32, C], C-contiguous, with C 3 for colour, 1 for grey.
+
+    Raises:
+        UserError: what `check` raises, a failed download, or files that are damaged or not the data set's.
+    """
+    source = _source(dataset, data_dir, split)
+    class_name = source.check(_path(data_dir), label, split)
+    try:
+        images = source.load(_path(data_dir), class_name, split)
+    except MemoryError as error:
+        raise UserError(f"{dataset} does not fit in memory: choose one class with --label") from error
+    if not len(images.images):
+        raise UserError(f"{images.name} has no images: choose another --label, or mend the files")
+    return images
+
+
+def _source(dataset, data_dir, split):
+    """The source of a data set, once the arguments that all sources share are right."""
+    if dataset not in DATASET_NAMES:
+        raise UserError(f"no data set is called {one_line(dataset)!r}{did_you_mean(dataset, DATASET_NAMES)}: "
+                        f"choose one of {', '.join(DATASET_NAMES)}")
+    if split not in SPLITS:
+        raise UserError(f"no split is called {one_line(split)!r}{did_you_mean(split, SPLITS)}: "
+                        f"choose one of {', '.join(SPLITS)}")
+    if data_dir is not None and not os.path.exists(_path(data_dir)):
+        raise UserError(f"--data_dir {one_line(data_dir) or '(empty)'} does not exist or cannot be "
+                        f"reached: correct the path, or leave --data_dir out")
+    return _SOURCES[dataset]
+
+
+def _path(data_dir):
+    """The path as text, with a leading ~ as the home folder; None stays None."""
+    return None if data_dir is None else os.path.expanduser(os.fspath(data_dir))

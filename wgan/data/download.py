@@ -1,0 +1,53 @@
+"""The data sets that Keras downloads, with the reason in one line where it cannot."""
+
+import contextlib
+import socket
+
+import numpy as np
+
+from wgan.data.messages import one_line
+from wgan.errors import UserError
+
+SILENCE_S = 60  # a server silent for this long has failed: without a limit a dead link waits for ever
+
+
+def keras_splits(dataset):
+    """Downloads a data set with Keras, which verifies the hash and keeps a copy for the next time.
+
+    Args:
+        dataset: the name of a module in `keras.datasets`.
+
+    Returns:
+        {"train": (images, labels), "test": (images, labels)}: uint8 [N, ...] in Keras's layout, and
+        integers [N].
+
+    Raises:
+        UserError: the download failed, for whatever reason.
+    """
+    import keras  # seconds of start-up, so only once a download is wanted
+
+    try:
+        with _no_endless_wait():
+            train, test = getattr(keras.datasets, dataset).load_data()
+    except Exception as error:  # Keras raises plain Exception, the libraries below it many kinds
+        raise UserError(
+            f"{dataset} could not be downloaded ({type(error).__name__}: {one_line(error, longest=200)}): "
+            f"give files you have with --data_dir, or use --dataset digits, which needs no download"
+        ) from error
+    return {"train": _pair(*train), "test": _pair(*test)}
+
+
+def _pair(images, labels):
+    return np.asarray(images, np.uint8), np.asarray(labels).reshape(-1)
+
+
+@contextlib.contextmanager
+def _no_endless_wait():
+    """Gives new sockets a time limit where the program has set none."""
+    before = socket.getdefaulttimeout()
+    if before is None:
+        socket.setdefaulttimeout(SILENCE_S)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,34 @@
+"""What every data set is loaded into."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
+class ImageSet:
+    """The images of one class, or of a whole data set.
+
+    Attributes:
+        images: uint8 [N, 32, 32, C], C-contiguous; C is 1 (grey) or 3 (RGB).
+        name: what was loaded, for people: "cifar10 horse, train and test".
+        class_name: the canonical label: a class name, or "all".
+        notices: lines the user should see, such as which broken pictures were skipped.
+    """
+
+    images: np.ndarray
+    name: str
+    class_name: str
+    notices: tuple[str, ...] = ()
+
+
+def fingerprint(images):
+    """SHA-256 (hex) of an array's shape and bytes: equal exactly when two runs have the same images.
+
+    Args:
+        images: a uint8 array of any shape.
+    """
+    digest = hashlib.sha256(" ".join(map(str, images.shape)).encode("ascii") + b"\n")
+    digest.update(np.ascontiguousarray(images).data)
+    return digest.hexdigest()

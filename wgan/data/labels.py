@@ -1,0 +1,50 @@
+"""Labels as users give them: a class name, its number, or "all"."""
+
+from wgan.data.messages import did_you_mean, listed, one_line
+from wgan.errors import UserError
+
+ALL = "all"
+
+
+def resolve(label, class_names, dataset, default=ALL):
+    """The canonical form of a label: the class name, or "all".
+
+    A name goes before a number, so that a class folder called "3" is reached by its name, and so that
+    resolving a canonical label changes nothing.
+
+    Args:
+        label: None, a class name in any case, a number as text, or "all".
+        class_names: the names; a number is an index into them.
+        dataset: the data set's name, for the message.
+        default: what None means.
+
+    Raises:
+        UserError: no class has that name or number; the message lists the classes.
+    """
+    if label is None:
+        return default
+    text = str(label) if str(label) in class_names else str(label).strip()
+    if text.casefold() == ALL:
+        return ALL
+    if text in class_names:
+        return text
+    matching = [name for name in class_names if name.casefold() == text.casefold()]
+    if len(matching) == 1:
+        return matching[0]
+    number = _number(text)
+    if number is None or number >= len(class_names):
+        raise UserError(f"{dataset} has no class {one_line(label)!r}{did_you_mean(text, class_names)}: "
+                        f"choose one of {_valid(class_names)}")
+    return class_names[number]
+
+
+def _number(text):
+    """The value of "0", "07", ...; None for anything else, signs and underscores included."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def _valid(class_names):
+    if list(class_names) == [str(number) for number in range(len(class_names))]:
+        return f"{', '.join(class_names)} or {ALL}"
+    numbered = [f"{number} {name}" for number, name in enumerate(class_names)]
+    return f"{listed(numbered, most=30)} or {ALL} (a number or a name)"

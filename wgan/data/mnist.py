@@ -1,0 +1,116 @@
+"""MNIST and Fashion-MNIST, from Keras's download or from IDX files."""
+
+import dataclasses
+import os
+
+import numpy as np
+from PIL import Image
+
+from wgan.data import idx, labels, resizing
+from wgan.data.download import keras_splits
+from wgan.data.imageset import ImageSet
+from wgan.data.messages import one_line
+from wgan.errors import UserError
+
+_PREFIXES = {"train": "train", "test": "t10k"}  # official split -> how its files are named
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One data set of 28x28 grey images in IDX files.
+
+    Attributes:
+        dataset: its name here, and in `keras.datasets`.
+        class_names: the ten names, in the order of their numbers.
+        inner: the sub-folder of data_dir that other libraries keep the files in.
+    """
+
+    dataset: str
+    class_names: tuple[str, ...]
+    inner: str
+
+    def check(self, data_dir, label, split):
+        """The canonical label, once the files are known to be there; see `wgan.data.check`."""
+        class_name = labels.resolve(label, self.class_names, self.dataset)
+        if data_dir is not None:
+            self._find(data_dir, split)
+        return class_name
+
+    def load(self, data_dir, class_name, split):
+        """The images of one class or of all: uint8 [N, 32, 32, 1], in official order, train before test."""
+        if data_dir is None:
+            found = keras_splits(self.dataset)
+            found = {"train": found["train"]} if split == "train" else found
+        else:
+            found = {name: _read(*paths) for name, paths in self._find(data_dir, split).items()}
+        chosen = np.concatenate([self._select(*found[name], class_name) for name in found])
+        notices = ()
+        if split == "all" and len(found) == 1:
+            notices = (f"{self.dataset}: only the official {''.join(found)} files were found in "
+                       f"{one_line(data_dir)}; the other split is left out",)
+        name = f"{self.dataset} {class_name}, {' and '.join(found)}"
+        # Bilinear, which Pillow antialiases, adds no ringing to the flat black around a digit.
+        return ImageSet(resizing.enlarge(chosen, Image.Resampling.BILINEAR), name, class_name, notices)
+
+    def _select(self, images, numbers, class_name):
+        return images if class_name == labels.ALL else images[numbers == self.class_names.index(class_name)]
+
+    def _find(self, data_dir, split):
+        """{split: (images path, labels path)} for each official split that is there and wanted."""
+        if not os.path.isdir(data_dir):
+            raise UserError(f"--data_dir {one_line(data_dir)} is a file: give the folder that holds "
+                            f"the {self.dataset} files")
+        for inner in ("", self.inner, "raw"):
+            folder = os.path.join(data_dir, *inner.split("/")) if inner else data_dir
+            found = {name: _pair(folder, prefix) for name, prefix in _PREFIXES.items()}
+            found = {name: paths for name, paths in found.items() if paths}
+            if split == "train" and found:
+                found = {name: paths for name, paths in found.items() if name == "train"}
+                if not found:
+                    raise UserError(f"{one_line(folder)} has the official test files (t10k) only, so split "
+                                    f"'train' cannot be used: add the train files, or use split 'all'")
+            if found:
+                return found
+        raise UserError(f"--data_dir {one_line(data_dir)} holds no {self.dataset} files: they are called "
+                        f"train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-... (with .gz or without)")
+
+
+def _pair(folder, prefix):
+    """The images file and the labels file of one official split; None where neither is there."""
+    images = _existing(folder, f"{prefix}-images", "idx3-ubyte")
+    numbers = _existing(folder, f"{prefix}-labels", "idx1-ubyte")
+    if images is None and numbers is None:
+        return None
+    if images is None or numbers is None:
+        lacking = f"{prefix}-images-idx3-ubyte" if images is None else f"{prefix}-labels-idx1-ubyte"
+        raise UserError(f"{one_line(folder)} lacks {lacking} (with .gz or without), which belongs to "
+                        f"{one_line(os.path.basename(images or numbers))}: add it")
+    return images, numbers
+
+
+def _existing(folder, stem, kind):
+    """The path of an IDX file under any of its usual names, plain before compressed; else None."""
+    for name in (f"{stem}-{kind}", f"{stem}.{kind}", f"{stem}-{kind}.gz", f"{stem}.{kind}.gz"):
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            return path
+    return None
+
+
+def _read(images_path, labels_path):
+    images = idx.read(images_path, (28, 28))
+    numbers = idx.read(labels_path, ())
+    if len(images) != len(numbers):
+        raise UserError(f"{one_line(images_path)} has {len(images):,} images but {one_line(labels_path)} has "
+                        f"{len(numbers):,} labels: fetch both again")
+    if numbers.size and numbers.max() > 9:
+        raise UserError(f"{one_line(labels_path)} has a label above 9: fetch the file again")
+    return images, numbers
+
+
+MNIST = Source("mnist", tuple("0123456789"), "MNIST/raw")
+FASHION_MNIST = Source(
+    "fashion_mnist",
+    ("T-shirt/top", "trouser", "pullover", "dress", "coat",
+     "sandal", "shirt", "sneaker", "bag", "ankle boot"),
+    "FashionMNIST/raw")
