@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from wgan import data
-from wgan.data import batches, cifar10
+from wgan.data import cifar10, cifar10_batch
 from wgan.errors import UserError
 
 TRAIN = cifar10.TRAIN_FILES
@@ -81,7 +81,7 @@ def folder(tmp_path):
     folder.mkdir()
     for mark, name in enumerate(FILES):
         (folder / name).write_bytes(marked([0, 7, 9, 7], mark))
-    (folder / "batches.meta").write_bytes(b"not needed")
+    (folder / "cifar10_batch.meta").write_bytes(b"not needed")
     return folder
 
 
@@ -208,7 +208,7 @@ def test_only_three_numpy_names_are_known(folder, module, name):
 def test_numpy_itself_is_never_called_by_the_pickle():
     code = b"\x80\x02}(U\x04datacnumpy\nndarray\n(J\xff\xff\xff\x7fJ\xff\xff\xff\x7ftRU\x06labels]u."
     with pytest.raises(UserError, match="'data' is no array"):
-        batches.decode(code, "file")
+        cifar10_batch.decode(code, "file")
 
 
 @pytest.mark.parametrize("code", [
@@ -239,8 +239,14 @@ def test_values_are_checked(folder, content, what):
 
 
 def test_a_batch_written_again_by_a_newer_numpy_is_read():
-    rows, numbers = batches.decode(batch([4, 7], module=b"numpy._core.multiarray"), "file")
+    rows, numbers = cifar10_batch.decode(batch([4, 7], module=b"numpy._core.multiarray"), "file")
     assert rows.shape == (2, ROW) and numbers.tolist() == [4, 7]
+
+
+def test_rows_stored_column_by_column_come_out_right():
+    rows = np.arange(2 * ROW, dtype=np.uint32).astype(np.uint8).reshape(2, ROW)
+    raw = pickle.dumps({"data": np.asfortranarray(rows), "labels": [1, 2]}, protocol=3)
+    np.testing.assert_array_equal(cifar10_batch.decode(raw, "file")[0], rows)
 
 
 def test_a_truncated_file_is_named_wherever_it_ends(folder):
@@ -252,7 +258,7 @@ def test_a_truncated_file_is_named_wherever_it_ends(folder):
 
 def test_a_file_above_the_limit_is_not_read(folder, tmp_path):
     with open(folder / "data_batch_1", "wb") as file:
-        file.truncate(batches.LARGEST + 1)
+        file.truncate(cifar10_batch.LARGEST + 1)
     assert "data_batch_1 is no CIFAR-10 batch file" in refused(folder)
     header = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
     header.size = 2**40
@@ -317,7 +323,7 @@ def test_random_damage_gives_a_message_and_nothing_else(folder):
         for place in random.integers(0, len(small) if random.random() < 0.3 else head // 2, 3):
             damaged[place] = random.integers(256)
         try:
-            rows, numbers = batches.decode(bytes(damaged), "file")
+            rows, numbers = cifar10_batch.decode(bytes(damaged), "file")
         except UserError as error:
             assert "\n" not in str(error)
         else:
@@ -344,7 +350,7 @@ def test_the_official_files(official):
 def test_the_official_labels(official):
     source = cifar10._find(official)
     read = cifar10._folder_batches if os.path.isdir(source) else cifar10._archive_batches
-    numbers = {name: batches.decode(raw, shown)[1] for name, raw, shown in read(source, FILES)}
+    numbers = {name: cifar10_batch.decode(raw, shown)[1] for name, raw, shown in read(source, FILES)}
     assert numbers["data_batch_1"][:5].tolist() == [6, 9, 9, 4, 1]
     assert numbers["test_batch"][:4].tolist() == [3, 8, 8, 0]
     assert np.bincount(np.concatenate([numbers[name] for name in TRAIN])).tolist() == [5000] * 10

@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from wgan.data import batches, labels
+from wgan.data import cifar10_batch, labels
 from wgan.data.download import keras_splits
 from wgan.data.imageset import ImageSet
 from wgan.data.messages import one_line
@@ -21,7 +21,7 @@ TRAIN_FILES = tuple(f"data_batch_{number}" for number in range(1, 6))
 TEST_FILES = ("test_batch",)
 FOLDER = "cifar-10-batches-py"
 ARCHIVE = "cifar-10-python.tar.gz"
-_LARGEST_ARCHIVE = 4 * batches.LARGEST  # unpacked; the official one has about 186 million bytes
+_LARGEST_ARCHIVE = 4 * cifar10_batch.LARGEST  # unpacked; the official one has about 186 million bytes
 _READING_ERRORS = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError)
 
 
@@ -72,7 +72,7 @@ def _from_files(source, class_name, files):
         for name, raw, shown in found:
             if name in parts:
                 raise UserError(f"{one_line(source)} holds {name} twice: use the official {ARCHIVE}")
-            rows, numbers = batches.decode(raw, shown)
+            rows, numbers = cifar10_batch.decode(raw, shown)
             parts[name] = _as_images(rows[_selected(numbers, class_name)])
     _refuse_missing(source, [name for name in files if name not in parts])
     return np.concatenate([parts[name] for name in files])
@@ -129,7 +129,7 @@ def _folder_batches(folder, files):
         try:
             _refuse_large(os.path.getsize(path), shown)
             with open(path, "rb") as file:
-                yield name, file.read(batches.LARGEST), shown
+                yield name, file.read(cifar10_batch.LARGEST), shown
         except OSError as error:
             raise UserError(f"{shown} could not be read ({one_line(error.strerror or error)}): "
                             f"check the file and its permissions") from error
@@ -158,7 +158,7 @@ def _archive_batches(path, files):
 
 
 def _refuse_large(size, shown):
-    if size > batches.LARGEST:
+    if size > cifar10_batch.LARGEST:
         raise UserError(f"{shown} is no CIFAR-10 batch file: it has {size:,} bytes, an official one about "
                         f"31 million: use the official files")
 

@@ -112,14 +112,14 @@ def _rows(held):
     if not (isinstance(held, _Array) and isinstance(state, tuple) and len(state) == 5):
         raise ValueError("'data' is no array")
     _, shape, dtype, column_order, data = state
-    if not (isinstance(dtype, _Array) and dtype.arguments[:1] in [(b"u1",), ("u1",)]) or column_order:
+    if not (isinstance(dtype, _Array) and dtype.arguments[:1] in [(b"u1",), ("u1",)]):
         raise ValueError("'data' is not of uint8")
     sizes = [type(size) for size in shape] if isinstance(shape, tuple) else []
     if sizes != [int, int] or shape[1] != ROW_BYTES:
         raise ValueError(f"'data' is not of shape [N, {ROW_BYTES}]")
     if not isinstance(data, bytes) or len(data) != shape[0] * ROW_BYTES:
         raise ValueError("'data' has another length than its shape")
-    return np.frombuffer(data, np.uint8).reshape(shape)
+    return np.frombuffer(data, np.uint8).reshape(shape, order="F" if column_order else "C")
 
 
 def _labels(held, count):
