@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from wgan.layers import StatelessDropout
+from wgan.layers import BatchNormalization, StatelessDropout, UpsampleConv2D, leaky_relu
 
 SLOPE = 0.3  # of LeakyReLU on negative inputs
 
@@ -24,25 +24,22 @@ class Generator(keras.Model):
         self.channels = channels
 
         self.dense = layers.Dense(4 * 4 * 128, use_bias=False)
-        self.norm_1 = layers.BatchNormalization(momentum=0.8)
+        self.norm_1 = BatchNormalization(momentum=0.8)
         self.reshape = layers.Reshape((4, 4, 128))
-        self.conv_2 = layers.Conv2D(128, 5, padding="same", use_bias=False)
-        self.norm_2 = layers.BatchNormalization(momentum=0.99)
-        self.conv_3 = layers.Conv2D(64, 5, padding="same", use_bias=False)
-        self.norm_3 = layers.BatchNormalization(momentum=0.8)
-        self.conv_4 = layers.Conv2DTranspose(32, 5, padding="same", use_bias=False)
-        self.norm_4 = layers.BatchNormalization(momentum=0.99)
+        self.conv_2 = UpsampleConv2D(128)
+        self.norm_2 = BatchNormalization(momentum=0.99)
+        self.conv_3 = UpsampleConv2D(64)
+        self.norm_3 = BatchNormalization(momentum=0.8)
+        self.conv_4 = UpsampleConv2D(32, transposed=True)
+        self.norm_4 = BatchNormalization(momentum=0.99)
         self.conv_5 = layers.Conv2DTranspose(channels, 5, padding="same", use_bias=False)
-
-        self.upsample = layers.UpSampling2D(2, interpolation="nearest")
-        self.activation = layers.LeakyReLU(negative_slope=SLOPE)
 
     def call(self, latents, training=False):
         """Latents [batch, latent_dim] to images [batch, 32, 32, channels] in [-1, 1]."""
-        x = self.reshape(self.activation(self.norm_1(self.dense(latents), training=training)))
-        x = self.activation(self.norm_2(self.conv_2(self.upsample(x)), training=training))
-        x = self.activation(self.norm_3(self.conv_3(self.upsample(x)), training=training))
-        x = self.activation(self.norm_4(self.conv_4(self.upsample(x)), training=training))
+        x = self.reshape(leaky_relu(self.norm_1(self.dense(latents), training=training), SLOPE))
+        x = leaky_relu(self.norm_2(self.conv_2(x), training=training), SLOPE)
+        x = leaky_relu(self.norm_3(self.conv_3(x), training=training), SLOPE)
+        x = leaky_relu(self.norm_4(self.conv_4(x), training=training), SLOPE)
         return tf.tanh(self.conv_5(x))
 
     def get_config(self):
@@ -70,8 +67,6 @@ class Critic(keras.Model):
         self.flatten = layers.Flatten()
         self.dense = layers.Dense(1)
 
-        self.activation = layers.LeakyReLU(negative_slope=SLOPE)
-
     def call(self, images, dropout_seed=None):
         """Images [batch, 32, 32, channels] to logits [batch].
 
@@ -79,11 +74,10 @@ class Critic(keras.Model):
             images: float in [-1, 1].
             dropout_seed: int64 [2]; with None the dropout is off.
         """
-        x = self.activation(self.conv_1(images))
-        x = self.activation(self.conv_2(x))
-        x = self.dropout(x, seed=dropout_seed)
-        x = self.activation(self.conv_3(x))
-        x = self.activation(self.conv_4(x))
+        x = leaky_relu(self.conv_1(images), SLOPE)
+        x = self.dropout(leaky_relu(self.conv_2(x), SLOPE), seed=dropout_seed)
+        x = leaky_relu(self.conv_3(x), SLOPE)
+        x = leaky_relu(self.conv_4(x), SLOPE)
         return tf.squeeze(self.dense(self.flatten(x)), axis=1)
 
     def get_config(self):
