@@ -4,14 +4,10 @@
 """
 
 import dataclasses
-import os
 import sys
 
 from wgan import cli
 from wgan.config import TrainingConfig, value_type
-
-# TensorFlow reads this when it is imported: its start-up notes would bury ours.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def define_flags():

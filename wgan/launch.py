@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 
-from wgan import checkpoints, data, initial_weights
+from wgan import checkpoints, data, initial_weights, startup
 from wgan.errors import UserError
 from wgan.run_folder import RunFolder
 
@@ -34,10 +34,12 @@ def launch(config, fresh=False, dry_run=False):
         return 0
 
     image_set, sha256 = _load_images(config, stored)
-    from wgan import training  # imports TensorFlow, which takes seconds
+    device = startup.import_tensorflow()  # takes seconds
+    from wgan import training
     if dry_run:
         training.print_plan(config, image_set, state)
         return 0
+    print(f"{image_set.name}: {len(image_set.images)} images, on {device}", flush=True)
     return training.train(config, folder, image_set, sha256, state)
 
 

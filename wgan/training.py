@@ -32,7 +32,6 @@ def train(config, folder, image_set, sha256, state):
     gan, twin = build_gan(config, channels), build_gan(config, channels)
     epoch, history = _begin(gan, config, folder, state)
     folder.write_config(config, image_set, sha256, versions())
-    print(f"{image_set.name}: {len(image_set.images)} images; epochs {epoch + 1} to {config.epochs}", flush=True)
 
     stop = callbacks.StopOnSignal()
     with files.BackgroundWriter() as writer:
