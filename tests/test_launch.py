@@ -163,6 +163,12 @@ def test_fresh_with_a_mistake_loses_nothing(tiny, tmp_path):
     assert everything_below(tmp_path) == before
 
 
+def test_a_folder_that_cannot_be_made_is_named_before_any_work(tiny, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="--sample_dir .*file is a file"):
+        launch(tiny(sample_dir=str(tmp_path / "file" / "samples")))
+
+
 @pytest.mark.parametrize("name", ["checkpoints/generator.weights.h5", "samples/sample_00001.png"])
 def test_files_that_belong_to_no_run_are_not_overwritten(tiny, tmp_path, name):
     (tmp_path / name).parent.mkdir()

@@ -55,12 +55,13 @@ class WGANGP(keras.Model):
         """
         epoch, real_batches = data
         batch_size = real_batches.shape[1]
-        critic_logs = [self.update_critic(scale(real_batches[step]), epoch, step)
+        critic_logs = [self.update_critic(scale(real_batches[step]), epoch, tf.constant(step, tf.int64))
                        for step in range(self.critic_steps)]
         logs = {name: tf.reduce_mean([log[name] for log in critic_logs]) for name in critic_logs[0]}
         logs["generator_loss"] = self.update_generator(batch_size, epoch)
         return logs
 
+    @tf.function  # so that the epoch's graph is traced once for all its critic updates
     def update_critic(self, reals, epoch, step):
         """One pass of the paper's inner loop (lines 3 to 9) on reals [batch, height, width, channels]."""
         batch_size = reals.shape[0]

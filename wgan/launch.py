@@ -24,6 +24,7 @@ def launch(config, fresh=False, dry_run=False):
     """
     config = _checked(config)
     folder = RunFolder(config)
+    folder.check_writable()
     stored = None if fresh else folder.stored_run()
     if not fresh:
         folder.check_continues(config, stored)

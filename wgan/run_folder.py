@@ -1,6 +1,7 @@
 """What a run leaves on disk, and whether a new command may continue it. Needs no TensorFlow."""
 
 import json
+import os
 import pathlib
 
 from wgan import checkpoints, files, images
@@ -53,6 +54,16 @@ class RunFolder:
         stored_samples = pathlib.Path(stored["config"]["sample_dir"])
         if self.sample_dir.resolve() != stored_samples.resolve() and images.list_samples(self.sample_dir):
             raise UserError(f"{self.sample_dir} holds grids of another run; choose an empty --sample_dir")
+
+    def check_writable(self):
+        """Raises UserError where one of the folders could not be made or written to."""
+        for folder, flag in ((self.checkpoint_dir, "--checkpoint_dir"), (self.sample_dir, "--sample_dir")):
+            existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+            if not existing.is_dir():
+                raise UserError(f"{flag} {folder}: {existing} is a file, not a folder; choose another place")
+            if not os.access(existing, os.W_OK):
+                raise UserError(f"{flag} {folder}: {existing} cannot be written to; choose another place, or "
+                                "change its permissions")
 
     def _check_unused(self):
         held = self.files_of_a_run()

@@ -1,0 +1,70 @@
+"""What share of the main job's time goes into drawing and saving.
+
+    python benchmarks/side_work.py --data_dir DIR --epochs 60
+
+Runs the real program in a temporary folder with its default settings and adds up the time that the
+training thread spends in callbacks and the processor time of the thread that writes files. Both count
+fully, although the second works beside the training.
+"""
+
+import pathlib
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from wgan import cli
+from wgan.config import TrainingConfig
+
+
+class Meter:
+    """Seconds spent per name."""
+
+    def __init__(self):
+        self.seconds = {}
+
+    def timed(self, name, function, clock=time.perf_counter):
+        """`function`, with the time of its calls added up under `name`."""
+        def measured(*args, **kwargs):
+            start = clock()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.seconds[name] = self.seconds.get(name, 0) + clock() - start
+        return measured
+
+
+def measure(config):
+    """Runs `config`; (seconds per name, wall-clock seconds of the epochs after the first)."""
+    from wgan import callbacks, files, history, launch
+    meter = Meter()
+    for watcher in (callbacks.HistoryWriter, callbacks.SampleGrids, callbacks.Checkpoints, callbacks.Progress):
+        watcher.on_epoch_end = meter.timed(f"{watcher.__name__} (training thread)", watcher.on_epoch_end)
+    submit = files.BackgroundWriter.submit
+    files.BackgroundWriter.submit = lambda self, function, *args: submit(
+        self, meter.timed(f"{function.__name__} (writer, CPU)", function, time.thread_time), *args)
+
+    launch.launch(config)
+    with open(pathlib.Path(config.checkpoint_dir, "history.csv")) as file:
+        column = history.COLUMNS.index("seconds")
+        seconds = [float(line.split(",")[column]) for line in list(file)[2:]]
+    return meter.seconds, sum(seconds)
+
+
+def main(argv):
+    groups = cli.FlagGroups(__doc__)
+    groups.define("Run", "data_dir", str, None, "As in train.py.")
+    groups.define("Run", "epochs", int, 60, "More are more exact.")
+    values = groups.parse(argv)
+    with tempfile.TemporaryDirectory() as folder:
+        config = TrainingConfig(label="7", checkpoint_dir=f"{folder}/c", sample_dir=f"{folder}/s", **values)
+        parts, total = measure(config)
+    for name, seconds in sorted(parts.items(), key=lambda part: -part[1]):
+        print(f"{seconds / total:7.2%}  {name}")
+    print(f"{sum(parts.values()) / total:7.2%}  of {total:.0f} s in all")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main, sys.argv)
