@@ -25,7 +25,7 @@ def define_flags():
 
 def _with_choices(field):
     choices = field.metadata["choices"]
-    return f"One of {', '.join(choices)}. {field.metadata['help']}" if choices else field.metadata["help"]
+    return f"One of {', '.join(map(str, choices))}. {field.metadata['help']}" if choices else field.metadata["help"]
 
 
 def main(argv):

@@ -1,6 +1,7 @@
 """What several test modules share."""
 
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -17,6 +18,14 @@ def tiny(tmp_path):
                         checkpoint_dir=str(tmp_path / "checkpoints"), sample_dir=str(tmp_path / "samples"))
         return TrainingConfig(**{**settings, **changes})
     return make
+
+
+@pytest.fixture(autouse=True)
+def usual_precision():
+    """A run sets Keras's precision for the whole process; the next test begins with the usual one."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].config.set_dtype_policy("float32")
 
 
 @pytest.fixture

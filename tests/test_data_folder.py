@@ -75,7 +75,7 @@ def test_the_centre_is_cut_out_square(tmp_path):
     pixels[:, 60:120] = GREEN
     for name, array in (("wide.png", pixels), ("high.png", pixels.transpose(1, 0, 2))):
         Image.fromarray(np.ascontiguousarray(array)).save(tmp_path / name)
-        assert near(pictures.read(tmp_path / name), GREEN, by=0)
+        assert near(pictures.read(tmp_path / name, 32), GREEN, by=0)
 
 
 @pytest.mark.parametrize("size", [(50, 40), (51, 40), (40, 50), (40, 51), (7, 3), (1, 9)])
@@ -83,14 +83,14 @@ def test_the_cut_is_exactly_central(tmp_path, size):
     pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     Image.fromarray(np.ascontiguousarray(pixels[::-1, ::-1])).save(tmp_path / "turned.png")
-    assert near(pictures.read(tmp_path / "a.png"), pictures.read(tmp_path / "turned.png")[::-1, ::-1], by=1)
+    assert near(pictures.read(tmp_path / "a.png", 32), pictures.read(tmp_path / "turned.png", 32)[::-1, ::-1], by=1)
 
 
 def test_resizing_is_antialiased(tmp_path):
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::2] = 255
     Image.fromarray(stripes).save(tmp_path / "stripes.png")
-    assert near(pictures.read(tmp_path / "stripes.png"), (128, 128, 128), by=8)
+    assert near(pictures.read(tmp_path / "stripes.png", 32), (128, 128, 128), by=8)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tiff", "webp"])
@@ -103,14 +103,14 @@ def test_pictures_are_turned_upright(tmp_path, orientation, suffix):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored.save(tmp_path / f"a.{suffix}", exif=exif)
-    image = pictures.read(tmp_path / f"a.{suffix}")
+    image = pictures.read(tmp_path / f"a.{suffix}", 32)
     assert near(image[20, 4], RED, 40) and near(image[20, 28], BLUE, 40) and near(image[2, 16], GREEN, 40)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_damaged_exif_does_not_cost_the_picture(tmp_path):
     plain(tmp_path / "a.jpg", RED, exif=b"Exif\0\0II*\0\xff\xff\xff\xff garbage")
-    assert near(pictures.read(tmp_path / "a.jpg"), RED)
+    assert near(pictures.read(tmp_path / "a.jpg", 32), RED)
 
 
 def test_transparency_lies_on_white(tmp_path):
@@ -122,15 +122,15 @@ def test_transparency_lies_on_white(tmp_path):
     palette.save(tmp_path / "palette.png", transparency=1)
     plain(tmp_path / "key.png", RED, transparency=RED)
     for name in ("rgba.png", "la.png", "palette.png", "key.png"):
-        assert near(pictures.read(tmp_path / name), (255, 255, 255), by=0), name
-    assert near(pictures.read(tmp_path / "half.png"), (255, 127, 127), by=1)
+        assert near(pictures.read(tmp_path / name, 32), (255, 255, 255), by=0), name
+    assert near(pictures.read(tmp_path / "half.png", 32), (255, 127, 127), by=1)
 
 
 def test_the_colour_under_full_transparency_does_not_bleed(tmp_path):
     pixels = np.zeros((64, 64, 4), np.uint8)
     pixels[:, :32] = (0, 255, 0, 255)  # to the right: black, but transparent
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    assert pictures.read(tmp_path / "a.png")[:, :, 1].min() >= 250
+    assert pictures.read(tmp_path / "a.png", 32)[:, :, 1].min() >= 250
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff", "pgm"])
@@ -140,7 +140,7 @@ def test_16_bit_grey_is_scaled_and_not_cut_off(tmp_path, suffix):
         (tmp_path / "a.pgm").write_bytes(b"P5 64 64 65535\n" + ramp.astype(">u2").tobytes())
     else:
         Image.fromarray(ramp).save(tmp_path / f"a.{suffix}")
-    image = pictures.read(tmp_path / f"a.{suffix}")
+    image = pictures.read(tmp_path / f"a.{suffix}", 32)
     assert (image[..., 0] == image[..., 2]).all()
     assert np.abs(image[16, :, 0] - np.linspace(2, 253, 32)).max() < 4
 
@@ -176,7 +176,7 @@ def test_the_first_frame_of_an_animation_is_taken(tmp_path):
     frames = [Image.new("RGB", (40, 40), colour) for colour in (GREEN, RED, BLUE)]
     for name in ("a.gif", "a.webp", "a.png"):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
-        assert near(pictures.read(tmp_path / name), GREEN), name
+        assert near(pictures.read(tmp_path / name, 32), GREEN), name
 
 
 def test_files_that_are_no_pictures_are_passed_over_in_silence(tmp_path):
@@ -224,7 +224,7 @@ def test_pillows_remarks_stay_off_the_terminal(tmp_path, capfd, monkeypatch):
     fill(tmp_path)
     plain(tmp_path / "a.tiff")
     read = pictures.read
-    monkeypatch.setattr(pictures, "read", lambda path: remark(path) if path.endswith(".tiff") else read(path))
+    monkeypatch.setattr(pictures, "read", lambda path, size: remark(path) if path.endswith(".tiff") else read(path, size))
     assert "a.tiff" in load(tmp_path).notices[0]
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger("PIL").level == logging.NOTSET
@@ -234,7 +234,7 @@ def test_the_size_limit_holds_where_another_library_has_lifted_pillows(tmp_path,
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     (tmp_path / "bomb.png").write_bytes(png_header(40_000, 40_000))
     with pytest.raises(ValueError, match="40000x40000"):
-        pictures.read(tmp_path / "bomb.png")
+        pictures.read(tmp_path / "bomb.png", 32)
 
 
 def test_pictures_of_a_kind_pillow_cannot_read_are_named(tmp_path):

@@ -147,6 +147,30 @@ def test_other_images_are_refused(tiny, tmp_path):
         launch(tiny(**folder, data_dir=str(tmp_path / "two")))
 
 
+def test_a_continued_run_keeps_its_precision_unless_told_otherwise(tiny, capsys):
+    launch(tiny(epochs=1, precision="bfloat16"))
+    launch(tiny(epochs=2))  # auto
+    assert capsys.readouterr().out.count("in bfloat16") == 2
+    with pytest.raises(UserError, match="precision was bfloat16, now float32"):
+        launch(tiny(epochs=3, precision="float32"))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_run_in_pieces_ends_in_the_same_bits_in_half_precision(tiny, tmp_path, precision):
+    whole = tiny(epochs=3, precision=precision)
+    launch(whole)
+    pieces = elsewhere(whole, tmp_path)
+    launch(dataclasses.replace(pieces, epochs=1))
+    launch(pieces)
+    assert_same_result(whole, pieces)
+
+
+def test_larger_images_train_too(tiny, tmp_path):
+    launch(tiny(epochs=1, image_size=64))
+    with Image.open(tmp_path / "samples/sample_00001.png") as grid:
+        assert grid.size == (266, 266)
+
+
 def test_fresh_starts_over_and_says_what_it_replaces(tiny, capsys):
     launch(tiny(epochs=3))
     assert launch(tiny(epochs=1, seed=9), fresh=True) == 0

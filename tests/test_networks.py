@@ -64,3 +64,18 @@ def test_critic_dropout_follows_its_seed_and_is_off_without_one():
     np.testing.assert_array_equal(with_seed(1), with_seed(1))
     assert np.abs(with_seed(1) - with_seed(2)).max() > 0
     np.testing.assert_array_equal(critic(images).numpy(), critic(images).numpy())
+
+
+@pytest.mark.parametrize("image_size, doublings", [(32, 3), (64, 4), (128, 5)])
+def test_larger_images_have_one_more_block_per_doubling(image_size, doublings):
+    generator, critic = Generator(latent_dim=4, image_size=image_size), Critic(image_size=image_size)
+    images = generator(tf.zeros([2, 4]))
+    assert images.shape == (2, image_size, image_size, 3)
+    assert critic(images).shape == (2,)
+    assert critic.dense.kernel.shape == (4 * 4 * 128, 1)
+    assert sum("upsample_conv2d" in layer.name for layer in generator.layers) == doublings
+
+
+def test_an_impossible_image_size_is_refused():
+    with pytest.raises(ValueError, match="image_size is 48"):
+        Critic(image_size=48)

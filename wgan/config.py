@@ -45,6 +45,10 @@ class TrainingConfig:
         "all", "Data", "all takes training and test images together; train leaves the test images out.",
         decides_result=True, choices=SPLITS)
 
+    image_size: int = option(
+        32, "Data", "Pixels a side. Each doubling adds a block to both networks.", decides_result=True,
+        choices=(32, 64, 128))
+
     epochs: int = option(
         12000, "Training", "Total number of epochs, earlier sessions of the run counted in. An epoch is "
         "--critic_steps critic updates and one generator update.", decides_result=False, at_least=1)
@@ -67,6 +71,15 @@ class TrainingConfig:
         None, "Training", "Start from trained weights: a checkpoint folder, or its generator file with the "
         "critic's beside it.", decides_result=True)
 
+    precision: str = option(
+        "auto", "Speed", "What the networks compute in; weights and losses are float32 in any case. auto "
+        "takes bfloat16 where the processor or GPU has matrix units for it, else float32, and a continued "
+        "run keeps what it began with. float16 is for GPUs without bfloat16, such as Colab's T4.",
+        decides_result=True, choices=("auto", "float32", "bfloat16", "float16"))
+    xla: str = option(
+        "auto", "Speed", "Compile the epoch with XLA. auto: on a GPU; on a processor it is many times slower.",
+        decides_result=False, choices=("auto", "on", "off"))
+
     checkpoint_dir: str = option(
         "checkpoints", "Files", "Weights, training state, history and configuration.", decides_result=False)
     sample_dir: str = option(
@@ -88,6 +101,12 @@ class TrainingConfig:
         """Raises UserError, naming the flag, for the first value that is out of its bounds."""
         for field in dataclasses.fields(self):
             _check_value(field.name, getattr(self, field.name), field.metadata)
+
+    def settled_by(self, stored):
+        """With what was left to `auto` as a stored run has settled it; `stored` as in `differences`."""
+        if self.precision == "auto" and "precision" in stored:
+            return dataclasses.replace(self, precision=stored["precision"])
+        return self
 
     def to_json(self):
         """The fields as a dictionary of JSON values."""
@@ -121,7 +140,7 @@ def _check_value(name, value, bounds):
     if value is None or isinstance(value, bool):
         return
     if bounds["choices"] and value not in bounds["choices"]:
-        raise UserError(f"--{name} is {value!r}; choose one of {', '.join(bounds['choices'])}")
+        raise UserError(f"--{name} is {value!r}; choose one of {', '.join(map(str, bounds['choices']))}")
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"--{name} is {value}; it must be a finite number")
     if bounds["at_least"] is not None and value < bounds["at_least"]:

@@ -7,6 +7,9 @@ from wgan import objectives, randomness
 from wgan.randomness import Purpose
 
 
+FLOAT16_SLOPE_SCALE = 256.0
+
+
 class WGANGP(keras.Model):
     """A generator and a critic, trained by `fit` on what `wgan.batches.epoch_batches` gives.
 
@@ -28,6 +31,8 @@ class WGANGP(keras.Model):
         self.seed = seed
         self.critic_steps = critic_steps
         self.gradient_penalty_weight = gradient_penalty_weight
+        # Gradients of a few thousandths and less would lose digits on their way through float16 layers.
+        self._slope_scale = FLOAT16_SLOPE_SCALE if critic.compute_dtype == "float16" else 1.0
 
     def compile(self, generator_optimizer, critic_optimizer, **kwargs):
         """Makes all variables and sets the two optimizers; further arguments as in `keras.Model.compile`."""
@@ -71,6 +76,7 @@ class WGANGP(keras.Model):
 
         with tf.GradientTape() as tape:
             loss, logs = self.critic_loss(reals, fakes, weights, dropout_seed)
+            loss = self.critic_optimizer.scale_loss(loss)  # unchanged, but in float16
         gradients = tape.gradient(loss, self.critic.trainable_variables)
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
         return logs
@@ -103,7 +109,8 @@ class WGANGP(keras.Model):
         with tf.GradientTape() as tape:
             tape.watch(interpolates)
             logits = self.critic(interpolates)
-        return tape.gradient(logits, interpolates)
+        slopes = tf.fill(tf.shape(logits), tf.constant(self._slope_scale, logits.dtype))
+        return tape.gradient(logits, interpolates, output_gradients=slopes) / self._slope_scale
 
     def update_generator(self, batch_size, epoch):
         """The paper's lines 11 and 12; gives the generator's loss, float32 []."""
@@ -111,7 +118,8 @@ class WGANGP(keras.Model):
             fakes = self.draw_fakes(batch_size, self._stream(epoch, Purpose.GENERATOR_LATENTS))
             logits = self.critic(fakes, dropout_seed=self._stream(epoch, Purpose.GENERATOR_DROPOUT))
             loss = objectives.generator_loss(logits)
-        gradients = tape.gradient(loss, self.generator.trainable_variables)
+            scaled_loss = self.generator_optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
         return loss
 

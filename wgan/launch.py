@@ -26,6 +26,8 @@ def launch(config, fresh=False, dry_run=False):
     folder = RunFolder(config)
     folder.check_writable()
     stored = None if fresh else folder.stored_run()
+    if stored:
+        config = config.settled_by(stored["config"])
     if not fresh:
         folder.check_continues(config, stored)
     state = checkpoints.newest_state(config.checkpoint_dir) if stored else None
@@ -36,11 +38,12 @@ def launch(config, fresh=False, dry_run=False):
 
     image_set, sha256 = _load_images(config, stored)
     device = startup.import_tensorflow()  # takes seconds
-    from wgan import training
+    from wgan import precision, training
+    config = dataclasses.replace(config, precision=precision.resolve(config.precision))
     if dry_run:
         training.print_plan(config, image_set, state)
         return 0
-    print(f"{image_set.name}: {len(image_set.images)} images, on {device}", flush=True)
+    print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
     return training.train(config, folder, image_set, sha256, state)
 
 
@@ -55,7 +58,7 @@ def _checked(config):
 
 
 def _load_images(config, stored):
-    image_set = data.load(config.dataset, config.data_dir, config.label, config.split)
+    image_set = data.load(config.dataset, config.data_dir, config.label, config.split, config.image_size)
     for notice in image_set.notices:
         print(f"note: {notice}", file=sys.stderr)
     sha256 = data.fingerprint(image_set.images)

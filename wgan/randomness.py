@@ -1,10 +1,12 @@
 """All random numbers of a run: each a function of the run's seed, the epoch and the purpose.
 
 Nothing here has a state, so a run that is continued draws what an uninterrupted one would have drawn.
-The algorithm is named in every draw, since TensorFlow's default differs between devices.
+Every draw starts from the integers of a named generator, Philox: they are the same on every device, while
+TensorFlow's own floating-point draws differ between its kernels and those that XLA compiles.
 """
 
 import enum
+import math
 
 import tensorflow as tf
 
@@ -34,11 +36,22 @@ def stream(seed, epoch, purpose, step=0):
     return tf.stack([tf.constant(seed, tf.int64), place])
 
 
-def normal(shape, seed):
-    """Standard normal float32 draws."""
-    return tf.random.stateless_normal(shape, seed, alg="philox")
+def bits(shape, seed):
+    """uint32 draws, every value equally likely."""
+    return tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox")
 
 
 def uniform(shape, seed):
-    """float32 draws from [0, 1)."""
-    return tf.random.stateless_uniform(shape, seed, alg="philox")
+    """float32 draws from [0, 1), with the 24 bits that a float32 can hold there."""
+    return tf.cast(tf.bitwise.right_shift(bits(shape, seed), tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24
+
+
+def normal(shape, seed):
+    """Standard normal float32 draws, by the method of Box and Muller (1958)."""
+    radius, angle = tf.unstack(uniform([2, *shape], seed))
+    return tf.sqrt(-2.0 * tf.math.log(1.0 - radius)) * tf.cos(2.0 * math.pi * angle)
+
+
+def happens(probability, shape, seed):
+    """bool draws that are true with a probability in (0, 1]."""
+    return bits(shape, seed) <= tf.constant(round(probability * 2**32) - 1, tf.uint32)

@@ -5,7 +5,7 @@ import platform
 import keras
 import tensorflow as tf
 
-from wgan import callbacks, checkpoints, files, images, initial_weights
+from wgan import callbacks, checkpoints, files, images, initial_weights, precision
 from wgan.batches import epoch_batches
 from wgan.gan import WGANGP
 from wgan.history import History
@@ -50,14 +50,20 @@ def train(config, folder, image_set, sha256, state):
 def build_gan(config, channels):
     """A compiled `WGANGP` with all its variables, its initial weights drawn from the configured seed."""
     keras.utils.set_random_seed(config.seed)
-    gan = WGANGP(Generator(config.latent_dim, channels), Critic(channels), config.seed, config.critic_steps,
-                 config.gradient_penalty_weight)
-    gan.compile(_adam(config), _adam(config))
+    precision.use(config.precision)
+    gan = WGANGP(Generator(config.latent_dim, channels, config.image_size), Critic(channels, config.image_size),
+                 config.seed, config.critic_steps, config.gradient_penalty_weight)
+    gan.compile(_optimizer(config), _optimizer(config), jit_compile=_compiled_by_xla(config))
     return gan
 
 
-def _adam(config):
-    return keras.optimizers.Adam(config.learning_rate, config.beta_1, config.beta_2)
+def _optimizer(config):
+    adam = keras.optimizers.Adam(config.learning_rate, config.beta_1, config.beta_2)
+    return precision.scaled_against_underflow(adam, config.precision)
+
+
+def _compiled_by_xla(config):
+    return config.xla == "on" or config.xla == "auto" and bool(tf.config.list_physical_devices("GPU"))
 
 
 def _begin(gan, config, folder, state):
@@ -79,12 +85,11 @@ def _begin(gan, config, folder, state):
 def print_plan(config, image_set, state):
     """Prints what `train` would do: settings, images, networks and disk use. Writes nothing."""
     gan = build_gan(config, image_set.images.shape[-1])
-    parameters = {network.name: network.count_params() for network in (gan.generator, gan.critic)}
     for name, value in config.to_json().items():
         print(f"{name}: {value}")
     print(f"images: {len(image_set.images)} ({image_set.name}), {' x '.join(map(str, image_set.images.shape[1:]))}")
-    for name, count in parameters.items():
-        print(f"{name} parameters: {count:,}")
+    print(f"generator parameters: {gan.generator.count_params():,}")
+    print(f"critic parameters: {gan.critic.count_params():,}")
     print(f"epochs to run: {state.epoch + 1 if state else 1} to {config.epochs}")
     print(f"disk: about {_disk_bytes(config, gan, image_set) / 1e6:,.0f} MB")
 

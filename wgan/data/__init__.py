@@ -1,4 +1,4 @@
-"""The data sets to train on: pictures as uint8 arrays of 32x32 pixels.
+"""The data sets to train on: square pictures as uint8 arrays.
 
 `check` answers quickly and without TensorFlow or Keras; `load` does the reading. Everything the user
 can mend is raised as `wgan.errors.UserError`.
@@ -15,7 +15,7 @@ from wgan.errors import UserError
 __all__ = ["DATASET_NAMES", "SPLITS", "ImageSet", "check", "fingerprint", "load"]
 
 # Each source has check(data_dir, label, split) -> canonical label, and
-# load(data_dir, class_name, split) -> ImageSet, where class_name is that canonical label.
+# load(data_dir, class_name, split, size) -> ImageSet, where class_name is that canonical label.
 _SOURCES = types.MappingProxyType({
     "cifar10": cifar10,
     "mnist": mnist.MNIST,
@@ -47,11 +47,15 @@ def check(dataset, data_dir, label, split):
     return _source(dataset, data_dir, split).check(_path(data_dir), label, split)
 
 
-def load(dataset, data_dir, label, split):
-    """Loads the images of one class, or of all classes. The arguments are those of `check`.
+def load(dataset, data_dir, label, split, image_size=32):
+    """Loads the images of one class, or of all classes.
+
+    Args:
+        dataset, data_dir, label, split: as in `check`.
+        image_size: pixels a side to bring the images to.
 
     Returns:
-        An ImageSet; its images are uint8 [N, 32, 32, C], C-contiguous, with C 3 for colour, 1 for grey.
+        An ImageSet; its images are uint8 [N, image_size, image_size, C], C-contiguous, with C 3 for colour, 1 for grey.
 
     Raises:
         UserError: what `check` raises, a failed download, or files that are damaged or not the data set's.
@@ -59,7 +63,7 @@ def load(dataset, data_dir, label, split):
     source = _source(dataset, data_dir, split)
     class_name = source.check(_path(data_dir), label, split)
     try:
-        images = source.load(_path(data_dir), class_name, split)
+        images = source.load(_path(data_dir), class_name, split, image_size)
     except MemoryError as error:
         raise UserError(f"{dataset} does not fit in memory: choose one class with --label") from error
     if not len(images.images):

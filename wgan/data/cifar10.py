@@ -8,8 +8,9 @@ import tarfile
 import zlib
 
 import numpy as np
+from PIL import Image
 
-from wgan.data import cifar10_batch, labels
+from wgan.data import cifar10_batch, labels, resizing
 from wgan.data.download import keras_splits
 from wgan.data.imageset import ImageSet
 from wgan.data.messages import one_line
@@ -39,14 +40,18 @@ def check(data_dir, label, split):
     return class_name
 
 
-def load(data_dir, class_name, split):
-    """The images of one class or of all: uint8 [N, 32, 32, 3], in official order, train before test."""
+def load(data_dir, class_name, split, size):
+    """The images of one class or of all: uint8 [N, size, size, 3], in official order, train before test."""
     if data_dir is None:
         images = _downloaded(class_name, split)
     else:
         images = _from_files(_find(data_dir), class_name, _wanted(split))
     splits = "train" if split == "train" else "train and test"
-    return ImageSet(images, f"cifar10 {class_name}, {splits}", class_name)
+    notices = ()
+    if size != images.shape[1]:
+        images = resizing.resize(images, size, Image.Resampling.BICUBIC)
+        notices = (f"cifar10's images are 32x32; enlarged to {size}x{size} they show nothing more",)
+    return ImageSet(images, f"cifar10 {class_name}, {splits}", class_name, notices)
 
 
 def _wanted(split):

@@ -23,8 +23,8 @@ def check(data_dir, label, split):
     return labels.resolve(label, CLASS_NAMES, "digits")
 
 
-def load(data_dir, class_name, split):
-    """The digits, scaled to 0..255 and enlarged to 32x32: uint8 [N, 32, 32, 1]."""
+def load(data_dir, class_name, split, size):
+    """The digits, scaled to 0..255 and enlarged: uint8 [N, size, size, 1]."""
     from sklearn.datasets import load_digits  # a second of start-up, so only where it is wanted
 
     digits = load_digits()
@@ -33,6 +33,6 @@ def load(data_dir, class_name, split):
         small = small[digits.target == CLASS_NAMES.index(class_name)]
     small = np.rint(small * (255 / BRIGHTEST)).astype(np.uint8)
     # Bicubic keeps a fourfold enlargement smooth; Pillow cuts its overshoot off at 0 and 255.
-    images = resizing.enlarge(small, Image.Resampling.BICUBIC)
+    images = resizing.resize(small, size, Image.Resampling.BICUBIC)
     notices = () if data_dir is None else ("digits comes with scikit-learn: --data_dir is not used",)
     return ImageSet(images, f"digits {class_name}", class_name, notices)

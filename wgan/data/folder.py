@@ -41,11 +41,11 @@ def check(data_dir, label, split):
     return _resolve(label, class_names, data_dir)
 
 
-def load(data_dir, class_name, split):
-    """The pictures as uint8 [N, 32, 32, C]: C is 1 if every picture is grey, else 3."""
+def load(data_dir, class_name, split, size):
+    """The pictures as uint8 [N, size, size, C]: C is 1 if every picture is grey, else 3."""
     shown = f"folder {one_line(data_dir)}"
     names, notices = _files(data_dir, class_name)
-    images, broken = _read_all(data_dir, names)
+    images, broken = _read_all(data_dir, names, size)
     if len(images) < FEWEST:
         why = f"; {len(broken)} could not be read: {listed(broken)}" if broken else ""
         raise UserError(f"{shown}, {one_line(class_name)}: too few pictures: {len(images)} could be read, "
@@ -90,21 +90,21 @@ def _inside(folder, names):
     return [f"{folder}/{name}" for name in names]
 
 
-def _read_all(data_dir, names):
+def _read_all(data_dir, names, size):
     """Reads all pictures on several threads.
 
-    Only the 32x32 results are kept; there are as many full-size pictures in memory as threads.
+    Only the small results are kept; there are as many full-size pictures in memory as threads.
 
     Returns:
-        uint8 [N, 32, 32, 3] in the order of the names, and the names of the broken files.
+        uint8 [N, size, size, 3] in the order of the names, and the names of the broken files.
     """
     def read(name):
         try:
-            return pictures.read(os.path.join(data_dir, *name.split("/")))
+            return pictures.read(os.path.join(data_dir, *name.split("/")), size)
         except Exception:  # Pillow and its codecs raise many kinds for a broken file
             return None
 
-    images = np.empty((len(names), pictures.SIZE, pictures.SIZE, 3), np.uint8)
+    images = np.empty((len(names), size, size, 3), np.uint8)
     broken = []
     threads = concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     with _quiet(), threads as pool:

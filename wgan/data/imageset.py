@@ -11,7 +11,7 @@ class ImageSet:
     """The images of one class, or of a whole data set.
 
     Attributes:
-        images: uint8 [N, 32, 32, C], C-contiguous; C is 1 (grey) or 3 (RGB).
+        images: uint8 [N, size, size, C], C-contiguous; C is 1 (grey) or 3 (RGB).
         name: what was loaded, for people: "cifar10 horse, train and test".
         class_name: the canonical label: a class name, or "all".
         notices: lines the user should see, such as which broken pictures were skipped.

@@ -36,8 +36,8 @@ class Source:
             self._find(data_dir, split)
         return class_name
 
-    def load(self, data_dir, class_name, split):
-        """The images of one class or of all: uint8 [N, 32, 32, 1], in official order, train before test."""
+    def load(self, data_dir, class_name, split, size):
+        """The images of one class or of all: uint8 [N, size, size, 1], in official order, train before test."""
         if data_dir is None:
             found = keras_splits(self.dataset)
             found = {"train": found["train"]} if split == "train" else found
@@ -50,7 +50,7 @@ class Source:
                        f"{one_line(data_dir)}; the other split is left out",)
         name = f"{self.dataset} {class_name}, {' and '.join(found)}"
         # Bilinear, which Pillow antialiases, adds no ringing to the flat black around a digit.
-        return ImageSet(resizing.enlarge(chosen, Image.Resampling.BILINEAR), name, class_name, notices)
+        return ImageSet(resizing.resize(chosen, size, Image.Resampling.BILINEAR), name, class_name, notices)
 
     def _select(self, images, numbers, class_name):
         return images if class_name == labels.ALL else images[numbers == self.class_names.index(class_name)]

@@ -1,4 +1,4 @@
-"""One picture file of any format and size as 32x32 RGB."""
+"""One picture file of any format and size as a small RGB square."""
 
 import contextlib
 import functools
@@ -7,10 +7,9 @@ import threading
 import numpy as np
 from PIL import Image
 
-SIZE = 32
 MOST_PIXELS = 89_478_485  # Pillow's own limit, kept here in case another library has lifted it
 _MANY_PIXELS = 16_000_000
-_ROUGH_SIZE = (4 * SIZE, 4 * SIZE)  # JPEG may be decoded smaller, while this much is left to antialias
+_SPARE = 4  # times the final size: JPEG may be decoded smaller, while this much is left to antialias
 _one_large_at_a_time = threading.Lock()
 
 # Left out: EPS, which Pillow hands to another program, and formats it can name but not decode.
@@ -55,14 +54,15 @@ def is_signed_picture(path):
         return False
 
 
-def read(path):
+def read(path, size):
     """Reads the first frame of a picture, upright, cut to its central square and resized.
 
     Args:
         path: a picture file.
+        size: pixels a side of the result.
 
     Returns:
-        uint8 [32, 32, 3]; a grey picture has three equal channels. What is transparent lies on white.
+        uint8 [size, size, 3]; a grey picture has three equal channels. What is transparent lies on white.
 
     Raises:
         Exception: of many kinds, whenever the file is broken, or larger than `MOST_PIXELS`.
@@ -72,9 +72,9 @@ def read(path):
         if not 0 < pixels <= MOST_PIXELS:
             raise ValueError(f"{image.width}x{image.height} pixels")
         with _one_large_at_a_time if pixels > _MANY_PIXELS else contextlib.nullcontext():
-            image.draft(None, _ROUGH_SIZE)
+            image.draft(None, (_SPARE * size, _SPARE * size))
             image.load()
-            small = _central_square(_plain(image))
+            small = _central_square(_plain(image), size)
             return np.asarray(_turned(_on_white(small), _orientation(image)))
 
 
@@ -106,7 +106,7 @@ def _as_bytes(values):
     return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
 
 
-def _central_square(image):
+def _central_square(image, size):
     """The central square, resized.
 
     An odd rest leaves half a pixel over on both sides: the crop keeps it, the box of the resizing does
@@ -117,7 +117,7 @@ def _central_square(image):
     left, top = (image.width - side) // 2, (image.height - side) // 2
     image = image.crop((left, top, left + side + over_x, top + side + over_y))
     box = (over_x / 2, over_y / 2, side + over_x / 2, side + over_y / 2)
-    return image.resize((SIZE, SIZE), Image.Resampling.LANCZOS, box=box)
+    return image.resize((size, size), Image.Resampling.LANCZOS, box=box)
 
 
 def _on_white(image):

@@ -1,4 +1,4 @@
-"""The generator and the critic of the main job, 32x32 images."""
+"""The generator and the critic of the main job."""
 
 import keras
 import tensorflow as tf
@@ -13,19 +13,30 @@ SLOPE = 0.3  # of LeakyReLU on negative inputs
 class Generator(keras.Model):
     """Draws images from latents: 4x4x128, then three doublings to 32x32.
 
+    Larger images begin with further doublings of 128 channels.
+
     The momenta of the normalisations differ from one to the next as in the article that this network
     comes from.
     """
 
-    def __init__(self, latent_dim=100, channels=3, **kwargs):
-        """Args: latent_dim: length of a latent; channels: of the images, 1 or 3."""
+    def __init__(self, latent_dim=100, channels=3, image_size=32, **kwargs):
+        """
+        Args:
+            latent_dim: length of a latent.
+            channels: of the images, 1 or 3.
+            image_size: pixels a side, 32 or twice, four times ... as many.
+        """
         super().__init__(**kwargs)
         self.latent_dim = latent_dim
         self.channels = channels
+        self.image_size = image_size
+        doublings = _doublings_beyond_32(image_size)
 
         self.dense = layers.Dense(4 * 4 * 128, use_bias=False)
         self.norm_1 = BatchNormalization(momentum=0.8)
         self.reshape = layers.Reshape((4, 4, 128))
+        self.further_convs = [UpsampleConv2D(128) for _ in range(doublings)]
+        self.further_norms = [BatchNormalization(momentum=0.99) for _ in range(doublings)]
         self.conv_2 = UpsampleConv2D(128)
         self.norm_2 = BatchNormalization(momentum=0.99)
         self.conv_3 = UpsampleConv2D(64)
@@ -35,40 +46,52 @@ class Generator(keras.Model):
         self.conv_5 = layers.Conv2DTranspose(channels, 5, padding="same", use_bias=False)
 
     def call(self, latents, training=False):
-        """Latents [batch, latent_dim] to images [batch, 32, 32, channels] in [-1, 1]."""
+        """Latents [batch, latent_dim] to images [batch, image_size, image_size, channels] in [-1, 1].
+
+        With half-precision layers the images still have the variables' precision: bfloat16 near 1 has
+        steps of half a grey level.
+        """
         x = self.reshape(leaky_relu(self.norm_1(self.dense(latents), training=training), SLOPE))
+        for conv, norm in zip(self.further_convs, self.further_norms):
+            x = leaky_relu(norm(conv(x), training=training), SLOPE)
         x = leaky_relu(self.norm_2(self.conv_2(x), training=training), SLOPE)
         x = leaky_relu(self.norm_3(self.conv_3(x), training=training), SLOPE)
         x = leaky_relu(self.norm_4(self.conv_4(x), training=training), SLOPE)
-        return tf.tanh(self.conv_5(x))
+        return tf.tanh(tf.cast(self.conv_5(x), self.variable_dtype))
 
     def get_config(self):
-        return {**super().get_config(), "latent_dim": self.latent_dim, "channels": self.channels}
+        return {**super().get_config(), "latent_dim": self.latent_dim, "channels": self.channels,
+                "image_size": self.image_size}
 
 
 @keras.saving.register_keras_serializable(package="wgan")
 class Critic(keras.Model):
     """Scores images without a bound: no sigmoid or tanh at the end, no normalisation anywhere.
 
+    Three halvings lead from 32x32 to 4x4; larger images have further ones of 128 channels.
+
     Batch normalisation would make a score depend on the other images of the batch, while the gradient
     penalty is taken for each image alone (Gulrajani et al. 2017, section 4).
     """
 
-    def __init__(self, channels=3, **kwargs):
-        """Args: channels: of the images, 1 or 3."""
+    def __init__(self, channels=3, image_size=32, **kwargs):
+        """Args: channels: of the images, 1 or 3; image_size: pixels a side, as in `Generator`."""
         super().__init__(**kwargs)
         self.channels = channels
+        self.image_size = image_size
 
         self.conv_1 = layers.Conv2D(32, 5, strides=2, padding="same")
         self.conv_2 = layers.Conv2D(64, 5, strides=2, padding="same")
         self.dropout = StatelessDropout(0.3)
         self.conv_3 = layers.Conv2D(128, 5, strides=2, padding="same")
+        self.further_convs = [layers.Conv2D(128, 5, strides=2, padding="same")
+                              for _ in range(_doublings_beyond_32(image_size))]
         self.conv_4 = layers.Conv2D(128, 5, padding="same")
         self.flatten = layers.Flatten()
-        self.dense = layers.Dense(1)
+        self.dense = layers.Dense(1, dtype=self.variable_dtype)  # logits keep their digits
 
     def call(self, images, dropout_seed=None):
-        """Images [batch, 32, 32, channels] to logits [batch].
+        """Images [batch, image_size, image_size, channels] to logits [batch].
 
         Args:
             images: float in [-1, 1].
@@ -77,8 +100,17 @@ class Critic(keras.Model):
         x = leaky_relu(self.conv_1(images), SLOPE)
         x = self.dropout(leaky_relu(self.conv_2(x), SLOPE), seed=dropout_seed)
         x = leaky_relu(self.conv_3(x), SLOPE)
+        for conv in self.further_convs:
+            x = leaky_relu(conv(x), SLOPE)
         x = leaky_relu(self.conv_4(x), SLOPE)
         return tf.squeeze(self.dense(self.flatten(x)), axis=1)
 
     def get_config(self):
-        return {**super().get_config(), "channels": self.channels}
+        return {**super().get_config(), "channels": self.channels, "image_size": self.image_size}
+
+
+def _doublings_beyond_32(image_size):
+    doublings = int(image_size).bit_length() - 6
+    if doublings < 0 or image_size != 32 * 2**doublings:
+        raise ValueError(f"image_size is {image_size}; it must be 32, 64, 128 ...")
+    return doublings

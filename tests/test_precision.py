@@ -1,0 +1,101 @@
+"""Half-precision layers against float32 ones."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from wgan import precision
+from wgan.batches import epoch_batches
+from wgan.gan import WGANGP, scale
+from wgan.networks import Critic, Generator
+
+IMAGES = np.random.default_rng(0).integers(0, 256, [24, 32, 32, 3], dtype=np.uint8)
+
+
+def make_gan(kind, critic_steps=2):
+    precision.use(kind)
+    keras.utils.set_random_seed(3)
+    gan = WGANGP(Generator(latent_dim=8), Critic(), seed=3, critic_steps=critic_steps)
+    optimizers = [precision.scaled_against_underflow(keras.optimizers.Adam(2e-4, 0.5, 0.9), kind) for _ in range(2)]
+    gan.compile(*optimizers)
+    return gan
+
+
+def relative_error(values, expected):
+    values, expected = (np.concatenate([np.asarray(part, np.float64).ravel() for part in parts])
+                        for parts in (values, expected))
+    return np.linalg.norm(values - expected) / np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+def test_layers_compute_in_half_precision_and_all_else_in_float32(kind):
+    gan = make_gan(kind)
+    assert gan.critic.conv_1.compute_dtype == kind and gan.generator.conv_3.compute_dtype == kind
+    assert {variable.dtype for variable in gan.trainable_variables} == {"float32"}
+    fakes = gan.generator(tf.zeros([2, 8]))
+    assert fakes.dtype == tf.float32
+    assert gan.critic(fakes).dtype == tf.float32
+    assert gan.critic_gradients(fakes).dtype == tf.float32
+
+
+@pytest.mark.parametrize("kind, tolerance", [("bfloat16", 0.1), ("float16", 0.05)])
+@pytest.mark.parametrize("sharpness", [1e-4, 1.0, 30.0])
+def test_critic_gradients_over_the_range_of_slopes_that_a_run_shows(kind, tolerance, sharpness):
+    """From slopes well below those of the first epoch to logits of some tens."""
+    reals, weights = scale(tf.constant(IMAGES[:8])), tf.reshape(tf.linspace(0.1, 0.9, 8), [8, 1, 1, 1])
+    fakes = -0.5 * reals
+    results = []
+    for used in (kind, "float32"):
+        gan = make_gan(used)
+        gan.critic.dense.kernel.assign(gan.critic.dense.kernel * sharpness)
+        variables = gan.critic.trainable_variables[:-1]  # the loss does not see the last bias
+        with tf.GradientTape() as tape:
+            loss, _ = gan.critic_loss(reals, fakes, weights, dropout_seed=None)
+            scaled = gan.critic_optimizer.scale_loss(loss)
+        gradients = [gradient * loss / scaled for gradient in tape.gradient(scaled, variables)]
+        results.append((gan.critic_gradients(reals), gradients))
+    (slopes, gradients), (exact_slopes, exact_gradients) = results
+    assert relative_error([slopes], [exact_slopes]) < tolerance
+    assert relative_error(gradients, exact_gradients) < tolerance
+
+
+@pytest.mark.parametrize("kind, tolerance", [("bfloat16", 0.1), ("float16", 0.1)])
+def test_training_follows_the_curve_of_float32(kind, tolerance):
+    curves = {}
+    for used in (kind, "float32"):
+        gan = make_gan(used)
+        history = gan.fit(epoch_batches(IMAGES, 3, 2, 4, 1, 5), epochs=5, steps_per_epoch=1, shuffle=False,
+                          verbose=0).history
+        curves[used] = np.array([history["wasserstein_estimate"], history["gradient_norm"]])
+    assert np.all(np.isfinite(curves[kind]))
+    assert relative_error([curves[kind]], [curves["float32"]]) < tolerance
+    assert curves["float32"][0].max() > 3 * curves["float32"][0][0]  # a curve with something to follow
+
+
+def test_the_step_compiles_under_xla_to_the_same_numbers():
+    logs = []
+    for xla in (True, False):
+        gan = make_gan("float32", critic_steps=1)
+        gan.compile(gan.generator_optimizer, gan.critic_optimizer, jit_compile=xla)
+        history = gan.fit(epoch_batches(IMAGES, 3, 1, 4, 1, 1), epochs=1, steps_per_epoch=1, shuffle=False,
+                          verbose=0).history
+        logs.append(history)
+    # Adam's first step is as long as the learning rate whatever the gradient, so rounding shows after it.
+    for name in logs[0]:
+        assert logs[0][name] == pytest.approx(logs[1][name], rel=0.02 if name == "generator_loss" else 1e-4)
+
+
+def test_auto_takes_bfloat16_where_the_processor_has_units_for_it(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    for flags, expected in ((["avx512_bf16"], "float32"), (["avx512f", "amx_bf16"], "bfloat16")):
+        monkeypatch.setattr(precision, "_processor_flags", lambda: flags)
+        assert precision.resolve("auto") == expected
+    assert precision.resolve("float16") == "float16"
+
+
+@pytest.mark.parametrize("capability, expected", [((7, 5), "float32"), ((8, 0), "bfloat16"), ((9, 0), "bfloat16")])
+def test_auto_takes_bfloat16_where_the_gpu_has_units_for_it(monkeypatch, capability, expected):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": capability})
+    assert precision.resolve("auto") == expected

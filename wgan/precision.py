@@ -1,0 +1,42 @@
+"""What networks compute in: float32, or half the bits where the hardware is faster with them."""
+
+import pathlib
+
+import keras
+import tensorflow as tf
+
+_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+def resolve(precision):
+    """Turns `auto` into bfloat16 where this machine has matrix units for it, else into float32."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if _has_bfloat16_units() else "float32"
+
+
+def use(precision):
+    """Makes layers that are built from now on compute in `precision`; variables stay float32."""
+    keras.config.set_dtype_policy(_POLICIES[precision])
+
+
+def scaled_against_underflow(optimizer, precision):
+    """The optimizer, with a loss scale of its own where gradients would underflow: in float16."""
+    return keras.optimizers.LossScaleOptimizer(optimizer) if precision == "float16" else optimizer
+
+
+def _has_bfloat16_units():
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+        return capability >= (8, 0)  # NVIDIA's from Ampere on; Colab's T4 has 7.5
+    return "amx_bf16" in _processor_flags()
+
+
+def _processor_flags():
+    """What Linux says of an x86 processor; empty elsewhere, where TensorFlow has no such units to use."""
+    try:
+        text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ()
+    return next((line.split(":", 1)[1].split() for line in text.splitlines() if line.startswith("flags")), ())
