@@ -37,6 +37,8 @@ class Meter:
 
 def measure(config):
     """Runs `config`; (seconds per name, wall-clock seconds of the epochs after the first)."""
+    from wgan import startup
+    startup.import_tensorflow()
     from wgan import callbacks, files, history, launch
     meter = Meter()
     for watcher in (callbacks.HistoryWriter, callbacks.SampleGrids, callbacks.Checkpoints, callbacks.Progress):

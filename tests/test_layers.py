@@ -6,46 +6,68 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from wgan.layers import BatchNormalization, StatelessDropout, UpsampleConv2D, leaky_relu
+from wgan.layers import (BatchNormalization, PhasesConv2DTranspose, StatelessDropout, UpsampleConv2D,
+                         leaky_relu)
 
 SEED = tf.constant([3, 4], tf.int64)
 
 
-def plain_upsample_conv(transposed, filters, kernel):
-    """Keras's own layers with the same kernel."""
-    kind = layers.Conv2DTranspose if transposed else layers.Conv2D
-    plain = keras.Sequential([layers.UpSampling2D(2, interpolation="nearest"),
-                              kind(filters, 5, padding="same", use_bias=False)])
-    return plain, lambda: plain.layers[-1].kernel.assign(kernel)
+def derivatives(layer, inputs, kernel):
+    """Output, first derivatives, and second ones through the norm of the input's gradient."""
+    with tf.GradientTape(persistent=True) as outer:
+        outer.watch(inputs)
+        with tf.GradientTape() as inner:
+            inner.watch(inputs)
+            outputs = layer(inputs)
+            scalar = tf.reduce_sum(tf.sin(outputs))
+        slope = inner.gradient(scalar, inputs)
+        norm = tf.reduce_sum(slope ** 2)
+    return outputs, slope, *outer.gradient(scalar, [kernel]), *outer.gradient(norm, [inputs, kernel])
+
+
+def assert_same_derivatives(fast, plain, inputs):
+    """The plain layers end in the convolution that has the fast layer's kernel."""
+    fast(inputs), plain(inputs)
+    plain.layers[-1].kernel.assign(fast.kernel)
+    results = zip(derivatives(fast, inputs, fast.kernel), derivatives(plain, inputs, plain.layers[-1].kernel),
+                  strict=True)
+    for ours, theirs in results:
+        assert ours.dtype == "float64"
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("height, width, channels, filters", [(4, 4, 3, 5), (1, 2, 1, 1), (3, 7, 2, 3)])
 def test_upsample_conv_is_upsampling_then_convolution(float64, transposed, height, width, channels, filters):
-    rng = np.random.default_rng(0)
-    inputs = tf.constant(rng.normal(size=[2, height, width, channels]))
-    fast = UpsampleConv2D(filters, transposed=transposed)
-    fast(inputs)
-    plain, copy_kernel = plain_upsample_conv(transposed, filters, fast.kernel)
-    plain(inputs)
-    copy_kernel()
+    inputs = tf.constant(np.random.default_rng(0).normal(size=[2, height, width, channels]))
+    kind = layers.Conv2DTranspose if transposed else layers.Conv2D
+    plain = keras.Sequential([layers.UpSampling2D(2, interpolation="nearest"),
+                              kind(filters, 5, padding="same", use_bias=False)])
+    assert_same_derivatives(UpsampleConv2D(filters, transposed=transposed), plain, inputs)
 
-    def derivatives(layer, kernel):
-        """Output, first derivatives, and a second one through the norm of the input's gradient."""
-        with tf.GradientTape(persistent=True) as outer:
-            outer.watch(inputs)
-            with tf.GradientTape() as inner:
-                inner.watch(inputs)
-                outputs = layer(inputs)
-                scalar = tf.reduce_sum(tf.sin(outputs))
-            slope = inner.gradient(scalar, inputs)
-            norm = tf.reduce_sum(slope ** 2)
-        return outputs, slope, *outer.gradient(scalar, [kernel]), *outer.gradient(norm, [inputs, kernel])
 
-    results = zip(derivatives(fast, fast.kernel), derivatives(plain, plain.layers[-1].kernel), strict=True)
-    for ours, theirs in results:
-        assert ours.dtype == "float64"
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-9)
+def join_phases(phases):
+    """[batch, height, width, 4, channels] to the picture that they are the phases of, one pixel at a time."""
+    batch, height, width, _, channels = phases.shape
+    rows = [[phases[:, y // 2, x // 2, 2 * (y % 2) + x % 2] for x in range(2 * width)] for y in range(2 * height)]
+    return tf.reshape(tf.stack([tf.stack(row, 1) for row in rows], 1), [batch, 2 * height, 2 * width, channels])
+
+
+def test_phases_are_those_of_the_upsampled_convolution(float64):
+    inputs = tf.constant(np.random.default_rng(5).normal(size=[2, 3, 4, 3]))
+    whole, phases = UpsampleConv2D(5), UpsampleConv2D(5, as_phases=True)
+    whole(inputs), phases(inputs)
+    phases.kernel.assign(whole.kernel)
+    assert phases(inputs).shape == phases.compute_output_shape(inputs.shape) == (2, 3, 4, 4, 5)
+    np.testing.assert_allclose(join_phases(phases(inputs)).numpy(), whole(inputs).numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("height, width, channels, filters", [(4, 4, 3, 5), (1, 2, 1, 1), (3, 5, 2, 3)])
+def test_phases_convolution_is_that_of_the_joined_picture(float64, height, width, channels, filters):
+    inputs = tf.constant(np.random.default_rng(6).normal(size=[2, height, width, 4, channels]))
+    plain = keras.Sequential([layers.Lambda(join_phases),
+                              layers.Conv2DTranspose(filters, 5, padding="same", use_bias=False)])
+    assert_same_derivatives(PhasesConv2DTranspose(filters), plain, inputs)
 
 
 def test_leaky_relu_and_its_derivatives_but_for_the_useless_zeros():

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from wgan.layers import BatchNormalization, StatelessDropout, UpsampleConv2D, leaky_relu
+from wgan.layers import BatchNormalization, PhasesConv2DTranspose, StatelessDropout, UpsampleConv2D, leaky_relu
 
 SLOPE = 0.3  # of LeakyReLU on negative inputs
 
@@ -41,9 +41,9 @@ class Generator(keras.Model):
         self.norm_2 = BatchNormalization(momentum=0.99)
         self.conv_3 = UpsampleConv2D(64)
         self.norm_3 = BatchNormalization(momentum=0.8)
-        self.conv_4 = UpsampleConv2D(32, transposed=True)
+        self.conv_4 = UpsampleConv2D(32, transposed=True, as_phases=True)
         self.norm_4 = BatchNormalization(momentum=0.99)
-        self.conv_5 = layers.Conv2DTranspose(channels, 5, padding="same", use_bias=False)
+        self.conv_5 = PhasesConv2DTranspose(channels)
 
     def call(self, latents, training=False):
         """Latents [batch, latent_dim] to images [batch, image_size, image_size, channels] in [-1, 1].

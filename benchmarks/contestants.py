@@ -1,0 +1,221 @@
+"""The implementations that `speed.py` compares, each run alone in a process of its own.
+
+    python benchmarks/contestants.py ours --precision float32 --epochs 5
+
+prints one line of JSON. All train the same networks with the same batches, losses and optimizers:
+
+    ours    this project
+    keras   plain Keras layers and two `tf.function`s, the way the Keras documentation's WGAN-GP example is built
+    torch   PyTorch, eager, channels last, autocast for bfloat16
+    matmul  no training: the speed of a large matrix product, as a yardstick
+"""
+
+import json
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from wgan import cli
+
+LATENT_DIM, CRITIC_STEPS, PENALTY_WEIGHT, SLOPE = 100, 5, 10.0, 0.3
+
+
+def ours(images, precision, batch_size):
+    """Yields after every epoch; so do the others."""
+    from wgan import startup
+    startup.import_tensorflow()
+    from wgan.batches import epoch_batches
+    from wgan.config import TrainingConfig
+    from wgan.training import build_gan
+    config = TrainingConfig(precision=precision, batch_size=batch_size, image_size=images.shape[1])
+    gan = build_gan(config, channels=images.shape[-1])
+    gan.make_train_function()
+    iterator = iter(epoch_batches(images, 0, CRITIC_STEPS, batch_size, 1, 10**6))
+    while True:
+        for value in gan.train_function(iterator).values():
+            float(value)  # as the callbacks of a run do, which waits for the epoch's end
+        yield
+
+
+def keras(images, precision, batch_size):
+    """Plain layers; reals, fakes and interpolates go through the critic one after the other."""
+    from wgan import precision as precisions
+    from wgan import startup
+    startup.import_tensorflow()
+    import keras
+    import tensorflow as tf
+    from keras import layers
+    precisions.use(precision)
+    leaky = lambda: layers.LeakyReLU(negative_slope=SLOPE)
+    conv = lambda filters, strides: layers.Conv2D(filters, 5, strides=strides, padding="same")
+    block = lambda kind, filters, momentum: [
+        layers.UpSampling2D(2), kind(filters, 5, padding="same", use_bias=False),
+        layers.BatchNormalization(momentum=momentum), leaky()]
+    channels = images.shape[-1]
+    generator = keras.Sequential([
+        keras.Input([LATENT_DIM]), layers.Dense(2048, use_bias=False), layers.BatchNormalization(momentum=0.8),
+        leaky(), layers.Reshape((4, 4, 128)), *block(layers.Conv2D, 128, 0.99), *block(layers.Conv2D, 64, 0.8),
+        *block(layers.Conv2DTranspose, 32, 0.99),
+        layers.Conv2DTranspose(channels, 5, padding="same", use_bias=False, activation="tanh")])
+    critic = keras.Sequential([
+        keras.Input([32, 32, channels]), conv(32, 2), leaky(), conv(64, 2), leaky(), layers.Dropout(0.3),
+        conv(128, 2), leaky(), conv(128, 1), leaky(), layers.Flatten(), layers.Dense(1, dtype="float32")])
+    optimizers = [keras.optimizers.Adam(2e-4, 0.5, 0.9) for _ in range(2)]
+
+    @tf.function
+    def update_critic(reals):
+        reals = tf.cast(reals, tf.float32) / 127.5 - 1
+        fakes = tf.cast(generator(tf.random.normal([batch_size, LATENT_DIM]), training=True), tf.float32)
+        points = fakes + tf.random.uniform([batch_size, 1, 1, 1]) * (reals - fakes)
+        with tf.GradientTape() as tape:
+            difference = tf.reduce_mean(critic(fakes, training=True)) - tf.reduce_mean(critic(reals, training=True))
+            with tf.GradientTape() as inner:
+                inner.watch(points)
+                logits = critic(points, training=False)
+            norms = tf.sqrt(tf.reduce_sum(inner.gradient(logits, points) ** 2, axis=[1, 2, 3]) + 1e-12)
+            loss = difference + PENALTY_WEIGHT * tf.reduce_mean((norms - 1) ** 2)
+        optimizers[0].apply(tape.gradient(loss, critic.trainable_variables), critic.trainable_variables)
+        return loss
+
+    @tf.function
+    def update_generator():
+        with tf.GradientTape() as tape:
+            fakes = generator(tf.random.normal([batch_size, LATENT_DIM]), training=True)
+            loss = -tf.reduce_mean(critic(fakes, training=True))
+        optimizers[1].apply(tape.gradient(loss, generator.trainable_variables), generator.trainable_variables)
+        return loss
+
+    for optimizer, network in zip(optimizers, (critic, generator)):
+        optimizer.build(network.trainable_variables)
+    for batches in shuffled(images, batch_size):
+        for batch in batches:
+            float(update_critic(batch))
+        float(update_generator())
+        yield
+
+
+def torch(images, precision, batch_size):
+    """Eager PyTorch with two threads' worth of oneDNN; `torch.compile` was slower where we tried it."""
+    import torch
+    from torch import nn
+    channels = images.shape[-1]
+
+    class Halving(nn.Sequential):
+        """The "same" padding of a 5x5 convolution with stride 2 on even sizes: one pixel before, two after."""
+        def __init__(self, inputs, outputs):
+            super().__init__(nn.ZeroPad2d((1, 2, 1, 2)), nn.Conv2d(inputs, outputs, 5, stride=2))
+
+    leaky = lambda: nn.LeakyReLU(SLOPE)
+    block = lambda kind, inputs, outputs: [
+        nn.Upsample(scale_factor=2), kind(inputs, outputs, 5, padding=2, bias=False), nn.BatchNorm2d(outputs), leaky()]
+    generator = nn.Sequential(
+        nn.Linear(LATENT_DIM, 2048, bias=False), nn.BatchNorm1d(2048), leaky(), nn.Unflatten(1, (128, 4, 4)),
+        *block(nn.Conv2d, 128, 128), *block(nn.Conv2d, 128, 64), *block(nn.ConvTranspose2d, 64, 32),
+        nn.ConvTranspose2d(32, channels, 5, padding=2, bias=False), nn.Tanh()).to(memory_format=torch.channels_last)
+    critic = nn.Sequential(
+        Halving(channels, 32), leaky(), Halving(32, 64), leaky(), nn.Dropout(0.3), Halving(64, 128), leaky(),
+        nn.Conv2d(128, 128, 5, padding=2), leaky(), nn.Flatten(), nn.Linear(2048, 1)
+    ).to(memory_format=torch.channels_last)
+    adams = [torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.9)) for network in (critic, generator)]
+    lower = lambda: torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
+    latents = lambda: torch.randn(batch_size, LATENT_DIM)
+
+    def step(optimizer, loss):
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    for batches in shuffled(images, batch_size):
+        for batch in batches:
+            reals = torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 127.5 - 1
+            with lower():
+                with torch.no_grad():
+                    fakes = generator(latents()).float()
+                logits = critic(torch.cat([reals, fakes])).float()
+                points = fakes + torch.rand(batch_size, 1, 1, 1) * (reals - fakes)
+                points.requires_grad_(True)
+                critic.eval()
+                slopes, = torch.autograd.grad(critic(points).float().sum(), points, create_graph=True)
+                critic.train()
+            norms = slopes.flatten(1).norm(dim=1)
+            step(adams[0], logits[batch_size:].mean() - logits[:batch_size].mean()
+                 + PENALTY_WEIGHT * ((norms - 1) ** 2).mean())
+        with lower():
+            loss = -critic(generator(latents()).float()).float().mean()
+        step(adams[1], loss)
+        yield
+
+
+def shuffled(images, batch_size):
+    """Endless epochs of `CRITIC_STEPS` different batches."""
+    rng = np.random.default_rng(0)
+    while True:
+        order = rng.permutation(len(images))[:CRITIC_STEPS * batch_size]
+        yield images[order.reshape(CRITIC_STEPS, batch_size)]
+
+
+def matmul_flops_per_second(precision):
+    """The better of two sizes, as TensorFlow multiplies them."""
+    from wgan import startup
+    startup.import_tensorflow()
+    import tensorflow as tf
+    best = 0.0
+    for size in (1024, 2048):
+        matrix = tf.cast(tf.random.normal([size, size]), precision)
+        product = tf.function(lambda: tf.reduce_sum(tf.matmul(matrix, matrix)))
+        for _ in range(8):
+            start = time.perf_counter()
+            float(product())
+            best = max(best, 2 * size**3 / (time.perf_counter() - start))
+    return best
+
+
+def peak_memory():
+    """The largest resident size of this process so far, in bytes; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def load_images(data_dir, count, image_size):
+    """Real horses where the data is at hand, else noise, which costs the same."""
+    if data_dir and count == 6000 and image_size == 32:
+        from wgan import data
+        return data.load("cifar10", data_dir, "horse", "all").images
+    return np.random.default_rng(0).integers(0, 256, [count, image_size, image_size, 3], dtype=np.uint8)
+
+
+def main(argv):
+    name = argv.pop(1) if len(argv) > 1 else ""
+    groups = cli.FlagGroups(__doc__)
+    groups.define("Run", "precision", str, "float32", "float32 or bfloat16.")
+    groups.define("Run", "epochs", int, 5, "Epochs to time, after a first one.")
+    groups.define("Run", "batch_size", int, 256, "Images per update.")
+    groups.define("Run", "data_dir", str, None, "CIFAR-10; noise without it.")
+    groups.define("Run", "count", int, 6000, "Images; any other number than 6000 is noise.")
+    groups.define("Run", "image_size", int, 32, "Pixels a side; any other number than 32 is noise (ours only).")
+    values = groups.parse(argv)
+    if name == "matmul":
+        print(json.dumps({"flops_per_second": matmul_flops_per_second(values["precision"])}))
+        return 0
+
+    images = load_images(values["data_dir"], values["count"], values["image_size"])
+    times = [time.perf_counter()]
+    for _ in {"ours": ours, "keras": keras, "torch": torch}[name](images, values["precision"], values["batch_size"]):
+        times.append(time.perf_counter())
+        if len(times) == values["epochs"] + 2:
+            break
+    seconds = np.diff(times)
+    print(json.dumps({"first_epoch": seconds[0], "seconds": list(seconds[1:]), "peak_memory": peak_memory()}))
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main, sys.argv)
