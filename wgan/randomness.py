@@ -36,14 +36,14 @@ def stream(seed, epoch, purpose, step=0):
     return tf.stack([tf.constant(seed, tf.int64), place])
 
 
-def bits(shape, seed):
-    """uint32 draws, every value equally likely."""
-    return tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox")
+def integers(shape, seed):
+    """int32 draws, every value equally likely."""
+    return tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.int32, alg="philox")
 
 
 def uniform(shape, seed):
     """float32 draws from [0, 1), with the 24 bits that a float32 can hold there."""
-    return tf.cast(tf.bitwise.right_shift(bits(shape, seed), tf.constant(8, tf.uint32)), tf.float32) * 2.0**-24
+    return tf.cast(tf.bitwise.right_shift(integers(shape, seed), 8) + 2**23, tf.float32) * 2.0**-24
 
 
 def normal(shape, seed):
@@ -54,4 +54,4 @@ def normal(shape, seed):
 
 def happens(probability, shape, seed):
     """bool draws that are true with a probability in (0, 1]."""
-    return bits(shape, seed) <= tf.constant(round(probability * 2**32) - 1, tf.uint32)
+    return integers(shape, seed) <= round(probability * 2**32) - 1 - 2**31
