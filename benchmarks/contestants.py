@@ -43,9 +43,9 @@ def ours(images, precision, batch_size):
 
 def keras(images, precision, batch_size):
     """Plain layers; reals, fakes and interpolates go through the critic one after the other."""
-    from wgan import precision as precisions
     from wgan import startup
     startup.import_tensorflow()
+    from wgan import precision as precisions
     import keras
     import tensorflow as tf
     from keras import layers
