@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import struct
+import types
 import warnings
 import zlib
 
@@ -344,3 +345,21 @@ def test_names_that_cannot_be_printed(tmp_path):
     loaded = load(path)
     assert loaded.name.isprintable() and all(notice.isprintable() for notice in loaded.notices)
     assert "bro ken?.png" in loaded.notices[0]
+
+
+def test_very_many_pictures_are_kept_in_a_temporary_file(tmp_path, monkeypatch):
+    fill(tmp_path)
+    in_memory = load(tmp_path).images
+    monkeypatch.setattr(folder, "MOST_IN_MEMORY", 0)
+    on_disk = load(tmp_path).images
+    assert isinstance(on_disk, np.memmap) and not isinstance(in_memory, np.memmap)
+    np.testing.assert_array_equal(on_disk, in_memory)
+    assert data.fingerprint(on_disk) == data.fingerprint(in_memory)
+
+
+def test_too_little_room_for_the_temporary_file_is_said_before_it_is_written(tmp_path, monkeypatch):
+    fill(tmp_path)
+    monkeypatch.setattr(folder, "MOST_IN_MEMORY", 0)
+    monkeypatch.setattr(folder.shutil, "disk_usage", lambda place: types.SimpleNamespace(free=100))
+    with pytest.raises(UserError, match="TMPDIR"):
+        load(tmp_path)

@@ -1,0 +1,1 @@
+"""WGAN-GP in TensorFlow and Keras: one generator and one critic, trained on one class of images."""

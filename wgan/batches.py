@@ -25,17 +25,18 @@ def epoch_batches(images, seed, critic_steps, batch_size, first_epoch, last_epoc
     """The training data as `fit` takes it: one element is one epoch.
 
     Args:
-        images: uint8 [num_images, height, width, channels]; kept once, never copied as floats.
+        images: uint8 [num_images, height, width, channels]; also a `numpy.memmap`. They are not copied,
+            but for the batches drawn from them.
 
     Returns:
         A `tf.data.Dataset` of pairs: the epoch's number, int64 [], and its real images,
         uint8 [critic_steps, batch_size, height, width, channels].
     """
-    with tf.device("CPU:0"):  # batches of bytes travel to a GPU in a fraction of a millisecond
-        images = tf.constant(images)
+    shape = [critic_steps, batch_size, *images.shape[1:]]
 
     def draw(epoch):
-        indices = epoch_indices(seed, epoch, images.shape[0], critic_steps * batch_size)
-        return epoch, tf.gather(images, tf.reshape(indices, [critic_steps, batch_size]))
+        indices = epoch_indices(seed, epoch, len(images), critic_steps * batch_size)
+        drawn = tf.numpy_function(lambda chosen: images[chosen], [indices], tf.uint8, stateful=False)
+        return epoch, tf.reshape(drawn, shape)
 
     return tf.data.Dataset.range(first_epoch, last_epoch + 1).map(draw).prefetch(2)

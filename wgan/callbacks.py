@@ -3,6 +3,7 @@
 Keras counts epochs from 0; everything that a user sees counts from 1.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -135,7 +136,8 @@ class Progress(keras.callbacks.Callback):
 class StopOnSignal(keras.callbacks.Callback):
     """Ctrl-C and the system's requests to stop: the epoch is finished, then everything is saved.
 
-    `signal_number` tells which came, or None. A second one ends the program at once.
+    A context manager that is left when all is written, so that a signal during the last writes does not
+    cut them off. `signal_number` tells which came, or None. A second one ends the program at once.
     """
 
     SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -145,20 +147,22 @@ class StopOnSignal(keras.callbacks.Callback):
         self.signal_number = None
         self._earlier = {}
 
-    def on_train_begin(self, logs=None):
+    def __enter__(self):
         if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
             self._earlier = {number: signal.signal(number, self._stop) for number in self.SIGNALS}
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        for number, handler in self._earlier.items():
+            signal.signal(number, handler)
 
     def on_epoch_end(self, epoch, logs=None):
         if self.signal_number is not None:
             self.model.stop_training = True
 
-    def on_train_end(self, logs=None):
-        for number, handler in self._earlier.items():
-            signal.signal(number, handler)
-
     def _stop(self, number, frame):
         self.signal_number = number
         for other in self.SIGNALS:
             signal.signal(other, signal.SIG_DFL)
-        print("\nstopping after this epoch; once more to stop without saving", file=sys.stderr, flush=True)
+        # Straight to the descriptor: a handler may run in the middle of another write to the stream.
+        os.write(2, b"\nstopping after this epoch; once more to stop without saving\n")

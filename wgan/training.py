@@ -33,8 +33,7 @@ def train(config, folder, image_set, sha256, state):
     epoch, history = _begin(gan, config, folder, state)
     folder.write_config(config, image_set, sha256, versions())
 
-    stop = callbacks.StopOnSignal()
-    with files.BackgroundWriter() as writer:
+    with callbacks.StopOnSignal() as stop, files.BackgroundWriter() as writer:
         writer.submit(_save_reals, folder.reals_path, image_set.images)
         batches = epoch_batches(image_set.images, config.seed, config.critic_steps, config.batch_size,
                                 epoch + 1, config.epochs)

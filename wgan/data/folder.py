@@ -8,8 +8,11 @@ folders are not read.
 import concurrent.futures
 import contextlib
 import logging
+import math
 import os
 import re
+import shutil
+import tempfile
 import unicodedata
 import warnings
 
@@ -21,6 +24,7 @@ from wgan.data.messages import listed, one_line
 from wgan.errors import UserError
 
 FEWEST = 16
+MOST_IN_MEMORY = 4 * 2**30  # bytes: 1.4 million pictures of 32x32, 87,000 of 128x128
 _NO_PICTURES = frozenset({"thumbs.db", "desktop.ini"})
 
 
@@ -104,7 +108,7 @@ def _read_all(data_dir, names, size):
         except Exception:  # Pillow and its codecs raise many kinds for a broken file
             return None
 
-    images = np.empty((len(names), size, size, 3), np.uint8)
+    images = _room_for((len(names), size, size, 3))
     broken = []
     threads = concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     with _quiet(), threads as pool:
@@ -130,8 +134,20 @@ def _quiet():
         logger.setLevel(level)
 
 
+def _room_for(shape):
+    """A uint8 array in memory; beyond `MOST_IN_MEMORY`, one in a temporary file that goes with it."""
+    size = math.prod(shape)
+    if size <= MOST_IN_MEMORY:
+        return np.empty(shape, np.uint8)
+    if shutil.disk_usage(tempfile.gettempdir()).free < size:  # a full disk would end the program without a word
+        raise UserError(f"{shape[0]:,} pictures need {size / 1e9:.1f} GB in {tempfile.gettempdir()}, which has less: "
+                        "make room there, name another place in the variable TMPDIR, or use fewer pictures")
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, np.uint8, "w+", shape=shape)
+
+
 def _is_grey(images):
-    return bool((images[..., 0] == images[..., 1]).all() and (images[..., 0] == images[..., 2]).all())
+    return all(bool((part == part[..., :1]).all()) for part in np.array_split(images, 1 + len(images) // 1000))
 
 
 def _class_names(data_dir):
