@@ -8,6 +8,7 @@ import sys
 
 from wgan import cli
 from wgan.config import TrainingConfig, value_type
+from wgan.launch import launch
 
 
 def define_flags():
@@ -32,11 +33,7 @@ def main(argv):
     """Trains as the flags say; returns the exit status."""
     values = define_flags().parse(argv)
     fresh, dry_run = values.pop("fresh"), values.pop("dry_run")
-    config = TrainingConfig(**values)
-    config.check()
-
-    from wgan.launch import launch  # the configuration is sound: now slower imports may begin
-    return launch(config, fresh=fresh, dry_run=dry_run)
+    return launch(TrainingConfig(**values), fresh=fresh, dry_run=dry_run)
 
 
 if __name__ == "__main__":

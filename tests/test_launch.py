@@ -32,7 +32,7 @@ def rows_of(config):
 
 
 def grids_of(config):
-    return {path.name: path.read_bytes() for path in sorted(pathlib.Path(config.sample_dir).iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(pathlib.Path(config.sample_dir).glob("*.png"))}
 
 
 def assert_same_result(one, other):
@@ -56,8 +56,9 @@ def test_a_run_leaves_all_its_files_and_no_others(tiny, tmp_path):
     config = tiny(epochs=3)
     assert launch(config) == 0
     assert {path.name for path in pathlib.Path(config.checkpoint_dir).iterdir()} == {
-        "generator.weights.h5", "critic.weights.h5", "training_state.weights.h5", "history.csv", "history.png",
-        "config.json"}
+        "generator.weights.h5", "critic.weights.h5", "training_state.weights.h5",
+        "training_state.previous.weights.h5", "history.csv", "history.png", "config.json", ".run_id"}
+    assert {path.name for path in pathlib.Path(config.sample_dir).iterdir()} - set(grids_of(config)) == {".run_id"}
     assert list(grids_of(config)) == ["reals.png", "sample_00001.png", "sample_00002.png", "sample_00003.png"]
     with Image.open(tmp_path / "samples/sample_00003.png") as grid:
         assert grid.size == (138, 138) and grid.mode == "L"
@@ -149,7 +150,7 @@ def test_other_images_are_refused(tiny, tmp_path):
 
 def test_a_continued_run_keeps_its_precision_unless_told_otherwise(tiny, capsys):
     launch(tiny(epochs=1, precision="bfloat16"))
-    launch(tiny(epochs=2))  # auto
+    launch(tiny(epochs=2, precision="auto"))
     assert capsys.readouterr().out.count("in bfloat16") == 2
     with pytest.raises(UserError, match="precision was bfloat16, now float32"):
         launch(tiny(epochs=3, precision="float32"))
@@ -174,7 +175,8 @@ def test_larger_images_train_too(tiny, tmp_path):
 def test_fresh_starts_over_and_says_what_it_replaces(tiny, capsys):
     launch(tiny(epochs=3))
     assert launch(tiny(epochs=1, seed=9), fresh=True) == 0
-    assert "replacing 7 files of an earlier run" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "replacing 7 files of an earlier run" in printed and "and 4 pictures in" in printed
     assert list(grids_of(tiny())) == ["reals.png", "sample_00001.png"]
     assert len(rows_of(tiny())) == 2
 
@@ -200,6 +202,51 @@ def test_files_that_belong_to_no_run_are_not_overwritten(tiny, tmp_path, name):
     with pytest.raises(UserError, match="in the way"):
         launch(tiny())
     assert everything_below(tmp_path) == {tmp_path / name: b"precious"}
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_the_grids_of_another_run_are_left_alone(tiny, tmp_path, fresh):
+    launch(tiny(epochs=1))
+    before = everything_below(tmp_path)
+    with pytest.raises(UserError, match="holds grids of a run that is not in"):
+        launch(tiny(epochs=1, checkpoint_dir=str(tmp_path / "new")), fresh=fresh)
+    assert everything_below(tmp_path) == before
+
+
+def test_a_run_whose_folders_were_moved_goes_on(tiny, tmp_path):
+    launch(tiny(epochs=1))
+    (tmp_path / "checkpoints").rename(tmp_path / "c")
+    (tmp_path / "samples").rename(tmp_path / "s")
+    moved = tiny(epochs=2, checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
+    assert launch(moved) == 0
+    assert list(grids_of(moved)) == ["reals.png", "sample_00001.png", "sample_00002.png"]
+
+
+def test_a_run_that_lost_its_state_is_not_started_over_unasked(tiny, tmp_path):
+    launch(tiny(epochs=3))
+    for path in (tmp_path / "checkpoints").glob("*.h5"):
+        path.unlink()
+    before = everything_below(tmp_path)
+    with pytest.raises(UserError, match="cannot be continued"):
+        launch(tiny(epochs=4))
+    assert everything_below(tmp_path) == before
+
+
+def test_a_damaged_state_never_replaces_the_good_one_before_it(tiny, tmp_path):
+    launch(tiny(epochs=2))
+    (tmp_path / "checkpoints" / checkpoints.STATE_FILE).write_bytes(b"damaged")
+    launch(tiny(epochs=3))
+    for name in (checkpoints.STATE_FILE, checkpoints.PREVIOUS_STATE_FILE):
+        with h5py.File(tmp_path / "checkpoints" / name) as file:
+            assert file.attrs["epoch"] > 0
+
+
+def test_a_run_cannot_start_from_the_weights_that_it_replaces(tiny, tmp_path):
+    launch(tiny(epochs=1))
+    before = everything_below(tmp_path)
+    with pytest.raises(UserError, match="would overwrite these weights"):
+        launch(tiny(epochs=1, init_from=str(tmp_path / "checkpoints")), fresh=True)
+    assert everything_below(tmp_path) == before
 
 
 def test_a_damaged_state_gives_way_to_the_one_before(tiny, tmp_path):
@@ -230,7 +277,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(tiny, tmp_path, capsys):
     assert launch(tiny(epochs=1000), dry_run=True) == 0
     printed = capsys.readouterr().out
     assert "learning_rate: 0.0002" in printed and "183" in printed and "disk: about" in printed
-    assert "critic parameters: 668,801" in printed
+    assert "critic parameters: 668,801" in printed and "epochs to run: 1 to 1000" in printed
     assert everything_below(tmp_path) == {}
 
 

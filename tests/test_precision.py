@@ -83,7 +83,7 @@ def test_the_step_compiles_under_xla_to_the_same_numbers():
         logs.append(history)
     # Adam's first step is as long as the learning rate whatever the gradient, so rounding shows after it.
     for name in logs[0]:
-        assert logs[0][name] == pytest.approx(logs[1][name], rel=0.02 if name == "generator_loss" else 1e-4)
+        assert logs[0][name] == pytest.approx(logs[1][name], rel=0.02 if name == "generator_loss" else 1e-4, abs=1e-5)
 
 
 def test_auto_takes_bfloat16_where_the_processor_has_units_for_it(monkeypatch):

@@ -32,7 +32,7 @@ np.save(sys.argv[2], generator(latents).numpy())
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("horses")
     answer = subprocess.run(
-        [sys.executable, "train.py", "--label", "7", "--epochs", "20", "--data_dir", DATA,
+        [sys.executable, "train.py", "--label", "7", "--epochs", "20", "--data_dir", DATA, "--precision", "float32",
          "--checkpoint_dir", folder / "checkpoints", "--sample_dir", folder / "samples"],
         cwd=ROOT, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr

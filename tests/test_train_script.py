@@ -82,3 +82,33 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, number, status):
         out, err = process.communicate()
     assert process.returncode == 0, err
     assert f"continuing the run in {tmp_path / 'c'} after epoch {saved}" in out
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
+def test_what_was_ignored_before_stays_ignored_as_under_nohup():
+    from wgan.callbacks import StopOnSignal
+    earlier = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopOnSignal() as stop:
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+            signal.raise_signal(signal.SIGHUP)
+        assert stop.signal_number is None
+    finally:
+        signal.signal(signal.SIGHUP, earlier)
+
+
+def test_a_closed_terminal_does_not_keep_the_state_from_being_saved(monkeypatch):
+    import os
+
+    from wgan.callbacks import StopOnSignal
+
+    def gone(*arguments):
+        raise OSError(5, "Input/output error")
+
+    with StopOnSignal() as stop:
+        monkeypatch.setattr(os, "write", gone)
+        signal.raise_signal(signal.SIGINT)
+        monkeypatch.undo()
+        assert stop.signal_number == signal.SIGINT
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL  # the second one ends the program

@@ -3,6 +3,7 @@
 Keras counts epochs from 0; everything that a user sees counts from 1.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -52,17 +53,16 @@ class SampleGrids(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         number = epoch + 1
         if number % self._config.sample_every == 0 or number == self._config.epochs:
-            samples = self._draw(self._latents).numpy()
+            samples = images.to_uint8(self._draw(self._latents).numpy())
             self._writer.submit(_save_grid, self._config.sample_dir, number, samples)
 
 
 def _save_grid(sample_dir, epoch, samples):
-    grid = images.image_grid(images.to_uint8(samples), columns=4)
-    images.save_png(images.sample_path(sample_dir, epoch), grid)
+    images.save_png(images.sample_path(sample_dir, epoch), images.image_grid(samples, columns=4))
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves the whole state every few minutes and at the end, in the writer's thread."""
+    """Saves the whole state after the first epoch, every few minutes and at the end, in the writer's thread."""
 
     def __init__(self, config, twin, history, curves_path, writer):
         super().__init__()
@@ -72,11 +72,10 @@ class Checkpoints(keras.callbacks.Callback):
         self._writing = threading.Event()
 
     def on_train_begin(self, logs=None):
-        self._last_start = time.monotonic()
-        self._saved_epoch = None
+        self._last_start = self._saved_epoch = None
 
     def on_epoch_end(self, epoch, logs=None):
-        due = time.monotonic() - self._last_start >= self._seconds
+        due = self._last_start is None or time.monotonic() - self._last_start >= self._seconds
         if due and not self._writing.is_set():  # a slow disk gets fewer checkpoints, not a queue of them
             self._save(epoch + 1)
         self._last_epoch = epoch + 1
@@ -137,7 +136,8 @@ class StopOnSignal(keras.callbacks.Callback):
     """Ctrl-C and the system's requests to stop: the epoch is finished, then everything is saved.
 
     A context manager that is left when all is written, so that a signal during the last writes does not
-    cut them off. `signal_number` tells which came, or None. A second one ends the program at once.
+    cut them off. `signal_number` tells which came, or None. A second Ctrl-C or SIGTERM ends the program at
+    once; a closed terminal may send its SIGHUP twice. What was ignored before, as under nohup, stays so.
     """
 
     SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -149,7 +149,8 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
-            self._earlier = {number: signal.signal(number, self._stop) for number in self.SIGNALS}
+            self._earlier = {number: signal.signal(number, self._stop) for number in self.SIGNALS
+                             if signal.getsignal(number) != signal.SIG_IGN}
         return self
 
     def __exit__(self, kind, error, traceback):
@@ -162,7 +163,8 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def _stop(self, number, frame):
         self.signal_number = number
-        for other in self.SIGNALS:
+        for other in self._earlier.keys() & {signal.SIGINT, signal.SIGTERM}:
             signal.signal(other, signal.SIG_DFL)
         # Straight to the descriptor: a handler may run in the middle of another write to the stream.
-        os.write(2, b"\nstopping after this epoch; once more to stop without saving\n")
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            os.write(2, b"\nstopping after this epoch; once more to stop without saving\n")

@@ -51,10 +51,16 @@ def write_checkpoint(folder, twin, snapshot, epoch, history_array):
     folder = pathlib.Path(folder)
     for variable, value in zip(_state_variables(twin), snapshot, strict=True):
         variable.assign(value)
-    _write_state(folder, twin, epoch, history_array)
-    for network, name in ((twin.generator, GENERATOR_FILE), (twin.critic, CRITIC_FILE)):
-        with files.atomic_path(folder / name) as temporary:
-            network.save_weights(temporary)
+    writes = [lambda: _write_weights(twin.generator, folder / GENERATOR_FILE),
+              lambda: _write_weights(twin.critic, folder / CRITIC_FILE),
+              lambda: _write_state(folder, twin, epoch, history_array)]
+    if not (folder / STATE_FILE).exists():
+        writes.reverse()  # weights without a state would look like somebody else's
+    try:
+        for write in writes:  # the state last: once it says that a run is finished, the weights are there
+            write()
+    except RuntimeError as error:  # as h5py reports some failures of the disk
+        raise OSError(f"checkpoint in {folder}: {error}") from error
 
 
 def newest_state(folder):
@@ -64,7 +70,7 @@ def newest_state(folder):
         A `State`, or None where the folder has no state at all.
 
     Raises:
-        UserError: there are states, but none can be read; or weights without a state.
+        UserError: there are states, but none can be read.
     """
     paths = [pathlib.Path(folder, name) for name in (STATE_FILE, PREVIOUS_STATE_FILE)]
     present = [path for path in paths if path.exists()]
@@ -75,10 +81,6 @@ def newest_state(folder):
     if present:
         raise UserError(f"{' and '.join(map(str, present))} cannot be read or are damaged; restore a copy, "
                         "or start over with --fresh")
-    weights = pathlib.Path(folder, GENERATOR_FILE)
-    if weights.exists():
-        raise UserError(f"{weights} is there but {STATE_FILE} is not, so the run cannot be continued; restore it, "
-                        "or start over with --fresh (and --init_from a copy of the weights)")
     return None
 
 
@@ -92,6 +94,11 @@ def restore(gan, path):
                         "version that began it, or start over with --fresh") from error
 
 
+def _write_weights(network, path):
+    with files.atomic_path(path) as temporary:
+        network.save_weights(temporary)
+
+
 def _write_state(folder, twin, epoch, history_array):
     state, previous = folder / STATE_FILE, folder / PREVIOUS_STATE_FILE
     with files.atomic_path(state) as temporary:
@@ -100,9 +107,10 @@ def _write_state(folder, twin, epoch, history_array):
             file.create_dataset("history", data=history_array)
             file.attrs["epoch"] = epoch
             file.attrs["sha256"] = _digest(file)
+        files.flush_to_disk(temporary)
         if _read_state(temporary) is None:
             raise OSError(f"{temporary} could not be read back after it was written")
-        if state.exists():
+        if state.exists() and _read_state(state) is not None:  # a damaged one must not replace a good one
             os.replace(state, previous)
 
 

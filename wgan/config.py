@@ -51,9 +51,10 @@ class TrainingConfig:
 
     epochs: int = option(
         12000, "Training", "Total number of epochs, earlier sessions of the run counted in. An epoch is "
-        "--critic_steps critic updates and one generator update.", decides_result=False, at_least=1)
+        "--critic_steps critic updates and one generator update.", decides_result=False, at_least=1,
+        below=10**9)
     batch_size: int = option(
-        256, "Training", "Images per update.", decides_result=True, at_least=2)
+        256, "Training", "Images per update.", decides_result=True, at_least=2, below=2**16)
     critic_steps: int = option(
         5, "Training", "Critic updates per generator update.", decides_result=True, at_least=1, below=256)
     learning_rate: float = option(
@@ -63,7 +64,7 @@ class TrainingConfig:
     beta_2: float = option(
         0.9, "Training", "Adam's decay of the mean of their squares.", decides_result=True, at_least=0, below=1)
     latent_dim: int = option(
-        100, "Training", "Length of the generator's input.", decides_result=True, at_least=1)
+        100, "Training", "Length of the generator's input.", decides_result=True, at_least=1, below=2**16)
     gradient_penalty_weight: float = option(
         10.0, "Training", "Weight of the gradient penalty (lambda in the paper).",
         decides_result=True, at_least=0)
@@ -77,7 +78,8 @@ class TrainingConfig:
         "run keeps what it began with. float16 is for GPUs without bfloat16, such as Colab's T4.",
         decides_result=True, choices=("auto", "float32", "bfloat16", "float16"))
     xla: str = option(
-        "auto", "Speed", "Compile the epoch with XLA. auto: on a GPU; on a processor it is many times slower.",
+        "auto", "Speed", "Compile the epoch with XLA, which rounds differently. auto: on NVIDIA's and AMD's GPUs; "
+        "on a processor it is many times slower.",
         decides_result=False, choices=("auto", "on", "off"))
 
     checkpoint_dir: str = option(
@@ -94,8 +96,9 @@ class TrainingConfig:
         0, "Reproducibility", "The same seed on the same machine gives the same weights to the bit "
         "(on a GPU with --deterministic).", decides_result=True, at_least=0, below=2**31)
     deterministic: bool = option(
-        False, "Reproducibility", "Use only GPU kernels that repeat to the bit; they are slower. "
-        "On a processor it changes nothing and costs nothing that we could measure.", decides_result=True)
+        False, "Reproducibility", "Use only kernels that repeat to the bit. A GPU needs it for --seed, and "
+        "its convolutions get slower, by how much depends on the card; on two processor cores an epoch takes "
+        "DETCOST.", decides_result=True)
 
     def check(self):
         """Raises UserError, naming the flag, for the first value that is out of its bounds."""

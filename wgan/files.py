@@ -23,14 +23,14 @@ def atomic_path(path):
     temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
         yield temporary
-        _flush_to_disk(temporary)
+        flush_to_disk(temporary)
         os.replace(temporary, path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def _flush_to_disk(path):
+def flush_to_disk(path):
     """Asks the system to put the file's bytes on the disk before its name changes."""
     with open(path, "rb+") as file:
         with contextlib.suppress(OSError):  # some network drives cannot
@@ -44,10 +44,12 @@ def write_text(path, text):
 
 
 class BackgroundWriter:
-    """One thread that writes files in the order given, so that a slow disk never holds up a training step.
+    """One thread that writes files in the order given, so that the disk does not hold up a training step.
 
     Used as a context manager: leaving the block waits for everything that is still to be written.
     """
+
+    MOST_WAITING = 1000  # jobs; a disk that falls behind by more has the training wait, not the memory grow
 
     def __init__(self):
         self._jobs = queue.SimpleQueue()
@@ -65,14 +67,9 @@ class BackgroundWriter:
         """
         self._raise_error()
         with self._changed:
+            self._changed.wait_for(lambda: self._waiting < self.MOST_WAITING)
             self._waiting += 1
         self._jobs.put((function, args))
-
-    def flush(self):
-        """Waits until all that was submitted is written; raises what a job raised."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting == 0)
-        self._raise_error()
 
     def _work(self):
         while (job := self._jobs.get()) is not None:

@@ -11,18 +11,19 @@ from wgan import checkpoints
 from wgan.errors import UserError
 
 
-def find_weights(place):
+def find_weights(place, checkpoint_dir=None):
     """The generator's and the critic's file behind `--init_from`.
 
     Args:
         place: a checkpoint folder, or a generator's file; the critic's file has the same name with
             `critic` in place of `generator`.
+        checkpoint_dir: where the new run will write; its own files cannot be its start.
 
     Returns:
         Two paths, both of them HDF5 files.
 
     Raises:
-        UserError: a file is missing or is no HDF5 file.
+        UserError: a file is missing, is no HDF5 file, or would be overwritten.
     """
     place = pathlib.Path(place)
     if place.is_dir():
@@ -33,6 +34,9 @@ def find_weights(place):
     if "generator" not in generator.name:
         raise UserError(f"--init_from {place}: the file's name must contain 'generator', so that the critic's "
                         "can be found beside it")
+    if checkpoint_dir and generator.parent.resolve() == pathlib.Path(checkpoint_dir).resolve():
+        raise UserError(f"--init_from {place}: the new run would overwrite these weights; give it another "
+                        "--checkpoint_dir, or copy them first")
     critic = generator.with_name(generator.name.replace("generator", "critic"))
     for path in (generator, critic):
         if not path.exists():

@@ -1,6 +1,7 @@
 """All that must be in order before TensorFlow is imported: a mistake is answered in about a second."""
 
 import dataclasses
+import os
 import sys
 
 from wgan import checkpoints, data, initial_weights, startup
@@ -14,7 +15,7 @@ def launch(config, fresh=False, dry_run=False):
     Args:
         config: a `TrainingConfig`.
         fresh: replace an earlier run.
-        dry_run: print what would be done; nothing is written.
+        dry_run: print what would be done; nothing is trained or written, but a data set may be downloaded.
 
     Returns:
         The exit status: 0, or 128 + the number of the signal that stopped the run.
@@ -25,13 +26,18 @@ def launch(config, fresh=False, dry_run=False):
     config = _checked(config)
     folder = RunFolder(config)
     folder.check_writable()
+    folder.check_samples_belong()
     stored = None if fresh else folder.stored_run()
     if stored:
         config = config.settled_by(stored["config"])
     if not fresh:
         folder.check_continues(config, stored)
     state = checkpoints.newest_state(config.checkpoint_dir) if stored else None
-    if state is not None and state.epoch >= config.epochs:
+    if stored and state is None:
+        folder.check_not_begun()
+    if config.init_from and state is None:
+        initial_weights.find_weights(config.init_from, config.checkpoint_dir)
+    if state is not None and state.epoch >= config.epochs and not dry_run:
         print(f"finished: the run in {folder.checkpoint_dir} has {state.epoch} epochs and --epochs asks for "
               f"{config.epochs}; a larger --epochs continues it")
         return 0
@@ -41,20 +47,20 @@ def launch(config, fresh=False, dry_run=False):
     from wgan import precision, training
     config = dataclasses.replace(config, precision=precision.resolve(config.precision))
     if dry_run:
-        training.print_plan(config, image_set, state)
+        training.print_plan(config, folder, image_set, state)
         return 0
     print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
     return training.train(config, folder, image_set, sha256, state)
 
 
 def _checked(config):
-    """The configuration with its label in canonical form, after every check that needs no loading."""
+    """The configuration with `~` spelled out and its label in canonical form, after the checks of its values."""
     config.check()
-    config = dataclasses.replace(
+    places = {name: os.path.expanduser(getattr(config, name))
+              for name in ("checkpoint_dir", "sample_dir", "data_dir", "init_from") if getattr(config, name)}
+    config = dataclasses.replace(config, **places)
+    return dataclasses.replace(
         config, label=data.check(config.dataset, config.data_dir, config.label, config.split))
-    if config.init_from:
-        initial_weights.find_weights(config.init_from)
-    return config
 
 
 def _load_images(config, stored):

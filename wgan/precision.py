@@ -25,11 +25,15 @@ def scaled_against_underflow(optimizer, precision):
     return keras.optimizers.LossScaleOptimizer(optimizer) if precision == "float16" else optimizer
 
 
-def _has_bfloat16_units():
+def gpu_capability():
+    """The compute capability of the first GPU, such as (7, 5); None without one that tells (Apple's do not)."""
     gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
-        return capability >= (8, 0)  # NVIDIA's from Ampere on; Colab's T4 has 7.5
+    return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability") if gpus else None
+
+
+def _has_bfloat16_units():
+    if tf.config.list_physical_devices("GPU"):
+        return (gpu_capability() or (0, 0)) >= (8, 0)  # NVIDIA's from Ampere on; Colab's T4 has 7.5
     return "amx_bf16" in _processor_flags()
 
 

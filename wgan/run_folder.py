@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import uuid
 
 from wgan import checkpoints, files, images
 from wgan.errors import UserError
@@ -11,6 +12,7 @@ CONFIG_FILE = "config.json"
 HISTORY_FILE = "history.csv"
 CURVES_FILE = "history.png"
 REALS_FILE = "reals.png"
+RUN_ID_FILE = ".run_id"
 
 
 class RunFolder:
@@ -35,11 +37,29 @@ class RunFolder:
             return None
         try:
             stored = json.loads(self.config_path.read_text(encoding="utf-8"))
-            stored["config"]["epochs"], stored["images"]["sha256"]  # what the checks below rely on
+            stored["config"]["epochs"], stored["images"]["sha256"], stored["images"]["count"]  # used later
             return stored
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); restore it, "
                             "or start over with --fresh") from error
+
+    def check_samples_belong(self):
+        """Raises UserError where the sample folder holds grids of a run that is not in the checkpoint folder."""
+        if self._run_id(self.sample_dir) != self._run_id(self.checkpoint_dir) and self._pictures():
+            raise UserError(f"{self.sample_dir} holds grids of a run that is not in {self.checkpoint_dir}; choose "
+                            "another --sample_dir")
+
+    def mark_as_one_run(self):
+        """Leaves the same mark in both folders, by which `check_samples_belong` knows them again."""
+        run_id = self._run_id(self.checkpoint_dir) or uuid.uuid4().hex
+        for folder in (self.checkpoint_dir, self.sample_dir):
+            files.write_text(folder / RUN_ID_FILE, run_id + "\n")
+
+    def _run_id(self, folder):
+        try:
+            return (folder / RUN_ID_FILE).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):
+            return ""
 
     def check_continues(self, config, stored):
         """Raises UserError unless `config` may continue the stored run, or begin one where there is none."""
@@ -51,14 +71,22 @@ class RunFolder:
             raise UserError(f"{self.checkpoint_dir} holds a run with other settings: {'; '.join(differences)}. "
                             "Repeat its settings, choose another --checkpoint_dir and --sample_dir, or "
                             "start over with --fresh")
-        stored_samples = pathlib.Path(stored["config"]["sample_dir"])
-        if self.sample_dir.resolve() != stored_samples.resolve() and images.list_samples(self.sample_dir):
-            raise UserError(f"{self.sample_dir} holds grids of another run; choose an empty --sample_dir")
+
+    def check_not_begun(self):
+        """Raises UserError where a run that has no state has come beyond its first epoch, when it got one."""
+        weights = self.checkpoint_dir / checkpoints.GENERATOR_FILE
+        begun = weights.exists() or (self.history_path.exists() and len(self.history_path.read_bytes().split()) > 2)
+        if begun:
+            raise UserError(f"{self.checkpoint_dir} has lost {checkpoints.STATE_FILE}, without which the run cannot "
+                            "be continued; restore it, or start over with --fresh")
 
     def check_writable(self):
         """Raises UserError where one of the folders could not be made or written to."""
         for folder, flag in ((self.checkpoint_dir, "--checkpoint_dir"), (self.sample_dir, "--sample_dir")):
-            existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+            places = (folder.absolute(), *folder.absolute().parents)
+            existing = next((path for path in places if path.exists()), None)
+            if existing is None:
+                raise UserError(f"{flag} {folder}: there is no {places[-1]}; choose another place")
             if not existing.is_dir():
                 raise UserError(f"{flag} {folder}: {existing} is a file, not a folder; choose another place")
             if not os.access(existing, os.W_OK):
@@ -74,14 +102,14 @@ class RunFolder:
     def files_of_a_run(self):
         """Every file that a run writes and that is there now."""
         names = (CONFIG_FILE, HISTORY_FILE, CURVES_FILE, *checkpoints.FILES)
-        paths = [self.checkpoint_dir / name for name in names] + [self.reals_path]
-        return [path for path in paths if path.exists()] + self._grids()
+        paths = [self.checkpoint_dir / name for name in names]
+        return [path for path in paths if path.exists()] + self._pictures()
 
     def describe(self, paths):
         """A phrase for what `--fresh` replaces."""
-        grids = len(self._grids())
-        return (f"replacing {len(paths) - grids} files of an earlier run in {self.checkpoint_dir} and "
-                f"{grids} grids in {self.sample_dir}")
+        pictures = len(self._pictures())
+        return (f"replacing {len(paths) - pictures} files of an earlier run in {self.checkpoint_dir} and "
+                f"{pictures} pictures in {self.sample_dir}")
 
     def remove_run(self):
         """Removes an earlier run's files, the configuration last: until then the run can be recognised."""
@@ -104,5 +132,6 @@ class RunFolder:
         }, indent=2)
         files.write_text(self.config_path, text + "\n")
 
-    def _grids(self):
-        return [path for _, path in images.list_samples(self.sample_dir)]
+    def _pictures(self):
+        grids = [path for _, path in images.list_samples(self.sample_dir)]
+        return [self.reals_path, *grids] if self.reals_path.exists() else grids

@@ -21,6 +21,7 @@ def import_tensorflow():
         The device that computes, in a few words: `GPU Tesla T4`, or `2 CPU cores`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's other projects are set to
     with _without_notes():
         import tensorflow as tf
         gpus = tf.config.list_physical_devices("GPU")

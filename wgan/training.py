@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from wgan import callbacks, checkpoints, files, images, initial_weights, precision
 from wgan.batches import epoch_batches
+from wgan.errors import UserError
 from wgan.gan import WGANGP
 from wgan.history import History
 from wgan.networks import Critic, Generator
@@ -31,19 +32,28 @@ def train(config, folder, image_set, sha256, state):
     channels = image_set.images.shape[-1]
     gan, twin = build_gan(config, channels), build_gan(config, channels)
     epoch, history = _begin(gan, config, folder, state)
+    folder.mark_as_one_run()
     folder.write_config(config, image_set, sha256, versions())
 
     with callbacks.StopOnSignal() as stop, files.BackgroundWriter() as writer:
         writer.submit(_save_reals, folder.reals_path, image_set.images)
         batches = epoch_batches(image_set.images, config.seed, config.critic_steps, config.batch_size,
                                 epoch + 1, config.epochs)
-        gan.fit(batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False, verbose=0,
-                callbacks=[stop,
-                           callbacks.HistoryWriter(history, folder.history_path, writer),
-                           callbacks.SampleGrids(config, writer),
-                           callbacks.Checkpoints(config, twin, history, folder.curves_path, writer),
-                           callbacks.Progress(epoch + 1, config.epochs)])
+        _fit(gan, batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False, verbose=0,
+             callbacks=[stop,
+                        callbacks.HistoryWriter(history, folder.history_path, writer),
+                        callbacks.SampleGrids(config, writer),
+                        callbacks.Checkpoints(config, twin, history, folder.curves_path, writer),
+                        callbacks.Progress(epoch + 1, config.epochs)])
     return _report(stop.signal_number, config, len(history.rows))
+
+
+def _fit(gan, batches, **arguments):
+    """`gan.fit`, with one line in place of a traceback where the device's memory is too small."""
+    try:
+        gan.fit(batches, **arguments)
+    except tf.errors.ResourceExhaustedError as error:
+        raise UserError("out of memory: choose a smaller --batch_size or --image_size") from error
 
 
 def build_gan(config, channels):
@@ -62,7 +72,7 @@ def _optimizer(config):
 
 
 def _compiled_by_xla(config):
-    return config.xla == "on" or config.xla == "auto" and bool(tf.config.list_physical_devices("GPU"))
+    return config.xla == "on" or config.xla == "auto" and precision.gpu_capability() is not None
 
 
 def _begin(gan, config, folder, state):
@@ -76,20 +86,27 @@ def _begin(gan, config, folder, state):
         initial_weights.load_weights(gan, config.init_from)
     replaced = folder.files_of_a_run()
     if replaced:
-        print(f"starting over: {folder.describe(replaced)}")
+        print(folder.describe(replaced))
         folder.remove_run()
     return 0, History()
 
 
-def print_plan(config, image_set, state):
+def print_plan(config, folder, image_set, state):
     """Prints what `train` would do: settings, images, networks and disk use. Writes nothing."""
     gan = build_gan(config, image_set.images.shape[-1])
+    if config.init_from and state is None:
+        initial_weights.load_weights(gan, config.init_from)  # to see whether they fit
     for name, value in config.to_json().items():
         print(f"{name}: {value}")
     print(f"images: {len(image_set.images)} ({image_set.name}), {' x '.join(map(str, image_set.images.shape[1:]))}")
     print(f"generator parameters: {gan.generator.count_params():,}")
     print(f"critic parameters: {gan.critic.count_params():,}")
-    print(f"epochs to run: {state.epoch + 1 if state else 1} to {config.epochs}")
+    begun = state.epoch if state else 0
+    print(f"epochs to run: {begun + 1} to {config.epochs}" if begun < config.epochs else
+          f"epochs to run: none, the run has {begun}")
+    replaced = [] if state else folder.files_of_a_run()
+    if replaced:
+        print(folder.describe(replaced))
     print(f"disk: about {_disk_bytes(config, gan, image_set) / 1e6:,.0f} MB")
 
 
@@ -108,7 +125,7 @@ def _save_reals(path, reals):
 
 
 def _report(signal_number, config, epoch):
-    if signal_number is not None:
+    if signal_number is not None and epoch < config.epochs:
         print(f"saved at epoch {epoch}; the same command continues")
         return 128 + signal_number
     print(f"done: {epoch} epochs; weights in {config.checkpoint_dir}, grids in {config.sample_dir}")

@@ -24,7 +24,8 @@ def keras_splits(dataset):
     Raises:
         UserError: the download failed, for whatever reason.
     """
-    import keras  # seconds of start-up, so only once a download is wanted
+    startup.import_tensorflow()  # seconds, so only once a download is wanted
+    import keras
 
     try:
         with _no_endless_wait():
