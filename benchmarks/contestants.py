@@ -1,6 +1,6 @@
 """The implementations that `speed.py` compares, each run alone in a process of its own.
 
-    python benchmarks/contestants.py ours --precision float32 --epochs 5
+    python benchmarks/contestants.py --name ours --precision float32 --epochs 5
 
 prints one line of JSON. All train the same networks with the same batches, losses and optimizers:
 
@@ -13,6 +13,7 @@ prints one line of JSON. All train the same networks with the same batches, loss
 import json
 import pathlib
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -20,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from wgan import cli
+from wgan.errors import UserError
 
 LATENT_DIM, CRITIC_STEPS, PENALTY_WEIGHT, SLOPE = 100, 5, 10.0, 0.3
 
@@ -45,26 +47,14 @@ def keras(images, precision, batch_size):
     """Plain layers; reals, fakes and interpolates go through the critic one after the other."""
     from wgan import startup
     startup.import_tensorflow()
-    from wgan import precision as precisions
     import keras
     import tensorflow as tf
-    from keras import layers
+    from wgan import precision as precisions
     precisions.use(precision)
-    leaky = lambda: layers.LeakyReLU(negative_slope=SLOPE)
-    conv = lambda filters, strides: layers.Conv2D(filters, 5, strides=strides, padding="same")
-    block = lambda kind, filters, momentum: [
-        layers.UpSampling2D(2), kind(filters, 5, padding="same", use_bias=False),
-        layers.BatchNormalization(momentum=momentum), leaky()]
-    channels = images.shape[-1]
-    generator = keras.Sequential([
-        keras.Input([LATENT_DIM]), layers.Dense(2048, use_bias=False), layers.BatchNormalization(momentum=0.8),
-        leaky(), layers.Reshape((4, 4, 128)), *block(layers.Conv2D, 128, 0.99), *block(layers.Conv2D, 64, 0.8),
-        *block(layers.Conv2DTranspose, 32, 0.99),
-        layers.Conv2DTranspose(channels, 5, padding="same", use_bias=False, activation="tanh")])
-    critic = keras.Sequential([
-        keras.Input([32, 32, channels]), conv(32, 2), leaky(), conv(64, 2), leaky(), layers.Dropout(0.3),
-        conv(128, 2), leaky(), conv(128, 1), leaky(), layers.Flatten(), layers.Dense(1, dtype="float32")])
+    generator, critic = keras_networks(images.shape[-1])
     optimizers = [keras.optimizers.Adam(2e-4, 0.5, 0.9) for _ in range(2)]
+    for optimizer, network in zip(optimizers, (critic, generator)):
+        optimizer.build(network.trainable_variables)
 
     @tf.function
     def update_critic(reals):
@@ -89,8 +79,6 @@ def keras(images, precision, batch_size):
         optimizers[1].apply(tape.gradient(loss, generator.trainable_variables), generator.trainable_variables)
         return loss
 
-    for optimizer, network in zip(optimizers, (critic, generator)):
-        optimizer.build(network.trainable_variables)
     for batches in shuffled(images, batch_size):
         for batch in batches:
             float(update_critic(batch))
@@ -98,28 +86,30 @@ def keras(images, precision, batch_size):
         yield
 
 
+def keras_networks(channels):
+    """The generator and the critic in Keras's own layers."""
+    import keras
+    from keras import layers
+    leaky = lambda: layers.LeakyReLU(negative_slope=SLOPE)
+    conv = lambda filters, strides: layers.Conv2D(filters, 5, strides=strides, padding="same")
+    block = lambda kind, filters, momentum: [
+        layers.UpSampling2D(2), kind(filters, 5, padding="same", use_bias=False),
+        layers.BatchNormalization(momentum=momentum), leaky()]
+    generator = keras.Sequential([
+        keras.Input([LATENT_DIM]), layers.Dense(2048, use_bias=False), layers.BatchNormalization(momentum=0.8),
+        leaky(), layers.Reshape((4, 4, 128)), *block(layers.Conv2D, 128, 0.99), *block(layers.Conv2D, 64, 0.8),
+        *block(layers.Conv2DTranspose, 32, 0.99),
+        layers.Conv2DTranspose(channels, 5, padding="same", use_bias=False, activation="tanh")])
+    critic = keras.Sequential([
+        keras.Input([32, 32, channels]), conv(32, 2), leaky(), conv(64, 2), leaky(), layers.Dropout(0.3),
+        conv(128, 2), leaky(), conv(128, 1), leaky(), layers.Flatten(), layers.Dense(1, dtype="float32")])
+    return generator, critic
+
+
 def torch(images, precision, batch_size):
-    """Eager PyTorch with two threads' worth of oneDNN; `torch.compile` was slower where we tried it."""
+    """Eager PyTorch, channels last; `torch.compile` was slower where we tried it."""
     import torch
-    from torch import nn
-    channels = images.shape[-1]
-
-    class Halving(nn.Sequential):
-        """The "same" padding of a 5x5 convolution with stride 2 on even sizes: one pixel before, two after."""
-        def __init__(self, inputs, outputs):
-            super().__init__(nn.ZeroPad2d((1, 2, 1, 2)), nn.Conv2d(inputs, outputs, 5, stride=2))
-
-    leaky = lambda: nn.LeakyReLU(SLOPE)
-    block = lambda kind, inputs, outputs: [
-        nn.Upsample(scale_factor=2), kind(inputs, outputs, 5, padding=2, bias=False), nn.BatchNorm2d(outputs), leaky()]
-    generator = nn.Sequential(
-        nn.Linear(LATENT_DIM, 2048, bias=False), nn.BatchNorm1d(2048), leaky(), nn.Unflatten(1, (128, 4, 4)),
-        *block(nn.Conv2d, 128, 128), *block(nn.Conv2d, 128, 64), *block(nn.ConvTranspose2d, 64, 32),
-        nn.ConvTranspose2d(32, channels, 5, padding=2, bias=False), nn.Tanh()).to(memory_format=torch.channels_last)
-    critic = nn.Sequential(
-        Halving(channels, 32), leaky(), Halving(32, 64), leaky(), nn.Dropout(0.3), Halving(64, 128), leaky(),
-        nn.Conv2d(128, 128, 5, padding=2), leaky(), nn.Flatten(), nn.Linear(2048, 1)
-    ).to(memory_format=torch.channels_last)
+    generator, critic = torch_networks(images.shape[-1])
     adams = [torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.9)) for network in (critic, generator)]
     lower = lambda: torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
     latents = lambda: torch.randn(batch_size, LATENT_DIM)
@@ -148,6 +138,28 @@ def torch(images, precision, batch_size):
             loss = -critic(generator(latents()).float()).float().mean()
         step(adams[1], loss)
         yield
+
+
+def torch_networks(channels):
+    """The generator and the critic in PyTorch."""
+    import torch
+    from torch import nn
+
+    def halving(inputs, outputs):
+        """The "same" padding of a 5x5 convolution with stride 2 on even sizes: one pixel before, two after."""
+        return nn.Sequential(nn.ZeroPad2d((1, 2, 1, 2)), nn.Conv2d(inputs, outputs, 5, stride=2))
+
+    leaky = lambda: nn.LeakyReLU(SLOPE)
+    block = lambda kind, inputs, outputs: [
+        nn.Upsample(scale_factor=2), kind(inputs, outputs, 5, padding=2, bias=False), nn.BatchNorm2d(outputs), leaky()]
+    generator = nn.Sequential(
+        nn.Linear(LATENT_DIM, 2048, bias=False), nn.BatchNorm1d(2048), leaky(), nn.Unflatten(1, (128, 4, 4)),
+        *block(nn.Conv2d, 128, 128), *block(nn.Conv2d, 128, 64), *block(nn.ConvTranspose2d, 64, 32),
+        nn.ConvTranspose2d(32, channels, 5, padding=2, bias=False), nn.Tanh())
+    critic = nn.Sequential(
+        halving(channels, 32), leaky(), halving(32, 64), leaky(), nn.Dropout(0.3), halving(64, 128), leaky(),
+        nn.Conv2d(128, 128, 5, padding=2), leaky(), nn.Flatten(), nn.Linear(2048, 1))
+    return [network.to(memory_format=torch.channels_last) for network in (generator, critic)]
 
 
 def shuffled(images, batch_size):
@@ -192,29 +204,58 @@ def load_images(data_dir, count, image_size):
     return np.random.default_rng(0).integers(0, 256, [count, image_size, image_size, 3], dtype=np.uint8)
 
 
+def load_folder(count, image_size):
+    """Pictures of noise written to a folder and read again as a user's own."""
+    from PIL import Image
+    from wgan import data
+    with tempfile.TemporaryDirectory() as folder:
+        for index in range(count):
+            pixels = np.random.default_rng(index).integers(0, 256, [image_size, image_size, 3], np.uint8)
+            Image.fromarray(pixels).save(f"{folder}/{index}.bmp")
+        start = time.perf_counter()
+        images = data.load("folder", folder, None, "all", image_size).images
+        print(f"reading {count:,} pictures took {time.perf_counter() - start:.0f} s", file=sys.stderr)
+        return images
+
+
+CONTESTANTS = {"ours": ours, "keras": keras, "torch": torch}
+
+
 def main(argv):
-    name = argv.pop(1) if len(argv) > 1 else ""
     groups = cli.FlagGroups(__doc__)
+    groups.define("Run", "name", str, "ours", "ours, keras, torch or matmul.")
     groups.define("Run", "precision", str, "float32", "float32 or bfloat16.")
     groups.define("Run", "epochs", int, 5, "Epochs to time, after a first one.")
     groups.define("Run", "batch_size", int, 256, "Images per update.")
     groups.define("Run", "data_dir", str, None, "CIFAR-10; noise without it.")
     groups.define("Run", "count", int, 6000, "Images; any other number than 6000 is noise.")
     groups.define("Run", "image_size", int, 32, "Pixels a side; any other number than 32 is noise (ours only).")
+    groups.define("Run", "folder", bool, False, "Take the images from a folder of pictures, made on the fly.")
     values = groups.parse(argv)
-    if name == "matmul":
+    if values["precision"] not in ("float32", "bfloat16"):
+        raise UserError(f"--precision is {values['precision']!r}; choose float32 or bfloat16")
+    if values["name"] == "matmul":
         print(json.dumps({"flops_per_second": matmul_flops_per_second(values["precision"])}))
-        return 0
-
-    images = load_images(values["data_dir"], values["count"], values["image_size"])
-    times = [time.perf_counter()]
-    for _ in {"ours": ours, "keras": keras, "torch": torch}[name](images, values["precision"], values["batch_size"]):
-        times.append(time.perf_counter())
-        if len(times) == values["epochs"] + 2:
-            break
-    seconds = np.diff(times)
-    print(json.dumps({"first_epoch": seconds[0], "seconds": list(seconds[1:]), "peak_memory": peak_memory()}))
+    elif values["name"] in CONTESTANTS:
+        print(json.dumps(timed(values)))
+    else:
+        raise UserError(f"--name is {values['name']!r}; choose one of {', '.join(CONTESTANTS)}, matmul")
     return 0
+
+
+def timed(values):
+    """Trains as the flags say and tells how long each epoch took, in seconds, and the memory, in bytes."""
+    if values["folder"]:
+        images = load_folder(values["count"], values["image_size"])
+    else:
+        images = load_images(values["data_dir"], values["count"], values["image_size"])
+    epochs = CONTESTANTS[values["name"]](images, values["precision"], values["batch_size"])
+    times = [time.perf_counter()]
+    for _ in range(values["epochs"] + 1):
+        next(epochs)
+        times.append(time.perf_counter())
+    seconds = np.diff(times)
+    return {"first_epoch": seconds[0], "seconds": list(seconds[1:]), "peak_memory": peak_memory()}
 
 
 if __name__ == "__main__":

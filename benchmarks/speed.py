@@ -19,26 +19,31 @@ sys.path.insert(0, str(HERE.parent))
 
 from benchmarks.arithmetic import epoch_flops
 from wgan import cli, files
+from wgan.errors import UserError
 
 
-def run(name, **flags):
+def run(**flags):
     """One process of `contestants.py`; what it printed, as a dictionary."""
     words = [f"--{flag}={value}" for flag, value in flags.items() if value is not None]
-    answer = subprocess.run([sys.executable, HERE / "contestants.py", name, *words], stdout=subprocess.PIPE,
-                            check=True, text=True)
+    answer = subprocess.run([sys.executable, HERE / "contestants.py", *words], stdout=subprocess.PIPE, text=True)
+    if answer.returncode:
+        raise UserError(f"contestants.py {' '.join(words)} failed")
     return json.loads(answer.stdout.splitlines()[-1])
 
 
 def compare(precisions, rounds, epochs, data_dir):
     """The first table: one row per contestant and precision."""
-    names = ["ours", "keras"] + (["torch"] if importlib.util.find_spec("torch") else [])
+    names = ["ours", "keras", "torch"]
+    if importlib.util.find_spec("torch") is None:
+        print("note: PyTorch is not installed, so it is left out (pip install -e '.[torch]')", file=sys.stderr)
+        names.remove("torch")
     rows = []
     for precision in precisions:
-        matmul = run("matmul", precision=precision)["flops_per_second"]
+        matmul = run(name="matmul", precision=precision)["flops_per_second"]
         found = {name: [] for name in names}
         for _ in range(rounds):
             for name in names:
-                found[name].append(run(name, precision=precision, epochs=epochs, data_dir=data_dir))
+                found[name].append(run(name=name, precision=precision, epochs=epochs, data_dir=data_dir))
         for name, results in found.items():
             seconds = statistics.median(second for result in results for second in result["seconds"])
             rows.append({
@@ -64,15 +69,15 @@ def print_comparison(rows):
 
 SCALING = ([dict(batch_size=size) for size in (64, 128, 256, 512, 1024)]
            + [dict(image_size=size, batch_size=64, count=2000) for size in (32, 64, 128)]
-           + [dict(count=count) for count in (6000, 60000, 200000)])
+           + [dict(count=count) for count in (6000, 60000)] + [dict(count=200000, folder=True)])
 
 
 def scale(precision, epochs):
     """The second table: our own cost over batch size, image size and number of images."""
     rows = []
     for settings in SCALING:
-        settings = {"batch_size": 256, "image_size": 32, "count": 6000, **settings}
-        result = run("ours", precision=precision, epochs=epochs, **settings)
+        settings = {"batch_size": 256, "image_size": 32, "count": 6000, "folder": False, **settings}
+        result = run(name="ours", precision=precision, epochs=epochs, **settings)
         seconds = statistics.median(result["seconds"])
         rows.append({**settings, "seconds": seconds, "peak_memory": result["peak_memory"],
                      "flops": epoch_flops(settings["batch_size"], image_size=settings["image_size"]) / seconds})
@@ -83,7 +88,7 @@ def print_scaling(rows):
     print("| batch | image size | images | s / epoch | GFLOP/s | peak memory |")
     print("|---|---|---|---|---|---|")
     for row in rows:
-        print(f"| {row['batch_size']} | {row['image_size']} | {row['count']:,} | {row['seconds']:.2f} | "
+        print(f"| {row['batch_size']} | {row['image_size']} | {row['count']:,}{' in a folder' if row['folder'] else ''} | {row['seconds']:.2f} | "
               f"{row['flops'] / 1e9:.0f} | {row['peak_memory'] / 2**20:.0f} MiB |")
 
 

@@ -1,7 +1,7 @@
 """Layers that compute what Keras's compute, with less work.
 
 Their variables have the shapes and names of Keras's layers, so weights are interchangeable with those of
-the plain network. Each is tested against the plain form in double precision, derivatives included.
+the plain network. Each is tested against the plain form, derivatives included.
 """
 
 import keras

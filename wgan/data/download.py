@@ -5,6 +5,7 @@ import socket
 
 import numpy as np
 
+from wgan import startup
 from wgan.data.messages import one_line
 from wgan.errors import UserError
 
