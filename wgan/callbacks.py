@@ -109,7 +109,8 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._bar = tqdm(total=self._last_epoch, initial=self._first_epoch - 1, unit="epoch",
-                         disable=not self._on_terminal, dynamic_ncols=True, smoothing=0.05)
+                         disable=not self._on_terminal, dynamic_ncols=True, smoothing=0.05,
+                         bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{remaining} left, {rate_noinv_fmt}{postfix}]")
         self._start = self._last_line = time.monotonic()
 
     def on_epoch_end(self, epoch, logs):

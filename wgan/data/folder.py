@@ -17,6 +17,7 @@ import unicodedata
 import warnings
 
 import numpy as np
+from tqdm import tqdm
 
 from wgan.data import labels, pictures
 from wgan.data.imageset import ImageSet
@@ -112,7 +113,9 @@ def _read_all(data_dir, names, size):
     broken = []
     threads = concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     with _quiet(), threads as pool:
-        for index, image in enumerate(pool.map(read, names)):
+        # disable=None: no bar where standard error is no terminal.
+        bar = tqdm(pool.map(read, names), "reading pictures", len(names), leave=False, disable=None, delay=2)
+        for index, image in enumerate(bar):
             if image is None:
                 broken.append(names[index])
             else:
