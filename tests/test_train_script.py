@@ -84,6 +84,14 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, number, status):
     assert f"continuing the run in {tmp_path / 'c'} after epoch {saved}" in out
 
 
+def test_deterministic_runs(tmp_path):
+    """In a process of its own: TensorFlow cannot go back."""
+    with start(tmp_path, "--epochs", "2", "--deterministic") as process:
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "done: 2 epochs" in out
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 def test_what_was_ignored_before_stays_ignored_as_under_nohup():
     from wgan.callbacks import StopOnSignal

@@ -6,7 +6,7 @@ import tensorflow as tf
 from wgan import objectives, randomness
 from wgan.randomness import Purpose
 
-
+# Slopes of a few thousandths and less would lose digits on their way through float16 layers.
 FLOAT16_SLOPE_SCALE = 256.0
 
 
@@ -31,7 +31,6 @@ class WGANGP(keras.Model):
         self.seed = seed
         self.critic_steps = critic_steps
         self.gradient_penalty_weight = gradient_penalty_weight
-        # Gradients of a few thousandths and less would lose digits on their way through float16 layers.
         self._slope_scale = FLOAT16_SLOPE_SCALE if critic.compute_dtype == "float16" else 1.0
 
     def compile(self, generator_optimizer, critic_optimizer, **kwargs):
