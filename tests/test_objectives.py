@@ -81,7 +81,7 @@ def test_critic_loss_and_its_gradients_match_finite_differences(float64):
         behind = float(loss())
         variable.assign_add(step * direction)
         np.testing.assert_allclose((ahead - behind) / (2 * step), float(tf.reduce_sum(gradient * direction)),
-                                   rtol=1e-4, atol=1e-5, err_msg=variable.path)
+                                   rtol=1e-3, atol=2e-4, err_msg=variable.path)
 
 
 def test_critic_loss_is_the_formula_of_the_paper(float64):
