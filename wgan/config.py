@@ -50,7 +50,7 @@ class TrainingConfig:
         choices=(32, 64, 128))
 
     epochs: int = option(
-        12000, "Training", "Total number of epochs, earlier sessions of the run counted in. An epoch is "
+        12000, "Training", "Total number of epochs, earlier parts of the run counted in. An epoch is "
         "--critic_steps critic updates and one generator update.", decides_result=False, at_least=1,
         below=10**9)
     batch_size: int = option(
