@@ -112,9 +112,8 @@ def print_plan(config, folder, image_set, state):
 
 def _disk_bytes(config, gan, image_set):
     """An estimate: two states, the weights, the history, and grids as large as their pixels."""
-    variables = [*gan.variables, *gan.generator_optimizer.variables, *gan.critic_optimizer.variables]
-    state = 4 * sum(int(tf.size(variable)) for variable in variables)
-    weights = 4 * sum(int(tf.size(variable)) for variable in gan.variables)
+    state = sum(array.nbytes for array in checkpoints.take_snapshot(gan))
+    weights = 4 * gan.count_params()
     grid = images.image_grid(image_set.images[:16], columns=4).nbytes
     history_row = 110
     return 2 * state + weights + config.epochs * history_row + config.epochs // config.sample_every * grid
