@@ -8,7 +8,7 @@ import dataclasses
 import math
 import typing
 
-from wgan.data import DATASET_NAMES, SPLITS
+from wgan.data import DATASET_NAMES
 from wgan.errors import UserError
 
 
@@ -43,7 +43,7 @@ class TrainingConfig:
         "MNIST's IDX files, or your pictures. Default: Keras's verified download.", decides_result=False)
     split: str = option(
         "all", "Data", "all takes training and test images together; train leaves the test images out.",
-        decides_result=True, choices=SPLITS)
+        decides_result=True, choices=("all", "train"))
 
     image_size: int = option(
         32, "Data", "Pixels a side. Each doubling adds a block to both networks.", decides_result=True,

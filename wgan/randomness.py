@@ -21,6 +21,7 @@ class Purpose(enum.IntEnum):
     GENERATOR_LATENTS = 4
     GENERATOR_DROPOUT = 5
     PREVIEW_LATENTS = 6
+    EVALUATION_LATENTS = 7
 
 
 def stream(seed, epoch, purpose, step=0):

@@ -25,7 +25,7 @@ _SOURCES = types.MappingProxyType({
 })
 
 DATASET_NAMES = tuple(_SOURCES)
-SPLITS = ("all", "train")
+SPLITS = ("all", "train", "test")
 
 
 def check(dataset, data_dir, label, split):
@@ -36,7 +36,7 @@ def check(dataset, data_dir, label, split):
         data_dir: where the user's files are (str or path), or None for the data set's own source.
         label: None, "0".."9" (for folder: the number of a class folder), a class name, or "all".
             None means "horse" for cifar10 and "all" elsewhere.
-        split: "all" (train and test images together) or "train".
+        split: "all" (train and test images together), "train" or "test".
 
     Returns:
         The canonical label: a class name, or "all". Given back to `check` or `load` it means the same.

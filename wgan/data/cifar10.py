@@ -46,7 +46,7 @@ def load(data_dir, class_name, split, size):
         images = _downloaded(class_name, split)
     else:
         images = _from_files(_find(data_dir), class_name, _wanted(split))
-    splits = "train" if split == "train" else "train and test"
+    splits = "train and test" if split == "all" else split
     notices = ()
     if size != images.shape[1]:
         images = resizing.resize(images, size, Image.Resampling.BICUBIC)
@@ -55,13 +55,13 @@ def load(data_dir, class_name, split, size):
 
 
 def _wanted(split):
-    return TRAIN_FILES if split == "train" else TRAIN_FILES + TEST_FILES
+    return {"train": TRAIN_FILES, "test": TEST_FILES, "all": TRAIN_FILES + TEST_FILES}[split]
 
 
 def _downloaded(class_name, split):
     splits = keras_splits("cifar10")
     parts = []
-    for name in ("train",) if split == "train" else ("train", "test"):
+    for name in ("train", "test") if split == "all" else (split,):
         images, numbers = splits[name]
         if images.shape[1:] == (3, 32, 32):  # Keras set to image_data_format "channels_first"
             images = images.transpose(0, 2, 3, 1)

@@ -40,7 +40,7 @@ class Source:
         """The images of one class or of all: uint8 [N, size, size, 1], in official order, train before test."""
         if data_dir is None:
             found = keras_splits(self.dataset)
-            found = {"train": found["train"]} if split == "train" else found
+            found = found if split == "all" else {split: found[split]}
         else:
             found = {name: _read(*paths) for name, paths in self._find(data_dir, split).items()}
         chosen = np.concatenate([self._select(*found[name], class_name) for name in found])
@@ -64,11 +64,11 @@ class Source:
             folder = os.path.join(data_dir, *inner.split("/")) if inner else data_dir
             found = {name: _pair(folder, prefix) for name, prefix in _PREFIXES.items()}
             found = {name: paths for name, paths in found.items() if paths}
-            if split == "train" and found:
-                found = {name: paths for name, paths in found.items() if name == "train"}
-                if not found:
-                    raise UserError(f"{one_line(folder)} has the official test files (t10k) only, so split "
-                                    f"'train' cannot be used: add the train files, or use split 'all'")
+            if split != "all" and found:
+                if split not in found:
+                    raise UserError(f"{one_line(folder)} has the official {''.join(found)} files only, so split "
+                                    f"{split!r} cannot be used: add the {_PREFIXES[split]} files, or use split 'all'")
+                found = {split: found[split]}
             if found:
                 return found
         raise UserError(f"--data_dir {one_line(data_dir)} holds no {self.dataset} files: they are called "

@@ -1,0 +1,106 @@
+"""Distances between two sets of features: FID and KID.
+
+Everything is computed in float64. Features are arrays [images, dimensions].
+"""
+
+import numpy as np
+
+ROWS_AT_ONCE = 128  # of a matrix of pairs: 6,000 images a side then fit a cache
+
+
+def frechet_distance(features, others):
+    """FID (Heusel et al. 2017): the Fréchet distance between the normal distributions fitted to both sets.
+
+    |mean - mean'|^2 + tr(C + C' - 2 (C C')^(1/2)). With C = R^T R from the QR decomposition of the centred
+    features, the trace of the root is the sum of the singular values of R R'^T. Neither a covariance nor
+    a matrix root is formed, so it stays exact where there are fewer images than dimensions.
+
+    The distance grows as the number of images falls: compare only values from the same numbers.
+
+    Args:
+        features, others: [n, dimensions] and [m, dimensions], n and m at least 2.
+
+    Returns:
+        A float, at least 0.
+
+    Raises:
+        ValueError: the arrays are not such arrays.
+    """
+    features, others = _checked(features, others)
+    (mean, factor), (other_mean, other_factor) = _normal_fit(features), _normal_fit(others)
+    traces = np.sum(factor**2) + np.sum(other_factor**2)
+    root_trace = np.linalg.svd(factor @ other_factor.T, compute_uv=False).sum()
+    return max(0.0, float(np.sum((mean - other_mean) ** 2) + traces - 2 * root_trace))
+
+
+def _normal_fit(features):
+    """Mean [dimensions] and a factor R with R^T R = the covariance (of n - 1)."""
+    mean = features.mean(axis=0)
+    return mean, np.linalg.qr((features - mean) / np.sqrt(len(features) - 1), mode="r")
+
+
+def kernel_distance(features, others):
+    """KID (Bińkowski et al. 2018): the squared maximum mean discrepancy, with its standard error.
+
+    The kernel is (x y / dimensions + 1)^3 and the estimate has no bias: pairs of a feature with itself
+    are left out. It may therefore fall below zero. All pairs are used rather than random subsets.
+
+    The standard error is the jackknife's: the estimate without each image in turn, for either set.
+
+    Args:
+        features, others: [n, dimensions] and [m, dimensions], n and m at least 3.
+
+    Returns:
+        Two floats: the estimate, and its standard error.
+
+    Raises:
+        ValueError: the arrays are not such arrays.
+    """
+    features, others = _checked(features, others, least=3)
+    within = _kernel_sums(features, features)[0] - _self_kernel(features)
+    other_within = _kernel_sums(others, others)[0] - _self_kernel(others)
+    between, other_between = _kernel_sums(features, others)
+    n, m = len(features), len(others)
+
+    def estimate(within_sum, n, other_within_sum, m, between_sum):
+        return within_sum / (n * (n - 1)) + other_within_sum / (m * (m - 1)) - 2 * between_sum / (n * m)
+
+    sums = within.sum(), other_within.sum(), between.sum()
+    without_one = estimate(sums[0] - 2 * within, n - 1, sums[1], m, sums[2] - between)
+    without_other = estimate(sums[0], n, sums[1] - 2 * other_within, m - 1, sums[2] - other_between)
+    variance = _jackknife_variance(without_one) + _jackknife_variance(without_other)
+    return float(estimate(sums[0], n, sums[1], m, sums[2])), float(np.sqrt(variance))
+
+
+def _jackknife_variance(without_one):
+    n = len(without_one)
+    return (n - 1) / n * np.sum((without_one - without_one.mean()) ** 2)
+
+
+def _kernel_sums(features, others):
+    """Each feature's sum of kernels with all others, and each other's with all features: [n] and [m]."""
+    sums, other_sums = np.empty(len(features)), np.zeros(len(others))
+    for start in range(0, len(features), ROWS_AT_ONCE):
+        kernels = _kernel(features[start:start + ROWS_AT_ONCE], others)
+        sums[start:start + ROWS_AT_ONCE] = kernels.sum(axis=1)
+        other_sums += kernels.sum(axis=0)
+    return sums, other_sums
+
+
+def _kernel(features, others):
+    base = features @ others.T / features.shape[1] + 1
+    return base * base * base  # several times faster than a power
+
+
+def _self_kernel(features):
+    return (np.sum(features**2, axis=1) / features.shape[1] + 1) ** 3
+
+
+def _checked(features, others, least=2):
+    features, others = np.asarray(features, np.float64), np.asarray(others, np.float64)
+    if features.ndim != 2 or others.ndim != 2 or features.shape[1] != others.shape[1]:
+        raise ValueError(f"features must be [n, dimensions] and [m, dimensions], not {list(features.shape)} "
+                         f"and {list(others.shape)}")
+    if min(len(features), len(others)) < least:
+        raise ValueError(f"at least {least} images a set are needed, not {len(features)} and {len(others)}")
+    return features, others

@@ -1,0 +1,69 @@
+"""Samples of a generator, measured against a fixed set of real images."""
+
+import numpy as np
+import tensorflow as tf
+
+from wgan import images, randomness
+from wgan.evaluation import distances, neighbours
+from wgan.randomness import Purpose
+
+MOST_REALS = 6000  # all horses; more cost time without changing the figures much
+BATCH = 500
+FIGURES = ("fid", "kid", "kid_error", "precision", "recall")
+
+
+def subset(pictures, most, seed=0):
+    """At most `most` of the pictures, in their order; always the same ones."""
+    if len(pictures) <= most:
+        return pictures
+    return pictures[np.sort(np.random.default_rng(seed).choice(len(pictures), most, replace=False))]
+
+
+class Sampler:
+    """Draws the same pictures from a generator whenever its weights are the same."""
+
+    def __init__(self, generator, count, seed):
+        """
+        Args:
+            generator: latents [batch, latent_dim] to images in [-1, 1].
+            count: number of pictures.
+            seed: of the latents.
+        """
+        self.generator = generator
+        stream = randomness.stream(seed, 0, Purpose.EVALUATION_LATENTS)
+        self.latents = randomness.normal([count, generator.latent_dim], stream)
+        self._draw = tf.function(lambda latents: generator(latents, training=False), reduce_retracing=True)
+
+    def __call__(self):
+        """uint8 [count, size, size, channels], as they would be saved: with the moving statistics, rounded."""
+        return np.concatenate([images.to_uint8(self._draw(self.latents[start:start + BATCH]).numpy())
+                               for start in range(0, len(self.latents), BATCH)])
+
+
+class Evaluator:
+    """FID, KID, precision and recall against the same real images again and again."""
+
+    def __init__(self, extract, reals):
+        """
+        Args:
+            extract: an `Extractor`.
+            reals: uint8 [N, size, size, channels].
+        """
+        self.extract = extract
+        self._reals = reals
+        self._real_features = None
+
+    @property
+    def real_features(self):
+        """float32 [N, dimensions], computed when first wanted: it takes seconds."""
+        if self._real_features is None:
+            self._real_features = self.extract(self._reals)
+        return self._real_features
+
+    def figures(self, pictures):
+        """The `FIGURES` of pictures, uint8 [M, size, size, channels], as a dictionary of floats."""
+        features = self.extract(pictures)
+        kid, kid_error = distances.kernel_distance(self.real_features, features)
+        precision, recall = neighbours.precision_recall(self.real_features, features)
+        return {"fid": distances.frechet_distance(self.real_features, features), "kid": kid,
+                "kid_error": kid_error, "precision": precision, "recall": recall}

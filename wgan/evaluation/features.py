@@ -1,0 +1,101 @@
+"""Features of pictures: what the metrics compare in place of pixels."""
+
+import contextlib
+import dataclasses
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from wgan.data.messages import one_line
+from wgan.errors import UserError
+from wgan.evaluation import feature_network
+
+NAMES = ("own", "inception")
+BATCH = {"own": 500, "inception": 50}
+
+
+@dataclasses.dataclass(frozen=True)
+class Extractor:
+    """Turns pictures into features.
+
+    Attributes:
+        description: what the features are, for every report that rests on them.
+        caveat: with what figures made by them cannot be compared.
+        image_size: pixels a side that the network takes.
+        network: float32 images [batch, image_size, image_size, 3] in [-1, 1] to [batch, dimensions].
+        batch: pictures at a time.
+    """
+
+    description: str
+    caveat: str
+    image_size: int
+    network: typing.Callable
+    batch: int
+
+    def __post_init__(self):
+        object.__setattr__(self, "_on_batch", tf.function(self._batch_features, reduce_retracing=True))
+
+    def __call__(self, pictures):
+        """uint8 [N, height, width, 1 or 3] to float32 [N, dimensions]; grey pictures count as RGB."""
+        parts = [self._on_batch(tf.convert_to_tensor(pictures[start:start + self.batch])).numpy()
+                 for start in range(0, len(pictures), self.batch)]
+        return np.concatenate(parts)
+
+    def _batch_features(self, pictures):
+        pictures = tf.cast(pictures, tf.float32)
+        if pictures.shape[-1] == 1:
+            pictures = tf.repeat(pictures, 3, axis=-1)
+        if pictures.shape[1] != self.image_size:
+            pictures = tf.image.resize(pictures, [self.image_size, self.image_size], antialias=True)
+        return self.network(pictures / 127.5 - 1)
+
+
+def own():
+    """The project's own features: nothing is downloaded, 6,000 pictures take seconds."""
+    network = feature_network.load_feature_network()
+    made = feature_network.provenance()
+    return Extractor(
+        f"the project's own network, {feature_network.FEATURES} features ({made['trained_on']}; "
+        f"{made['test_accuracy']:.1%} correct on the test images)",
+        "not comparable with published FID or KID, which rest on Inception's features",
+        feature_network.IMAGE_SIZE, network.features, BATCH["own"])
+
+
+def inception(weights="imagenet"):
+    """Keras's InceptionV3 before its last layer, on pictures enlarged to 299x299.
+
+    Args:
+        weights: as `keras.applications.InceptionV3` takes them; None draws them at random, for tests.
+
+    Raises:
+        UserError: they could not be downloaded.
+    """
+    import keras
+    with _in_float32(keras):
+        try:
+            network = keras.applications.InceptionV3(include_top=False, pooling="avg", weights=weights)
+        except Exception as error:  # Keras raises plain Exception where a download fails
+            raise UserError(f"InceptionV3 could not be downloaded ({one_line(error, longest=200)}): use "
+                            "--features own, which needs no download") from error
+    return Extractor(
+        f"Keras's InceptionV3, {network.output_shape[-1]} features (weights: {weights or 'random'})",
+        "near published FID and KID only with 50,000 samples of the official images: the network of the "
+        "papers is an earlier training of Inception, and fewer samples give a larger FID",
+        299, lambda images: network(images, training=False), BATCH["inception"])
+
+
+def extractor(name):
+    """`own()` or `inception()`, by one of `NAMES`."""
+    return {"own": own, "inception": inception}[name]()
+
+
+@contextlib.contextmanager
+def _in_float32(keras):
+    """Networks made in this block compute in float32, whatever the training does."""
+    earlier = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(earlier)
