@@ -15,7 +15,7 @@ def tiny(tmp_path):
     """Makes configurations of a run that takes moments: the embedded digits, batches of 4."""
     def make(**changes):
         settings = dict(dataset="digits", label="3", epochs=2, batch_size=4, critic_steps=2, latent_dim=8,
-                        precision="float32",
+                        precision="float32", eval_every=0,
                         checkpoint_dir=str(tmp_path / "checkpoints"), sample_dir=str(tmp_path / "samples"))
         return TrainingConfig(**{**settings, **changes})
     return make

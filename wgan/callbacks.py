@@ -106,6 +106,7 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self._first_epoch, self._last_epoch = first_epoch, last_epoch
         self._on_terminal = sys.stderr.isatty()
+        self._fid = None
 
     def on_train_begin(self, logs=None):
         self._bar = tqdm(total=self._last_epoch, initial=self._first_epoch - 1, unit="epoch",
@@ -115,7 +116,8 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs):
         number, now = epoch + 1, time.monotonic()
-        self._bar.set_postfix_str(f"Wasserstein estimate {logs['wasserstein_estimate']:.2f}", refresh=False)
+        self._fid = logs.get("fid", self._fid)
+        self._bar.set_postfix_str(self._figures(logs), refresh=False)
         self._bar.update()
         line_due = (number in (self._first_epoch, self._last_epoch)
                     or now - self._last_line >= self.SECONDS_BETWEEN_LINES)
@@ -130,7 +132,11 @@ class Progress(keras.callbacks.Callback):
         per_epoch = elapsed / (number - self._first_epoch + 1)
         left = tqdm.format_interval(per_epoch * (self._last_epoch - number))
         return (f"epoch {number}/{self._last_epoch}  {1 / per_epoch:.2f} epochs/s  "
-                f"Wasserstein estimate {logs['wasserstein_estimate']:.2f}  {left} left")
+                f"{self._figures(logs)}  {left} left")
+
+    def _figures(self, logs):
+        last_fid = "" if self._fid is None else f"  FID {self._fid:.3g}"
+        return f"Wasserstein estimate {logs['wasserstein_estimate']:.2f}{last_fid}"
 
 
 class StopOnSignal(keras.callbacks.Callback):

@@ -20,7 +20,8 @@ GENERATOR_FILE = "generator.weights.h5"
 CRITIC_FILE = "critic.weights.h5"
 STATE_FILE = "training_state.weights.h5"
 PREVIOUS_STATE_FILE = "training_state.previous.weights.h5"
-FILES = (GENERATOR_FILE, CRITIC_FILE, STATE_FILE, PREVIOUS_STATE_FILE)
+BEST_FILE = "generator_best.weights.h5"
+FILES = (GENERATOR_FILE, CRITIC_FILE, STATE_FILE, PREVIOUS_STATE_FILE, BEST_FILE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +52,8 @@ def write_checkpoint(folder, twin, snapshot, epoch, history_array):
     folder = pathlib.Path(folder)
     for variable, value in zip(_state_variables(twin), snapshot, strict=True):
         variable.assign(value)
-    writes = [lambda: _write_weights(twin.generator, folder / GENERATOR_FILE),
-              lambda: _write_weights(twin.critic, folder / CRITIC_FILE),
+    writes = [lambda: _write_weights(twin.generator, folder / GENERATOR_FILE, epoch=epoch),
+              lambda: _write_weights(twin.critic, folder / CRITIC_FILE, epoch=epoch),
               lambda: _write_state(folder, twin, epoch, history_array)]
     if not (folder / STATE_FILE).exists():
         writes.reverse()  # weights without a state would look like somebody else's
@@ -61,6 +62,19 @@ def write_checkpoint(folder, twin, snapshot, epoch, history_array):
             write()
     except RuntimeError as error:  # as h5py reports some failures of the disk
         raise OSError(f"checkpoint in {folder}: {error}") from error
+
+
+def write_best(folder, twin, weights, epoch, fid):
+    """Writes the generator with the lowest FID so far, with epoch and FID as attributes of the file.
+
+    Args:
+        folder, twin: as in `write_checkpoint`, and to be called in the same thread.
+        weights: the values of the generator's variables, a list of arrays.
+        epoch, fid: when it was measured, and what was found.
+    """
+    for variable, value in zip(twin.generator.variables, weights, strict=True):
+        variable.assign(value)
+    _write_weights(twin.generator, pathlib.Path(folder, BEST_FILE), epoch=epoch, fid=fid)
 
 
 def newest_state(folder):
@@ -94,9 +108,11 @@ def restore(gan, path):
                         "version that began it, or start over with --fresh") from error
 
 
-def _write_weights(network, path):
+def _write_weights(network, path, **attributes):
     with files.atomic_path(path) as temporary:
         network.save_weights(temporary)
+        with h5py.File(temporary, "r+") as file:
+            file.attrs.update(attributes)
 
 
 def _write_state(folder, twin, epoch, history_array):

@@ -45,6 +45,9 @@ class TrainingConfig:
         "all", "Data", "all takes training and test images together; train leaves the test images out.",
         decides_result=True, choices=("all", "train"))
 
+    holdout: int = option(
+        0, "Data", "Images set aside, to see whether the critic memorises the others. With --split train the test "
+        "images serve for that.", decides_result=True, at_least=0)
     image_size: int = option(
         32, "Data", "Pixels a side. Each doubling adds a block to both networks.", decides_result=True,
         choices=(32, 64, 128))
@@ -82,6 +85,10 @@ class TrainingConfig:
         "on a processor it is many times slower.",
         decides_result=False, choices=("auto", "on", "off"))
 
+    eval_every: int = option(
+        500, "Evaluation", "Epochs between two measurements of the samples' FID, KID, precision and recall; the last "
+        "epoch is measured too. 0: never.", decides_result=False, at_least=0)
+
     checkpoint_dir: str = option(
         "checkpoints", "Files", "Weights, training state, history and configuration.", decides_result=False)
     sample_dir: str = option(
@@ -104,6 +111,8 @@ class TrainingConfig:
         """Raises UserError, naming the flag, for the first value that is out of its bounds."""
         for field in dataclasses.fields(self):
             _check_value(field.name, getattr(self, field.name), field.metadata)
+        if self.holdout and self.split == "train":
+            raise UserError("--split train already holds the test images out; leave --holdout or --split away")
 
     def settled_by(self, stored):
         """With what was left to `auto` as a stored run has settled it; `stored` as in `differences`."""

@@ -1,14 +1,17 @@
 """The history as a picture."""
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from wgan import files
 from wgan.history import History
 
-PANELS = (("Wasserstein estimate", ("wasserstein_estimate",)),
+PANELS = (("Wasserstein estimate", ("wasserstein_estimate", "training_estimate", "heldout_estimate")),
           ("gradient penalty", ("gradient_penalty",)),
           ("gradient norm (1 is the goal)", ("gradient_norm",)),
-          ("mean logits", ("critic_real", "critic_fake")))
+          ("FID (lower is better)", ("fid",)),
+          ("KID (lower is better)", ("kid",)),
+          ("precision and recall", ("precision", "recall")))
 
 
 def draw_curves(history_array, path):
@@ -21,14 +24,28 @@ def draw_curves(history_array, path):
         path: where to; complete or not at all.
     """
     history = History(history_array)
-    figure = Figure(figsize=(11, 6), layout="constrained")
-    for axes, (title, columns) in zip(figure.subplots(2, 2, sharex=True).flat, PANELS):
-        for column in columns:
-            axes.plot(history.column("epoch"), history.column(column), linewidth=0.8, label=column)
+    figure = Figure(figsize=(13, 6.5), layout="constrained")
+    for axes, (title, columns) in zip(figure.subplots(2, 3, sharex=True).flat, PANELS):
+        shown = [column for column in columns if np.isfinite(history.column(column)).any()]
+        for column in shown:
+            _draw(axes, history, column)
         axes.set_title(title)
         axes.grid(alpha=0.3)
-        if len(columns) > 1:
+        if len(shown) > 1:
             axes.legend()
+        if not shown:
+            axes.text(0.5, 0.5, "not measured yet", transform=axes.transAxes, ha="center", color="gray")
     figure.supxlabel("epoch")
     with files.atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=100)
+
+
+def _draw(axes, history, column):
+    """A line through the epochs that have this figure, with the standard error where there is one."""
+    epochs, values = history.column("epoch"), history.column(column)
+    known = np.isfinite(values)
+    marker = "." if known.sum() < 100 else ""  # few points, or one, must be seen
+    axes.plot(epochs[known], values[known], linewidth=0.8, marker=marker, label=column)
+    if column == "kid":
+        error = history.column("kid_error")[known]
+        axes.fill_between(epochs[known], values[known] - error, values[known] + error, alpha=0.3)

@@ -7,29 +7,33 @@ import numpy as np
 
 from wgan import files
 
-COLUMNS = ("epoch", "wasserstein_estimate", "gradient_penalty", "gradient_norm", "critic_loss",
-           "critic_real", "critic_fake", "generator_loss", "seconds")
+MEASURED_EACH_EPOCH = (
+    "epoch", "wasserstein_estimate", "gradient_penalty", "gradient_norm", "critic_loss",
+    "critic_real", "critic_fake", "generator_loss", "seconds")
+MEASURED_NOW_AND_THEN = (  # not a number where they were not
+    "fid", "kid", "kid_error", "precision", "recall", "training_estimate", "heldout_estimate")
+COLUMNS = MEASURED_EACH_EPOCH + MEASURED_NOW_AND_THEN
 
 
 class History:
     """Rows of `COLUMNS`, one per epoch; `rows` holds them as tuples of floats."""
 
     def __init__(self, rows=()):
-        """Args: rows: sequence of rows, or float64 array [epochs, len(COLUMNS)]."""
-        self.rows = [tuple(float(value) for value in row) for row in rows]
+        """Args: rows: sequence of rows, or float64 array [epochs, columns]; the last columns may be missing."""
+        self.rows = [tuple(float(value) for value in row) + (np.nan,) * (len(COLUMNS) - len(row)) for row in rows]
 
     def append(self, epoch, figures, seconds):
         """Adds an epoch.
 
         Args:
             epoch: its number, from 1.
-            figures: mapping that has all columns but `epoch` and `seconds`.
+            figures: mapping from columns, without `epoch` and `seconds`; those measured now and then may be missing.
             seconds: wall-clock time of the epoch.
 
         Returns:
             The row.
         """
-        named = {**figures, "epoch": epoch, "seconds": seconds}
+        named = {**dict.fromkeys(MEASURED_NOW_AND_THEN, np.nan), **figures, "epoch": epoch, "seconds": seconds}
         self.rows.append(tuple(float(named[column]) for column in COLUMNS))
         return self.rows[-1]
 
@@ -53,8 +57,9 @@ def append_csv_row(path, row):
 
 
 def _formatted(row):
-    """The epoch as a whole number, the rest with the digits that a float32 has."""
-    return [f"{int(row[0])}", *(f"{value:.9g}" for value in row[1:])]
+    """The epoch as a whole number, the rest with the digits that a float32 has; nothing for what was not measured."""
+    cells = [f"{int(row[0])}", *(f"{value:.9g}" for value in row[1:])]
+    return ["" if column in MEASURED_NOW_AND_THEN and cell == "nan" else cell for column, cell in zip(COLUMNS, cells)]
 
 
 def _as_csv(rows):

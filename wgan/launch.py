@@ -64,7 +64,7 @@ def _checked(config):
 
 
 def _load_images(config, stored):
-    image_set = data.load(config.dataset, config.data_dir, config.label, config.split, config.image_size)
+    image_set = data.load_for_run(config)
     for notice in image_set.notices:
         print(f"note: {notice}", file=sys.stderr)
     sha256 = data.fingerprint(image_set.images)

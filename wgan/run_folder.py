@@ -127,7 +127,9 @@ class RunFolder:
         text = json.dumps({
             "config": config.to_json(),
             "images": {"name": image_set.name, "count": len(image_set.images),
-                       "shape": list(image_set.images.shape[1:]), "sha256": sha256},
+                       "shape": list(image_set.images.shape[1:]), "sha256": sha256,
+                       "held_out": 0 if image_set.heldout is None else len(image_set.heldout),
+                       "set_aside": image_set.heldout_indices},
             "versions": versions,
         }, indent=2)
         files.write_text(self.config_path, text + "\n")

@@ -8,6 +8,7 @@ import tensorflow as tf
 from wgan import callbacks, checkpoints, files, images, initial_weights, precision
 from wgan.batches import epoch_batches
 from wgan.errors import UserError
+from wgan.evaluation.callback import Evaluation
 from wgan.gan import WGANGP
 from wgan.history import History
 from wgan.networks import Critic, Generator
@@ -41,6 +42,7 @@ def train(config, folder, image_set, sha256, state):
                                 epoch + 1, config.epochs)
         _fit(gan, batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False, verbose=0,
              callbacks=[stop,
+                        Evaluation(config, image_set, history, twin, writer),  # first: it adds to the figures
                         callbacks.HistoryWriter(history, folder.history_path, writer),
                         callbacks.SampleGrids(config, writer),
                         callbacks.Checkpoints(config, twin, history, folder.curves_path, writer),
@@ -111,9 +113,9 @@ def print_plan(config, folder, image_set, state):
 
 
 def _disk_bytes(config, gan, image_set):
-    """An estimate: two states, the weights, the history, and grids as large as their pixels."""
+    """An estimate: two states, the weights and the best generator's, history, and grids as large as their pixels."""
     state = sum(array.nbytes for array in checkpoints.take_snapshot(gan))
-    weights = 4 * gan.count_params()
+    weights = 4 * (gan.count_params() + gan.generator.count_params())
     grid = images.image_grid(image_set.images[:16], columns=4).nbytes
     history_row = 110
     return 2 * state + weights + config.epochs * history_row + config.epochs // config.sample_every * grid

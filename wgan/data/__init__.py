@@ -4,18 +4,19 @@
 can mend is raised as `wgan.errors.UserError`.
 """
 
+import dataclasses
 import os
 import types
 
-from wgan.data import cifar10, digits, folder, mnist
+from wgan.data import cifar10, digits, folder, heldout, mnist
 from wgan.data.imageset import ImageSet, fingerprint
 from wgan.data.messages import did_you_mean, one_line
 from wgan.errors import UserError
 
-__all__ = ["DATASET_NAMES", "SPLITS", "ImageSet", "check", "fingerprint", "load"]
+__all__ = ["DATASET_NAMES", "SPLITS", "ImageSet", "check", "fingerprint", "load", "load_for_run", "similar_class"]
 
-# Each source has check(data_dir, label, split) -> canonical label, and
-# load(data_dir, class_name, split, size) -> ImageSet, where class_name is that canonical label.
+# Each source has check(data_dir, label, split) -> canonical label; and, where class_name is that canonical
+# label, load(data_dir, class_name, split, size) -> ImageSet and similar_class(data_dir, class_name) -> class name.
 _SOURCES = types.MappingProxyType({
     "cifar10": cifar10,
     "mnist": mnist.MNIST,
@@ -69,6 +70,36 @@ def load(dataset, data_dir, label, split, image_size=32):
     if not len(images.images):
         raise UserError(f"{images.name} has no images: choose another --label, or mend the files")
     return images
+
+
+def load_for_run(config):
+    """The images of a run: those it trains on, and in `heldout` those it never sees.
+
+    The latter are what `--holdout` sets aside; with `--split train` they are the test images.
+
+    Args:
+        config: a `wgan.config.TrainingConfig`.
+
+    Raises:
+        UserError: as `load`; missing test images are a notice only.
+    """
+    image_set = load(config.dataset, config.data_dir, config.label, config.split, config.image_size)
+    if config.holdout:
+        return heldout.set_aside(image_set, config.holdout)
+    if config.split != "train" or not config.eval_every:
+        return image_set
+    try:
+        test = load(config.dataset, config.data_dir, config.label, "test", config.image_size)
+    except UserError as error:
+        notice = f"the critic is not watched on held-out images: {error}"
+        return dataclasses.replace(image_set, notices=(*image_set.notices, notice))
+    return dataclasses.replace(image_set, heldout=test.images)
+
+
+def similar_class(dataset, data_dir, label):
+    """A class other than `label`, by whose distance from it to judge that of samples; None where there is none."""
+    source = _source(dataset, data_dir, "all")
+    return source.similar_class(_path(data_dir), source.check(_path(data_dir), label, "all"))
 
 
 def _source(dataset, data_dir, split):

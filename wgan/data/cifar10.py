@@ -18,6 +18,9 @@ from wgan.errors import UserError
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 DEFAULT = "horse"
+# What each class is most easily taken for.
+LOOKALIKES = {"airplane": "ship", "automobile": "truck", "bird": "airplane", "cat": "dog", "deer": "horse",
+              "dog": "cat", "frog": "bird", "horse": "deer", "ship": "airplane", "truck": "automobile"}
 TRAIN_FILES = tuple(f"data_batch_{number}" for number in range(1, 6))
 TEST_FILES = ("test_batch",)
 FOLDER = "cifar-10-batches-py"
@@ -38,6 +41,11 @@ def check(data_dir, label, split):
         else:
             _refuse_other_files(source)
     return class_name
+
+
+def similar_class(data_dir, class_name):
+    """Another class, by whose distance to judge that of samples; None for "all"."""
+    return LOOKALIKES.get(class_name)
 
 
 def load(data_dir, class_name, split, size):

@@ -23,6 +23,11 @@ def check(data_dir, label, split):
     return labels.resolve(label, CLASS_NAMES, "digits")
 
 
+def similar_class(data_dir, class_name):
+    """The following digit; None for "all"."""
+    return labels.following(class_name, CLASS_NAMES)
+
+
 def load(data_dir, class_name, split, size):
     """The digits, scaled to 0..255 and enlarged: uint8 [N, size, size, 1]."""
     from sklearn.datasets import load_digits  # a second of start-up, so only where it is wanted

@@ -46,6 +46,11 @@ def check(data_dir, label, split):
     return _resolve(label, class_names, data_dir)
 
 
+def similar_class(data_dir, class_name):
+    """The following class folder; None for "all", or where there is no other."""
+    return labels.following(class_name, _class_names(data_dir))
+
+
 def load(data_dir, class_name, split, size):
     """The pictures as uint8 [N, size, size, C]: C is 1 if every picture is grey, else 3."""
     shown = f"folder {one_line(data_dir)}"

@@ -15,12 +15,16 @@ class ImageSet:
         name: what was loaded, for people: "cifar10 horse, train and test".
         class_name: the canonical label: a class name, or "all".
         notices: lines the user should see, such as which broken pictures were skipped.
+        heldout: like `images`: those never trained on, or None.
+        heldout_indices: where they stood among the images, if `--holdout` set them aside.
     """
 
     images: np.ndarray
     name: str
     class_name: str
     notices: tuple[str, ...] = ()
+    heldout: np.ndarray | None = None
+    heldout_indices: tuple[int, ...] = ()
 
 
 def fingerprint(images):

@@ -38,6 +38,13 @@ def resolve(label, class_names, dataset, default=ALL):
     return class_names[number]
 
 
+def following(class_name, class_names):
+    """The class after this one, the first after the last; None for "all", or where there is no other."""
+    if class_name not in class_names or len(class_names) < 2:
+        return None
+    return class_names[(class_names.index(class_name) + 1) % len(class_names)]
+
+
 def _number(text):
     """The value of "0", "07", ...; None for anything else, signs and underscores included."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None

@@ -36,6 +36,10 @@ class Source:
             self._find(data_dir, split)
         return class_name
 
+    def similar_class(self, data_dir, class_name):
+        """The following class; None for "all"."""
+        return labels.following(class_name, self.class_names)
+
     def load(self, data_dir, class_name, split, size):
         """The images of one class or of all: uint8 [N, size, size, 1], in official order, train before test."""
         if data_dir is None:

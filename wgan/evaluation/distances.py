@@ -26,7 +26,7 @@ def frechet_distance(features, others):
     Raises:
         ValueError: the arrays are not such arrays.
     """
-    features, others = _checked(features, others)
+    features, others = checked(features, others)
     (mean, factor), (other_mean, other_factor) = _normal_fit(features), _normal_fit(others)
     traces = np.sum(factor**2) + np.sum(other_factor**2)
     root_trace = np.linalg.svd(factor @ other_factor.T, compute_uv=False).sum()
@@ -56,7 +56,7 @@ def kernel_distance(features, others):
     Raises:
         ValueError: the arrays are not such arrays.
     """
-    features, others = _checked(features, others, least=3)
+    features, others = checked(features, others, least=3)
     within = _kernel_sums(features, features)[0] - _self_kernel(features)
     other_within = _kernel_sums(others, others)[0] - _self_kernel(others)
     between, other_between = _kernel_sums(features, others)
@@ -96,11 +96,14 @@ def _self_kernel(features):
     return (np.sum(features**2, axis=1) / features.shape[1] + 1) ** 3
 
 
-def _checked(features, others, least=2):
+def checked(features, others, least=2):
+    """Both sets in float64, or ValueError where they are no sets of at least `least` finite features each."""
     features, others = np.asarray(features, np.float64), np.asarray(others, np.float64)
     if features.ndim != 2 or others.ndim != 2 or features.shape[1] != others.shape[1]:
         raise ValueError(f"features must be [n, dimensions] and [m, dimensions], not {list(features.shape)} "
                          f"and {list(others.shape)}")
     if min(len(features), len(others)) < least:
         raise ValueError(f"at least {least} images a set are needed, not {len(features)} and {len(others)}")
+    if not (np.isfinite(features).all() and np.isfinite(others).all()):
+        raise ValueError("some features are not finite")
     return features, others

@@ -12,11 +12,11 @@ BATCH = 500
 FIGURES = ("fid", "kid", "kid_error", "precision", "recall")
 
 
-def subset(pictures, most, seed=0):
-    """At most `most` of the pictures, in their order; always the same ones."""
-    if len(pictures) <= most:
-        return pictures
-    return pictures[np.sort(np.random.default_rng(seed).choice(len(pictures), most, replace=False))]
+def subset_indices(count, most):
+    """Which of `count` pictures to take where at most `most` are wanted: always the same ones, in their order."""
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, most, replace=False))
 
 
 class Sampler:

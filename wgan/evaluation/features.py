@@ -11,7 +11,6 @@ from wgan.data.messages import one_line
 from wgan.errors import UserError
 from wgan.evaluation import feature_network
 
-NAMES = ("own", "inception")
 BATCH = {"own": 500, "inception": 50}
 
 
@@ -86,7 +85,7 @@ def inception(weights="imagenet"):
 
 
 def extractor(name):
-    """`own()` or `inception()`, by one of `NAMES`."""
+    """`own()` or `inception()`, by its name."""
     return {"own": own, "inception": inception}[name]()
 
 

@@ -7,6 +7,8 @@ import dataclasses
 
 import numpy as np
 
+from wgan.evaluation.distances import checked
+
 ROWS_AT_ONCE = 128  # of a matrix of pairs: 6,000 images a side then fit a cache
 
 
@@ -63,8 +65,8 @@ class Copies:
         nearest: int [samples], an index into the training images.
         closeness: float [samples]: the distance to it, as a multiple of the distance from that training
             image to the nearest other one. Below 1 the sample is nearer than any training image.
-        share: the share of samples whose closeness is below 1. New images of the same kind come near a
-            half; a generator that copies comes near 1.
+        share: the share of samples whose closeness is below 1. A generator that copies comes near 1. What to
+            expect of new images depends on the features (a half or less): compare with that of real images.
     """
 
     nearest: np.ndarray
@@ -81,16 +83,26 @@ def find_copies(training, samples):
     Returns:
         `Copies`.
     """
-    own = np.sqrt(square_radii(training, 1))
-    nearest, distances = [], []
-    for _, squares in _square_distances(samples, training):
-        nearest.append(squares.argmin(axis=1))
-        distances.append(np.sqrt(squares.min(axis=1)))
-    nearest, distances = np.concatenate(nearest), np.concatenate(distances)
-    spacing = own[nearest]
+    checked(training, training)  # one image alone has no other to be near to
+    nearest, squares = _nearest(samples, training)
+    found, place = np.unique(nearest, return_inverse=True)  # how isolated the other training images are is not needed
+    spacing = np.sqrt(_nearest(np.asarray(training)[found], training, excluded=found)[1])[place]
+    distances = np.sqrt(squares)
     # Twins in the training data have no distance; a sample at their place is a copy, elsewhere it is not.
     closeness = np.divide(distances, spacing, out=np.where(distances > 0, np.inf, 0.0), where=spacing > 0)
     return Copies(nearest, closeness, float(np.mean(closeness < 1)))
+
+
+def _nearest(features, others, excluded=None):
+    """For each feature the index of the nearest other, and the squared distance; `excluded` names one not to count."""
+    nearest, smallest = [], []
+    for start, squares in _square_distances(features, others):
+        rows = np.arange(len(squares))
+        if excluded is not None:
+            squares[rows, excluded[start:start + len(squares)]] = np.inf
+        nearest.append(squares.argmin(axis=1))
+        smallest.append(squares[rows, nearest[-1]])
+    return np.concatenate(nearest), np.concatenate(smallest)
 
 
 def square_radii(features, k):
@@ -108,13 +120,11 @@ def square_radii(features, k):
 def _square_distances(features, others):
     """Yields (first row, squared distances [rows, len(others)]), a block of rows at a time.
 
-    |x|^2 + |y|^2 - 2 x y loses digits where x and y are almost the same: what is within rounding of zero
-    becomes zero, so that a copy is at no distance.
+    |x|^2 + |y|^2 - 2 x y loses digits where x and y are far from the origin, so that is moved among them, and
+    where they are almost the same: what is within rounding of zero becomes zero, so that a copy is at no distance.
     """
-    features, others = np.asarray(features, np.float64), np.asarray(others, np.float64)
-    if features.ndim != 2 or others.ndim != 2 or features.shape[1] != others.shape[1]:
-        raise ValueError(f"features must be [n, dimensions] and [m, dimensions], not {list(features.shape)} "
-                         f"and {list(others.shape)}")
+    features, others = checked(features, others, least=1)
+    features, others = features - others.mean(axis=0), others - others.mean(axis=0)
     other_norms = np.sum(others**2, axis=1)
     for start in range(0, len(features), ROWS_AT_ONCE):
         block = features[start:start + ROWS_AT_ONCE]

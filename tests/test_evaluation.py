@@ -1,0 +1,243 @@
+"""Quality measured during a run and afterwards: it changes nothing, finds the best, and watches the critic."""
+
+import csv
+import dataclasses
+import json
+import pathlib
+
+import h5py
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from wgan import checkpoints, data
+from wgan.curves import draw_curves
+from wgan.errors import UserError
+from wgan.evaluation import evaluator, features
+from wgan.evaluation.evaluate import evaluate
+from wgan.history import COLUMNS, MEASURED_NOW_AND_THEN, History
+from wgan.launch import launch
+from wgan.networks import Generator
+
+
+def measured_rows(config):
+    with open(pathlib.Path(config.checkpoint_dir, "history.csv"), newline="") as file:
+        return {int(row["epoch"]): row for row in csv.DictReader(file) if row["fid"]}
+
+
+def trained_variables(config):
+    found = {}
+    with h5py.File(pathlib.Path(config.checkpoint_dir, checkpoints.STATE_FILE)) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    found.pop("history")
+    return found
+
+
+def elsewhere(config, tmp_path, **changes):
+    return dataclasses.replace(config, checkpoint_dir=str(tmp_path / "c2"), sample_dir=str(tmp_path / "s2"), **changes)
+
+
+@pytest.fixture(scope="module")
+def own():
+    return features.own()
+
+
+def test_measuring_changes_nothing_in_the_training(tiny, tmp_path):
+    watched = tiny(epochs=4, eval_every=2, holdout=20)
+    unwatched = elsewhere(watched, tmp_path, eval_every=0)
+    assert launch(watched) == launch(unwatched) == 0
+    first, second = trained_variables(watched), trained_variables(unwatched)
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    assert list(measured_rows(watched)) == [2, 4] and not measured_rows(unwatched)
+
+
+def test_the_last_epoch_is_measured_whatever_the_interval(tiny):
+    config = tiny(epochs=3, eval_every=2)
+    launch(config)
+    assert list(measured_rows(config)) == [2, 3]
+
+
+def test_a_run_in_pieces_measures_the_same(tiny, tmp_path):
+    whole = tiny(epochs=4, eval_every=2)
+    pieces = elsewhere(whole, tmp_path)
+    launch(whole)
+    launch(dataclasses.replace(pieces, epochs=2))
+    launch(pieces)
+    one, other = measured_rows(whole), measured_rows(pieces)
+    assert list(one) == list(other)
+    for epoch in one:
+        assert [one[epoch][name] for name in MEASURED_NOW_AND_THEN] == [
+            other[epoch][name] for name in MEASURED_NOW_AND_THEN]
+
+
+def test_the_figures_are_those_of_the_weights_that_were_saved(tiny, own):
+    config = tiny(epochs=2, eval_every=2)
+    launch(config)
+    generator = Generator(config.latent_dim, channels=1)
+    generator(tf.zeros([1, config.latent_dim]))
+    generator.load_weights(pathlib.Path(config.checkpoint_dir, checkpoints.GENERATOR_FILE))
+    reals = data.load("digits", None, "3", "all").images
+    again = evaluator.Evaluator(own, reals).figures(evaluator.Sampler(generator, len(reals), config.seed)())
+    row = measured_rows(config)[2]
+    for name in evaluator.FIGURES:
+        assert float(row[name]) == pytest.approx(again[name], rel=1e-6, abs=1e-9)
+
+
+def test_the_best_generator_is_the_one_with_the_lowest_fid(tiny):
+    config = tiny(epochs=6, eval_every=1)
+    launch(config)
+    fids = {epoch: float(row["fid"]) for epoch, row in measured_rows(config).items()}
+    best = min(fids, key=fids.get)
+    with h5py.File(pathlib.Path(config.checkpoint_dir, checkpoints.BEST_FILE)) as file:
+        assert file.attrs["epoch"] == best and file.attrs["fid"] == pytest.approx(fids[best], rel=1e-6)
+
+
+def test_a_continued_run_remembers_the_best(tiny, monkeypatch):
+    fids = iter([3.0, 5.0, 4.0, 2.0])
+    monkeypatch.setattr(evaluator.Evaluator, "figures", lambda self, pictures: dict.fromkeys(
+        evaluator.FIGURES, next(fids)))
+    noted = []
+    for epochs in (1, 2, 3, 4):
+        config = tiny(epochs=epochs, eval_every=1)
+        launch(config)
+        with h5py.File(pathlib.Path(config.checkpoint_dir, checkpoints.BEST_FILE)) as file:
+            noted.append(int(file.attrs["epoch"]))
+    assert noted == [1, 1, 1, 4]
+
+
+def test_a_critic_that_memorises_scores_held_out_images_lower(tiny):
+    config = tiny(epochs=60, eval_every=20, holdout=160, batch_size=16, learning_rate=1e-3)  # 23 to learn by heart
+    launch(config)
+    rows = measured_rows(config)
+    gaps = {epoch: float(row["training_estimate"]) - float(row["heldout_estimate"]) for epoch, row in rows.items()}
+    assert gaps[60] > 0.2 * abs(float(rows[60]["training_estimate"]))
+    assert gaps[60] > gaps[20]
+
+
+def test_images_set_aside_are_recorded_and_never_trained_on(tiny):
+    config = tiny(epochs=1, holdout=20)
+    launch(config)
+    stored = json.loads(pathlib.Path(config.checkpoint_dir, "config.json").read_text())["images"]
+    everything = data.load("digits", None, "3", "all").images
+    loaded = data.load_for_run(config)
+    assert stored["count"] == len(everything) - 20 == len(loaded.images)
+    assert len(set(stored["set_aside"])) == stored["held_out"] == 20
+    np.testing.assert_array_equal(loaded.heldout, everything[stored["set_aside"]])
+    np.testing.assert_array_equal(loaded.images, np.delete(everything, stored["set_aside"], axis=0))
+
+
+def test_another_seed_sets_the_same_images_aside(tiny):
+    one, other = (data.load_for_run(tiny(holdout=20, seed=seed)) for seed in (0, 1))
+    assert one.heldout_indices == other.heldout_indices
+
+
+@pytest.mark.parametrize("changes, phrase", [
+    (dict(holdout=170), "--holdout 170 leaves fewer than 16 of the 183"),
+    (dict(holdout=5, split="train"), "--split train already holds"),
+    (dict(holdout=-1), "at least 0"),
+    (dict(eval_every=-1), "at least 0"),
+])
+def test_impossible_wishes_are_refused(tiny, changes, phrase):
+    with pytest.raises(UserError, match=phrase):
+        launch(tiny(**changes))
+
+
+def test_curves_show_what_was_measured_and_bear_what_was_not(tmp_path):
+    rows = np.ones((5, len(COLUMNS)))
+    rows[:, 0] = range(1, 6)
+    rows[:, COLUMNS.index("fid"):] = np.nan
+    draw_curves(rows, tmp_path / "without.png")
+    rows[[1, 3], COLUMNS.index("fid"):] = 2.0
+    draw_curves(rows, tmp_path / "with.png")
+    with Image.open(tmp_path / "without.png") as without, Image.open(tmp_path / "with.png") as drawn:
+        assert without.size == drawn.size
+        difference = np.abs(np.asarray(without, int) - np.asarray(drawn)).sum(axis=2)
+    height, width = difference.shape
+    assert difference[height // 2:].any() and difference[:height // 2, :width // 3].any()  # lower row; the estimates
+    assert not difference[:height // 2 - 40, width // 3 + 40:].any()  # penalty and norm stay as they were
+
+
+def test_a_history_of_an_earlier_version_is_read():
+    history = History([(1, 2, 3, 4, 5, 6, 7, 8, 9)])
+    assert history.column("seconds")[0] == 9 and np.isnan(history.column("fid")[0])
+
+
+@pytest.fixture
+def run(tiny):
+    config = tiny(epochs=2, eval_every=1, holdout=20)
+    launch(config)
+    return config
+
+
+def test_a_report_names_features_counts_and_reference_beside_the_yardsticks(run, capsys):
+    found = evaluate(run.checkpoint_dir, "generator_best.weights.h5", samples=100)
+    printed = capsys.readouterr().out
+    assert [row["name"] for row in found["rows"]] == ["samples", "half of the real images", "4", "noise"]
+    assert found["rows"][0]["images"] == found["rows"][0]["reals"] == 100
+    assert found["reference"] == {"name": "digits 3, 20 set aside", "images": 100, "training_images": 163,
+                                  "images_of_the_run": True}
+    for phrase in ("100 of the 163 images", "not comparable", "192 features", "digits 3", "epoch "):
+        assert phrase in printed
+    stored = json.loads(pathlib.Path(run.checkpoint_dir, "evaluation.json").read_text())
+    assert stored["rows"] == found["rows"]
+    with Image.open(pathlib.Path(run.checkpoint_dir, "nearest.png")) as picture:
+        assert picture.size == (8 * 34 + 2, 8 * 34 + 2)  # 32 pairs, four a row
+
+
+def test_the_yardsticks_stand_in_the_order_of_their_quality(run):
+    rows = {row["name"]: row for row in evaluate(run.checkpoint_dir, "generator.weights.h5")["rows"]}
+    assert rows["half of the real images"]["kid"] < rows["4"]["kid"] < rows["noise"]["kid"]
+    assert rows["half of the real images"]["precision"] > 0.5 > rows["noise"]["precision"]
+
+
+def test_a_report_repeats_and_another_seed_gives_another(run):
+    one, same, other = (evaluate(run.checkpoint_dir, "generator.weights.h5", samples=50, seed=seed, yardsticks=False)
+                        for seed in (3, 3, 4))
+    assert one == same and one["rows"] != other["rows"] and len(one["rows"]) == 1
+
+
+def test_a_report_leaves_the_run_alone_and_goes_where_it_is_sent(run, tmp_path):
+    before = {path: path.read_bytes() for path in pathlib.Path(run.checkpoint_dir).iterdir()}
+    evaluate(run.checkpoint_dir, "generator.weights.h5", samples=20, yardsticks=False, output_dir=tmp_path / "report")
+    assert {path: path.read_bytes() for path in pathlib.Path(run.checkpoint_dir).iterdir()} == before
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {"evaluation.json", "nearest.png"}
+
+
+def test_other_images_than_the_run_s_are_named(run, capsys):
+    path = pathlib.Path(run.checkpoint_dir, "config.json")
+    path.write_text(path.read_text().replace('"sha256": "', '"sha256": "0'))
+    found = evaluate(run.checkpoint_dir, "generator.weights.h5", samples=20, yardsticks=False)
+    assert not found["reference"]["images_of_the_run"]
+    assert "not the images of the run" in capsys.readouterr().err
+
+
+def test_inception_features_go_through_the_whole_report(run, monkeypatch):
+    random_weights = features.inception(weights=None)
+    monkeypatch.setattr(features, "inception", lambda: random_weights)
+    found = evaluate(run.checkpoint_dir, "generator.weights.h5", samples=16, features="inception", yardsticks=False)
+    assert "2048 features" in found["features"] and np.isfinite(found["rows"][0]["fid"])
+
+
+@pytest.mark.parametrize("arguments, phrase", [
+    (dict(weights="generator_ema.h5"), "there is no .*generator_ema.h5; --weights may be generator.weights.h5 or"),
+    (dict(features="inceptoin"), 'did you mean "inception"'),
+    (dict(samples=3), "--samples is 3"),
+    (dict(seed=-1), "--seed is -1"),
+    (dict(weights="config.json"), "no HDF5 weights file"),
+    (dict(weights="critic.weights.h5"), "does not fit the run's generator"),
+    (dict(checkpoint_dir="nowhere"), "nowhere holds no run"),
+    (dict(data_dir="/nowhere"), "does not exist"),
+])
+def test_what_cannot_be_measured_gets_a_clear_line(run, arguments, phrase):
+    with pytest.raises(UserError, match=phrase):
+        evaluate(**{**dict(checkpoint_dir=run.checkpoint_dir, weights="generator.weights.h5"), **arguments})
+
+
+def test_a_generator_from_a_run_in_half_precision_is_measured_in_full(tiny):
+    config = tiny(epochs=1, precision="bfloat16")
+    launch(config)
+    found = evaluate(config.checkpoint_dir, "generator.weights.h5", samples=20, yardsticks=False)
+    assert np.isfinite(found["rows"][0]["fid"])

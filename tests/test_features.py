@@ -1,0 +1,121 @@
+"""The feature network, how it is trained, and what is made of pictures before it sees them."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from wgan.evaluation import feature_network, features, train_feature_network
+
+DATA = os.environ.get("WGAN_TEST_DATA")
+
+
+@pytest.fixture(scope="module")
+def own():
+    return features.own()
+
+
+def pictures(count, size=32, channels=3, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, size, size, channels), np.uint8)
+
+
+def test_features_are_float32_and_the_same_in_any_batch(own):
+    found = own(pictures(7))
+    assert found.shape == (7, feature_network.FEATURES) and found.dtype == np.float32
+    np.testing.assert_allclose(own(pictures(7)[3:4])[0], found[3], rtol=1e-4, atol=1e-5)
+
+
+def test_more_pictures_than_a_batch_keep_their_order(own, monkeypatch):
+    found = own(pictures(7))
+    monkeypatch.setitem(own.__dict__, "batch", 3)
+    np.testing.assert_allclose(own(pictures(7)), found, rtol=1e-4, atol=1e-5)
+
+
+def test_grey_pictures_count_as_colour(own):
+    grey = pictures(3, channels=1)
+    np.testing.assert_array_equal(own(grey), own(np.repeat(grey, 3, axis=-1)))
+
+
+def test_large_pictures_are_reduced_without_aliasing(own):
+    stripes = np.zeros((1, 64, 64, 3), np.uint8)
+    stripes[:, :, ::2] = 255  # every other column: reduced properly they are grey, picked out they are black or white
+    grey, black = np.full((1, 32, 32, 3), 127, np.uint8), np.zeros((1, 32, 32, 3), np.uint8)
+    to_grey, to_black = np.abs(own(stripes) - own(grey)).sum(), np.abs(own(stripes) - own(black)).sum()
+    assert to_grey < 0.2 * to_black
+
+
+def test_features_do_not_depend_on_the_precision_of_the_training(own):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    np.testing.assert_array_equal(features.own()(pictures(4)), own(pictures(4)))
+
+
+def test_the_shipped_network_is_as_small_as_promised_and_says_where_it_comes_from():
+    assert feature_network.WEIGHTS.stat().st_size < 5e6
+    made = feature_network.provenance()
+    assert made["bytes"] == feature_network.WEIGHTS.stat().st_size
+    assert "JPEG" in made["trained_on"] and made["minutes"] < 60 and made["test_accuracy"] >= 0.9
+
+
+@pytest.mark.skipif(not DATA, reason="WGAN_TEST_DATA names no folder with the official CIFAR-10 files")
+def test_the_shipped_network_is_as_accurate_as_it_says():
+    images, labels = train_feature_network.labelled_images(DATA, "test")
+    assert len(images) == 10_000
+    found = train_feature_network.accuracy(feature_network.load_feature_network(), images, labels)
+    assert found == pytest.approx(feature_network.provenance()["test_accuracy"], abs=0.001)
+
+
+def test_inception_takes_small_grey_pictures_and_computes_in_float32():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    extract = features.inception(weights=None)
+    found = extract(pictures(2, channels=1))
+    assert found.shape == (2, 2048) and found.dtype == np.float32 and np.isfinite(found).all()
+    assert "random" in extract.description and "published" in extract.caveat
+    assert keras.config.dtype_policy().name == "mixed_bfloat16"
+
+
+def test_augmentation_is_a_shift_with_mirrored_borders_and_a_flip():
+    images = pictures(200)
+    found = train_feature_network.augmented(images, np.random.default_rng(1))
+    assert found.shape == images.shape and found.dtype == np.uint8
+    seen = set()
+    for image, result in zip(images, found):
+        padded = np.pad(image, [(4, 4), (4, 4), (0, 0)], mode="reflect")
+        matches = [(top, left, flipped) for flipped in (False, True) for top in range(9) for left in range(9)
+                   if np.array_equal(padded[top:top + 32, left:left + 32][:, ::-1 if flipped else 1], result)]
+        assert len(matches) == 1
+        seen.update(matches)
+    assert {top for top, _, _ in seen} == {left for _, left, _ in seen} == set(range(9))
+    assert {flipped for _, _, flipped in seen} == {False, True}
+
+
+def test_an_epoch_shows_every_image_at_most_once_and_depends_on_seed_and_epoch(monkeypatch):
+    monkeypatch.setattr(train_feature_network, "BATCH", 8)
+    labels = np.arange(20)
+
+    def order(seed, epoch):
+        return np.concatenate([chosen for _, chosen in
+                               train_feature_network.epoch_batches(pictures(20), labels, seed, epoch)])
+    assert len(order(0, 0)) == len(set(order(0, 0))) == 16
+    assert np.array_equal(order(0, 1), order(0, 1))
+    assert not np.array_equal(order(0, 0), order(0, 1)) and not np.array_equal(order(0, 0), order(1, 0))
+
+
+def test_training_learns_and_repeats_to_the_bit(monkeypatch):
+    monkeypatch.setattr(train_feature_network, "BATCH", 16)
+    labels = np.arange(64) % 10
+    shades = np.uint8(20 + 23 * labels)
+    images = np.broadcast_to(shades[:, None, None, None], (64, 32, 32, 3)).copy()
+    first, second = (train_feature_network.train(images, labels, epochs=3, seed=5) for _ in range(2))
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    losses = first.history.history["loss"]
+    assert losses[-1] < losses[0]
+
+
+def test_a_picture_file_and_its_array_give_the_same_features(own, tmp_path):
+    array = pictures(1)[0]
+    Image.fromarray(array).save(tmp_path / "one.png")
+    with Image.open(tmp_path / "one.png") as saved:
+        np.testing.assert_array_equal(own(np.asarray(saved)[None]), own(array[None]))

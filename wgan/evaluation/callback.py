@@ -1,0 +1,77 @@
+"""Quality during training: every few epochs, on the same latents, without touching the training."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wgan import checkpoints
+from wgan.evaluation import features
+from wgan.evaluation.evaluator import BATCH, MOST_REALS, Evaluator, Sampler, subset_indices
+from wgan.gan import scale
+
+
+class Evaluation(keras.callbacks.Callback):
+    """Adds FID, KID, precision and recall to an epoch's figures, and keeps the best generator.
+
+    Where images are held out it also asks whether the critic memorises (Gulrajani et al. 2017, section 5):
+    its Wasserstein estimate on held-out images falls behind the one on training images.
+    """
+
+    def __init__(self, config, image_set, history, twin, writer):
+        """
+        Args:
+            config: a `TrainingConfig`.
+            image_set: the run's images.
+            history: of the epochs before; it knows the lowest FID so far.
+            twin: the GAN that `checkpoints.write_checkpoint` writes from.
+            writer: a `BackgroundWriter`.
+        """
+        super().__init__()
+        self._config, self._history, self._twin, self._writer = config, history, twin, writer
+        self._reals = _at_most(MOST_REALS, image_set.images)
+        self._heldout = None if image_set.heldout is None else _at_most(MOST_REALS, image_set.heldout)
+        self._evaluator = None
+
+    def on_train_begin(self, logs=None):
+        self._sample = Sampler(self.model.generator, len(self._reals), self._config.seed)
+        self._mean_logit = _MeanLogit(self.model.critic)
+
+    def on_epoch_end(self, epoch, logs):
+        number, every = epoch + 1, self._config.eval_every
+        if every and (number % every == 0 or number == self._config.epochs):
+            self._measure(number, logs)
+
+    def _measure(self, number, logs):
+        if self._evaluator is None:  # the features of the reals take seconds, which the first epoch need not wait
+            self._evaluator = Evaluator(features.own(), self._reals)
+        samples = self._sample()
+        logs.update(self._evaluator.figures(samples))
+        logs.update(self._critic_estimates(samples))
+        if logs["fid"] < np.nanmin([np.inf, *self._history.column("fid")]):
+            weights = [variable.numpy() for variable in self.model.generator.variables]
+            self._writer.submit(checkpoints.write_best, self._config.checkpoint_dir, self._twin, weights, number,
+                                logs["fid"])
+
+    def _critic_estimates(self, samples):
+        """mean D(x) - mean D(G(z)) for training and for held-out images x, dropout off."""
+        if self._heldout is None:
+            return {}
+        fakes = self._mean_logit(samples)
+        return {"training_estimate": self._mean_logit(self._reals) - fakes,
+                "heldout_estimate": self._mean_logit(self._heldout) - fakes}
+
+
+def _at_most(most, pictures):
+    return pictures if len(pictures) <= most else pictures[subset_indices(len(pictures), most)]
+
+
+class _MeanLogit:
+    """The critic's mean score of pictures, uint8 [N, size, size, channels]."""
+
+    def __init__(self, critic):
+        self._sum = tf.function(lambda pictures: tf.reduce_sum(critic(scale(pictures))), reduce_retracing=True)
+
+    def __call__(self, pictures):
+        sums = [float(self._sum(tf.convert_to_tensor(pictures[start:start + BATCH])))
+                for start in range(0, len(pictures), BATCH)]
+        return sum(sums) / len(pictures)

@@ -1,0 +1,151 @@
+"""From a run's folder to a report on its samples. TensorFlow is imported once everything else is in order."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+
+import h5py
+
+from wgan import data, files, startup
+from wgan.config import TrainingConfig
+from wgan.data.messages import did_you_mean, one_line
+from wgan.errors import UserError
+from wgan.run_folder import RunFolder
+
+FEATURES = ("own", "inception")
+FEWEST_SAMPLES = 16
+REPORT_FILE = "evaluation.json"
+PAIRS_FILE = "nearest.png"
+
+
+def evaluate(checkpoint_dir, weights, data_dir=None, output_dir=None, features="own", samples=6000, seed=None,
+             yardsticks=True):
+    """Measures one generator, prints the report and writes it.
+
+    Args:
+        checkpoint_dir: the run's folder.
+        weights: name of the generator's file in it.
+        data_dir: where the run's images are, or None: where they were.
+        output_dir: where the report goes, or None: the run's folder.
+        features: one of `FEATURES`.
+        samples: number of samples, and of real images at most.
+        seed: of the latents, or None.
+        yardsticks: whether to measure halves of the real images, another class and noise as well.
+
+    Returns:
+        The report, as `evaluation.json` holds it.
+
+    Raises:
+        UserError: for all that the user can mend.
+    """
+    checkpoint_dir = pathlib.Path(os.path.expanduser(checkpoint_dir))
+    _check(features, samples, seed)
+    config, stored_images = _stored(checkpoint_dir, data_dir)
+    path, attributes = _weights(checkpoint_dir, weights)
+    image_set = data.load_for_run(config)
+    same_images = data.fingerprint(image_set.images) == stored_images["sha256"]
+    for notice in (*image_set.notices, *([] if same_images else ["these are not the images of the run"])):
+        print(f"note: {notice}", file=sys.stderr)
+    other = _other_class(config) if yardsticks else None
+
+    startup.import_tensorflow()
+    from wgan.evaluation import evaluator, report
+    from wgan.evaluation.features import extractor
+    generator = _generator(config, stored_images["shape"][-1], path)
+    extract = extractor(features)
+    seed = config.seed + 1 if seed is None else seed
+    drawn = evaluator.Sampler(generator, samples, seed)()
+    training = extract(image_set.images)
+    chosen = evaluator.subset_indices(len(training), samples)
+    row, copies = report.sample_row(training[chosen], extract(drawn), training)
+    rows = [row]
+    if yardsticks:
+        rows += report.yardsticks(extract, training[chosen], image_set.images[chosen], other)
+    found = {
+        "weights": {"file": str(path), **attributes}, "latents_seed": seed,
+        "features": extract.description, "caveat": extract.caveat,
+        "reference": {"name": image_set.name, "images": len(chosen), "training_images": len(training),
+                      "images_of_the_run": same_images}, "rows": rows}
+    _write(pathlib.Path(output_dir or checkpoint_dir), found, report.closest_pairs(drawn, image_set.images, copies))
+    _print(found, report.as_table(rows))
+    return found
+
+
+def _check(features, samples, seed):
+    if features not in FEATURES:
+        raise UserError(f"--features is {one_line(features)!r}{did_you_mean(features, FEATURES)}; choose one of "
+                        f"{', '.join(FEATURES)}")
+    if not FEWEST_SAMPLES <= samples <= 10**6:
+        raise UserError(f"--samples is {samples}; it must be from {FEWEST_SAMPLES} to a million")
+    if seed is not None and not 0 <= seed < 2**31:
+        raise UserError(f"--seed is {seed}; it must be at least 0 and less than {2**31}")
+
+
+def _stored(checkpoint_dir, data_dir):
+    """The configuration of the run, as far as this version knows its fields, and what its images were."""
+    stored = RunFolder(TrainingConfig(checkpoint_dir=str(checkpoint_dir))).stored_run()
+    if stored is None:
+        raise UserError(f"{checkpoint_dir} holds no run (no config.json); give its folder with --checkpoint_dir")
+    names = {field.name for field in dataclasses.fields(TrainingConfig)}
+    config = TrainingConfig(**{name: value for name, value in stored["config"].items() if name in names})
+    if data_dir is not None:
+        config = dataclasses.replace(config, data_dir=os.path.expanduser(data_dir))
+    config.check()
+    return config, stored["images"]
+
+
+def _weights(checkpoint_dir, name):
+    """The path of the generator's file, and what is noted in it: epoch and FID."""
+    path = checkpoint_dir / name
+    if not path.is_file():
+        there = sorted(entry.name for entry in checkpoint_dir.glob("generator*.h5"))
+        raise UserError(f"there is no {path}; --weights may be {' or '.join(there) or 'given once the run has saved'}")
+    try:
+        with h5py.File(path, "r") as file:
+            return path, {key: float(file.attrs[key]) for key in ("epoch", "fid") if key in file.attrs}
+    except OSError as error:
+        raise UserError(f"{path} is no HDF5 weights file, or is damaged ({one_line(error, longest=120)})") from error
+
+
+def _other_class(config):
+    """The images of another class, or None where there is none that can be read."""
+    try:
+        name = data.similar_class(config.dataset, config.data_dir, config.label)
+        return name and data.load(config.dataset, config.data_dir, name, "all", config.image_size)
+    except UserError as error:
+        print(f"note: no other class to compare with: {error}", file=sys.stderr)
+        return None
+
+
+def _generator(config, channels, path):
+    """The run's generator with the weights in a file, in float32 on any machine."""
+    import tensorflow as tf
+
+    from wgan.networks import Generator
+    generator = Generator(config.latent_dim, channels, config.image_size)
+    generator(tf.zeros([1, config.latent_dim]))
+    try:
+        generator.load_weights(path)
+    except (ValueError, KeyError, OSError, IndexError) as error:
+        raise UserError(f"{path} does not fit the run's generator: {one_line(error)}") from error
+    return generator
+
+
+def _write(folder, found, pairs):
+    from wgan import images
+    files.write_text(folder / REPORT_FILE, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    images.save_png(folder / PAIRS_FILE, pairs)
+    found["files"] = [str(folder / REPORT_FILE), str(folder / PAIRS_FILE)]
+
+
+def _print(found, table):
+    weights, reference = found["weights"], found["reference"]
+    epoch = f", epoch {weights['epoch']:.0f}" if "epoch" in weights else ""
+    part = f"{reference['images']:,} of the " if reference["images"] < reference["training_images"] else ""
+    print(f"generator: {weights['file']}{epoch}, latents of seed {found['latents_seed']}\n"
+          f"reference: {reference['name']}: {part}{reference['training_images']:,} images\n"
+          f"features: {found['features']}\n"
+          f"note: {found['caveat']}\n\n{table}\n\n"
+          f"wrote {' and '.join(found['files'])}")
