@@ -303,6 +303,7 @@ def publish(runs, epochs, output_dir):
     settings = {run.setting: {name: value for name, value in run.config.to_json().items()
                               if value != FIELDS[name].default and name not in SET_HERE} for run in runs}
     path = pathlib.Path(output_dir).expanduser() / REPORT_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(path, json.dumps({"settings": settings, "results": rows}, indent=2) + "\n")
     print(f"\n{report(rows)}\n", flush=True)
 

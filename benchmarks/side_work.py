@@ -40,12 +40,14 @@ def measure(config):
     from wgan import startup
     startup.import_tensorflow()
     from wgan import callbacks, files, history, launch
+    from wgan.evaluation.callback import Evaluation
     meter = Meter()
-    for watcher in (callbacks.HistoryWriter, callbacks.SampleGrids, callbacks.Checkpoints, callbacks.Progress):
+    for watcher in (callbacks.WatchNumbers, callbacks.HistoryWriter, callbacks.SampleGrids, callbacks.Checkpoints,
+                    callbacks.Progress, Evaluation):
         watcher.on_epoch_end = meter.timed(f"{watcher.__name__} (training thread)", watcher.on_epoch_end)
     submit = files.BackgroundWriter.submit
-    files.BackgroundWriter.submit = lambda self, function, *args: submit(
-        self, meter.timed(f"{function.__name__} (writer, CPU)", function, time.thread_time), *args)
+    files.BackgroundWriter.submit = lambda self, function, *args, **how: submit(
+        self, meter.timed(f"{function.__name__} (writer, CPU)", function, time.thread_time), *args, **how)
 
     launch.launch(config)
     with open(pathlib.Path(config.checkpoint_dir, "history.csv")) as file:

@@ -109,6 +109,7 @@ def main(argv):
         rows = compare(precisions, values["rounds"], values["epochs"], values["data_dir"])
         print_comparison(rows)
     if values["json"]:
+        pathlib.Path(values["json"]).parent.mkdir(parents=True, exist_ok=True)
         files.write_text(values["json"], json.dumps(rows, indent=2) + "\n")
     return 0
 

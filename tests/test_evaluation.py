@@ -179,7 +179,7 @@ def test_a_report_names_features_counts_and_reference_beside_the_yardsticks(run,
     assert found["rows"][0]["images"] == found["rows"][0]["reals"] == 100
     assert found["reference"] == {"name": "digits 3, 20 set aside", "images": 100, "training_images": 163,
                                   "images_of_the_run": True}
-    for phrase in ("100 of the 163 images", "not comparable", "192 features", "digits 3", "epoch "):
+    for phrase in ("100 of the 163 images", "not comparable", "256 features", "digits 3", "epoch "):
         assert phrase in printed
     stored = json.loads(pathlib.Path(run.checkpoint_dir, "evaluation.json").read_text())
     assert stored["rows"] == found["rows"]

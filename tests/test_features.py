@@ -75,19 +75,23 @@ def test_inception_takes_small_grey_pictures_and_computes_in_float32():
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
 
 
-def test_augmentation_is_a_shift_with_mirrored_borders_and_a_flip():
-    images = pictures(200)
-    found = train_feature_network.augmented(images, np.random.default_rng(1))
-    assert found.shape == images.shape and found.dtype == np.uint8
-    seen = set()
-    for image, result in zip(images, found):
-        padded = np.pad(image, [(4, 4), (4, 4), (0, 0)], mode="reflect")
-        matches = [(top, left, flipped) for flipped in (False, True) for top in range(9) for left in range(9)
-                   if np.array_equal(padded[top:top + 32, left:left + 32][:, ::-1 if flipped else 1], result)]
+def test_augmentation_is_a_crop_a_flip_and_a_blank_square():
+    images = pictures(400)
+    found = train_feature_network.augmented(images, 28, np.random.default_rng(1))
+    assert found.shape == (400, 28, 28, 3) and found.dtype == np.float32
+    seen, blanks = set(), []
+    for image, result in zip(np.float32(images) / 127.5 - 1, found):
+        blank = (result == 0).all(axis=2)
+        rows, columns = blank.any(axis=1), blank.any(axis=0)
+        np.testing.assert_array_equal(blank, np.outer(rows, columns))  # a square, but for what the border cuts off
+        blanks.append((rows.sum(), columns.sum()))
+        matches = [(top, left, flipped) for flipped in (False, True) for top in range(5) for left in range(5)
+                   if np.array_equal(np.where(blank[..., None], 0, image[top:top + 28, left:left + 28][
+                       :, ::-1 if flipped else 1]), result)]
         assert len(matches) == 1
         seen.update(matches)
-    assert {top for top, _, _ in seen} == {left for _, left, _ in seen} == set(range(9))
-    assert {flipped for _, _, flipped in seen} == {False, True}
+    assert len(seen) == 5 * 5 * 2
+    assert np.max(blanks) == train_feature_network.BLANK and np.min(blanks) >= train_feature_network.BLANK // 2
 
 
 def test_an_epoch_shows_every_image_at_most_once_and_depends_on_seed_and_epoch(monkeypatch):
@@ -96,7 +100,7 @@ def test_an_epoch_shows_every_image_at_most_once_and_depends_on_seed_and_epoch(m
 
     def order(seed, epoch):
         return np.concatenate([chosen for _, chosen in
-                               train_feature_network.epoch_batches(pictures(20), labels, seed, epoch)])
+                               train_feature_network.epoch_batches(pictures(20), labels, 28, seed, epoch)])
     assert len(order(0, 0)) == len(set(order(0, 0))) == 16
     assert np.array_equal(order(0, 1), order(0, 1))
     assert not np.array_equal(order(0, 0), order(0, 1)) and not np.array_equal(order(0, 0), order(1, 0))
@@ -104,14 +108,24 @@ def test_an_epoch_shows_every_image_at_most_once_and_depends_on_seed_and_epoch(m
 
 def test_training_learns_and_repeats_to_the_bit(monkeypatch):
     monkeypatch.setattr(train_feature_network, "BATCH", 16)
+    monkeypatch.setattr(train_feature_network, "WHOLE_EPOCHS", 1)
     labels = np.arange(64) % 10
-    shades = np.uint8(20 + 23 * labels)
-    images = np.broadcast_to(shades[:, None, None, None], (64, 32, 32, 3)).copy()
-    first, second = (train_feature_network.train(images, labels, epochs=3, seed=5) for _ in range(2))
+    images = np.broadcast_to(np.uint8(20 + 23 * labels)[:, None, None, None], (64, 32, 32, 3)).copy()
+    (first, losses), (second, _) = (train_feature_network.train(images, labels, epochs=3, seed=5) for _ in range(2))
     for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    losses = first.history.history["loss"]
     assert losses[-1] < losses[0]
+
+
+def test_weights_are_stored_in_half_and_load_as_they_were(tmp_path, monkeypatch):
+    network = feature_network.FeatureNetwork()
+    images = np.float32(pictures(3)) / 127.5 - 1
+    logits = network(images)
+    network.compile("sgd", "mse")
+    train_feature_network.write(network, tmp_path, {})
+    monkeypatch.setattr(feature_network, "WEIGHTS", tmp_path / feature_network.WEIGHTS.name)
+    np.testing.assert_allclose(feature_network.load_feature_network()(images), logits, atol=2e-3 * np.abs(logits).max())
+    assert (tmp_path / feature_network.WEIGHTS.name).stat().st_size < 2.2 * network.count_params()
 
 
 def test_a_picture_file_and_its_array_give_the_same_features(own, tmp_path):

@@ -180,6 +180,7 @@ def write_animation(sample_dir, output, max_frames=200, fps=20.0, hold=3.0, scal
                         "`python train.py`, or name the folder with --sample_dir")
     samples = [(epoch, paths[epoch]) for epoch in choose_frames(list(paths), max_frames)]
     shown = []
+    output.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(output) as temporary:
         temporary.touch()  # an unwritable folder is found out before the work, not after it
         frames = _frames(progress(samples), samples[-1][0], scale, shown, warn)

@@ -8,7 +8,7 @@ from wgan import randomness
 from wgan.randomness import Purpose
 
 
-def epoch_indices(seed, epoch, num_images, num_drawn):
+def epoch_indices(seed, epoch, num_images, num_drawn, attempt=0):
     """Which images an epoch draws: a fresh shuffle of all; where that is too few, further shuffles follow.
 
     Sorting random keys in place of a shuffle operation compiles everywhere, also under XLA.
@@ -17,11 +17,11 @@ def epoch_indices(seed, epoch, num_images, num_drawn):
         int32 [num_drawn], each in [0, num_images).
     """
     shuffles = math.ceil(num_drawn / num_images)
-    keys = randomness.uniform([shuffles, num_images], randomness.stream(seed, epoch, Purpose.SHUFFLE))
+    keys = randomness.uniform([shuffles, num_images], randomness.stream(seed, epoch, Purpose.SHUFFLE, attempt=attempt))
     return tf.reshape(tf.argsort(keys, stable=True), [-1])[:num_drawn]
 
 
-def epoch_batches(images, seed, critic_steps, batch_size, first_epoch, last_epoch):
+def epoch_batches(images, seed, critic_steps, batch_size, first_epoch, last_epoch, attempt=0):
     """The training data as `fit` takes it: one element is one epoch.
 
     Args:
@@ -35,7 +35,7 @@ def epoch_batches(images, seed, critic_steps, batch_size, first_epoch, last_epoc
     shape = [critic_steps, batch_size, *images.shape[1:]]
 
     def draw(epoch):
-        indices = epoch_indices(seed, epoch, len(images), critic_steps * batch_size)
+        indices = epoch_indices(seed, epoch, len(images), critic_steps * batch_size, attempt)
         drawn = tf.numpy_function(lambda chosen: images[chosen], [indices], tf.uint8, stateful=False)
         return epoch, tf.reshape(drawn, shape)
 

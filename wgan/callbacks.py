@@ -4,6 +4,7 @@ Keras counts epochs from 0; everything that a user sees counts from 1.
 """
 
 import contextlib
+import dataclasses
 import os
 import signal
 import sys
@@ -16,8 +17,32 @@ from tqdm import tqdm
 
 from wgan import checkpoints, images, randomness
 from wgan.curves import draw_curves
-from wgan.history import append_csv_row
+from wgan.errors import NumbersWentWrong, TakenOver
+from wgan.history import HistoryFile
 from wgan.randomness import Purpose
+
+
+class WatchNumbers(keras.callbacks.Callback):
+    """Ends `fit` with NumbersWentWrong after an epoch whose figures cannot be right."""
+
+    LARGEST = 1e8  # no critic that learns anything comes near
+
+    def on_epoch_end(self, epoch, logs):
+        wrong = [f"{name} is {value:g}" for name, value in logs.items() if not abs(value) < self.LARGEST]
+        if wrong:
+            raise NumbersWentWrong(f"in epoch {epoch + 1} {', '.join(wrong)}")
+
+
+class WatchLock(keras.callbacks.Callback):
+    """Ends `fit` where another process has taken the run's folder over."""
+
+    def __init__(self, lock):
+        super().__init__()
+        self._lock = lock
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._lock.lost:
+            raise TakenOver(f"{self._lock.lost}; this one stops and leaves the folder to it")
 
 
 class HistoryWriter(keras.callbacks.Callback):
@@ -25,17 +50,20 @@ class HistoryWriter(keras.callbacks.Callback):
 
     def __init__(self, history, path, writer):
         super().__init__()
-        self._history, self._path, self._writer = history, path, writer
+        self._history, self._file, self._writer = history, HistoryFile(history, path), writer
 
     def on_train_begin(self, logs=None):
-        self._history.write_csv(self._path)  # without the rows that came after the restored state
+        self._update()  # without the rows that came after the restored state
         self._last_end = time.monotonic()
 
     def on_epoch_end(self, epoch, logs):
         now = time.monotonic()
-        row = self._history.append(epoch + 1, logs, now - self._last_end)
+        self._history.append(epoch + 1, logs, now - self._last_end)
         self._last_end = now
-        self._writer.submit(append_csv_row, self._path, row)
+        self._update()
+
+    def _update(self):
+        self._writer.submit(self._file.update, key="history")
 
 
 class SampleGrids(keras.callbacks.Callback):
@@ -61,22 +89,36 @@ def _save_grid(sample_dir, epoch, samples):
     images.save_png(images.sample_path(sample_dir, epoch), images.image_grid(samples, columns=4))
 
 
-class Checkpoints(keras.callbacks.Callback):
-    """Saves the whole state after the first epoch, every few minutes and at the end, in the writer's thread."""
+@dataclasses.dataclass(frozen=True)
+class GoodState:
+    """What a run can go back to: a snapshot of all variables, the epochs behind it, and their history's rows."""
 
-    def __init__(self, config, twin, history, curves_path, writer):
+    snapshot: list
+    epoch: int
+    rows: list
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves the whole state after the first epoch, every few minutes and at the end, in the writer's thread.
+
+    `good` is the newest state whose numbers are all finite; others are not saved.
+    """
+
+    def __init__(self, config, twin, history, attempt, curves_path, writer):
         super().__init__()
+        self.good = None
         self._folder, self._seconds = config.checkpoint_dir, 60 * config.checkpoint_minutes
-        self._twin, self._history, self._curves_path = twin, history, curves_path
+        self._twin, self._history, self._attempt, self._curves_path = twin, history, attempt, curves_path
         self._writer = writer
-        self._writing = threading.Event()
 
     def on_train_begin(self, logs=None):
+        self._last_epoch = len(self._history.rows)
+        self._remember(self._last_epoch)
         self._last_start = self._saved_epoch = None
 
     def on_epoch_end(self, epoch, logs=None):
         due = self._last_start is None or time.monotonic() - self._last_start >= self._seconds
-        if due and not self._writing.is_set():  # a slow disk gets fewer checkpoints, not a queue of them
+        if due:
             self._save(epoch + 1)
         self._last_epoch = epoch + 1
 
@@ -85,16 +127,21 @@ class Checkpoints(keras.callbacks.Callback):
             self._save(self._last_epoch)
 
     def _save(self, epoch):
+        self._remember(epoch)
         self._last_start, self._saved_epoch = time.monotonic(), epoch
-        self._writing.set()
-        self._writer.submit(self._write, checkpoints.take_snapshot(self.model), epoch, self._history.to_array())
+        # On a slow disk a newer state takes the place of one that waits: fewer checkpoints, not a queue of them.
+        self._writer.submit(self._write, self.good, self._history.to_array(), key="state")
 
-    def _write(self, snapshot, epoch, history_array):
-        try:
-            checkpoints.write_checkpoint(self._folder, self._twin, snapshot, epoch, history_array)
-            draw_curves(history_array, self._curves_path)
-        finally:
-            self._writing.clear()
+    def _remember(self, epoch):
+        snapshot = checkpoints.take_snapshot(self.model)
+        if not checkpoints.is_finite(snapshot):
+            raise NumbersWentWrong(f"after epoch {epoch} a weight is not finite")
+        self.good = GoodState(snapshot, epoch, list(self._history.rows))
+
+    def _write(self, good, history_array):
+        checkpoints.write_checkpoint(self._folder, self._twin, good.snapshot, good.epoch, history_array,
+                                     self._attempt)
+        draw_curves(history_array, self._curves_path)
 
 
 class Progress(keras.callbacks.Callback):

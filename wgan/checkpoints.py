@@ -1,16 +1,17 @@
 """Weights for people, and the one file from which a run continues.
 
-`training_state.weights.h5` is Keras's own weights format (networks and both optimizers) with the epoch,
-the history and a checksum beside it. The state before it is kept until the next one has been written and
-read back.
+`training_state.weights.h5` is Keras's own weights format (networks and both optimizers) with the epoch
+and the history beside them. The state before it is kept until the next one has been written and read back.
+All files end in a checksum of their bytes, which is compared before anything in them is believed.
 """
 
+import contextlib
 import dataclasses
-import hashlib
 import os
 import pathlib
 
 import h5py
+import numpy as np
 
 from wgan import files
 from wgan.errors import UserError
@@ -26,11 +27,19 @@ FILES = (GENERATOR_FILE, CRITIC_FILE, STATE_FILE, PREVIOUS_STATE_FILE, BEST_FILE
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """A state file that is whole: where it is, and how far its run had come."""
+    """A state file that is whole.
+
+    Attributes:
+        path: where it is.
+        epoch: how many epochs its run had behind it.
+        history: their figures.
+        attempt: how often the run had gone back because its numbers went wrong; see `wgan.randomness.stream`.
+    """
 
     path: pathlib.Path
     epoch: int
     history: History
+    attempt: int = 0
 
 
 def take_snapshot(gan):
@@ -38,7 +47,12 @@ def take_snapshot(gan):
     return [variable.numpy() for variable in _state_variables(gan)]
 
 
-def write_checkpoint(folder, twin, snapshot, epoch, history_array):
+def is_finite(snapshot):
+    """Whether no number in a snapshot is infinite or not a number."""
+    return all(np.isfinite(array).all() for array in snapshot)
+
+
+def write_checkpoint(folder, twin, snapshot, epoch, history_array, attempt=0):
     """Writes state and weights; can run in another thread than the training.
 
     Args:
@@ -48,20 +62,20 @@ def write_checkpoint(folder, twin, snapshot, epoch, history_array):
         snapshot: what `take_snapshot` gave.
         epoch: the number of epochs behind it.
         history_array: float64 [epoch, columns].
+        attempt: as in `State`.
+
+    Raises:
+        OSError: the disk fails.
     """
     folder = pathlib.Path(folder)
-    for variable, value in zip(_state_variables(twin), snapshot, strict=True):
-        variable.assign(value)
+    put_back(twin, snapshot)
     writes = [lambda: _write_weights(twin.generator, folder / GENERATOR_FILE, epoch=epoch),
               lambda: _write_weights(twin.critic, folder / CRITIC_FILE, epoch=epoch),
-              lambda: _write_state(folder, twin, epoch, history_array)]
+              lambda: _write_state(folder, twin, epoch, history_array, attempt)]
     if not (folder / STATE_FILE).exists():
         writes.reverse()  # weights without a state would look like somebody else's
-    try:
-        for write in writes:  # the state last: once it says that a run is finished, the weights are there
-            write()
-    except RuntimeError as error:  # as h5py reports some failures of the disk
-        raise OSError(f"checkpoint in {folder}: {error}") from error
+    for write in writes:  # the state last: once it says that a run is finished, the weights are there
+        write()
 
 
 def write_best(folder, twin, weights, epoch, fid):
@@ -71,6 +85,9 @@ def write_best(folder, twin, weights, epoch, fid):
         folder, twin: as in `write_checkpoint`, and to be called in the same thread.
         weights: the values of the generator's variables, a list of arrays.
         epoch, fid: when it was measured, and what was found.
+
+    Raises:
+        OSError: the disk fails.
     """
     for variable, value in zip(twin.generator.variables, weights, strict=True):
         variable.assign(value)
@@ -98,31 +115,39 @@ def newest_state(folder):
     return None
 
 
-def restore(gan, path):
+def restore(gan, state):
     """Puts a state that `newest_state` found into the GAN in training."""
     try:
-        gan.load_weights(path)
+        gan.load_weights(state.path)
     except (ValueError, KeyError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{path} does not fit this version's networks ({reason}); continue the run with the "
+        raise UserError(f"{state.path} does not fit this version's networks ({reason}); continue the run with the "
                         "version that began it, or start over with --fresh") from error
+    gan.attempt.assign(state.attempt)
+
+
+def put_back(gan, snapshot):
+    """Sets the GAN's variables to what `take_snapshot` gave."""
+    for variable, value in zip(_state_variables(gan), snapshot, strict=True):
+        variable.assign(value)
 
 
 def _write_weights(network, path, **attributes):
-    with files.atomic_path(path) as temporary:
+    with _disk_errors(path), files.atomic_path(path) as temporary:
         network.save_weights(temporary)
         with h5py.File(temporary, "r+") as file:
             file.attrs.update(attributes)
+        files.seal(temporary)
 
 
-def _write_state(folder, twin, epoch, history_array):
+def _write_state(folder, twin, epoch, history_array, attempt):
     state, previous = folder / STATE_FILE, folder / PREVIOUS_STATE_FILE
-    with files.atomic_path(state) as temporary:
+    with _disk_errors(state), files.atomic_path(state) as temporary:
         twin.save_weights(temporary)
         with h5py.File(temporary, "r+") as file:
             file.create_dataset("history", data=history_array)
-            file.attrs["epoch"] = epoch
-            file.attrs["sha256"] = _digest(file)
+            file.attrs.update(epoch=epoch, attempt=attempt)
+        files.seal(temporary)
         files.flush_to_disk(temporary)
         if _read_state(temporary) is None:
             raise OSError(f"{temporary} could not be read back after it was written")
@@ -130,27 +155,24 @@ def _write_state(folder, twin, epoch, history_array):
             os.replace(state, previous)
 
 
+@contextlib.contextmanager
+def _disk_errors(path):
+    """h5py reports some failures of the disk as RuntimeError; gives them as what they are."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(f"{path}: {error}") from error
+
+
 def _read_state(path):
     """The `State` in a file, or None where it is damaged."""
     try:
+        if not files.is_sealed(path):
+            return None
         with h5py.File(path, "r") as file:
-            if file.attrs["sha256"] != _digest(file):
-                return None
-            return State(path, int(file.attrs["epoch"]), History(file["history"][:]))
-    except (OSError, KeyError, ValueError, RuntimeError):  # as h5py answers damaged files
+            return State(path, int(file.attrs["epoch"]), History(file["history"][:]), int(file.attrs["attempt"]))
+    except (OSError, KeyError, ValueError, RuntimeError):  # as h5py answers files that are not what it wrote
         return None
-
-
-def _digest(file):
-    """sha256 over the epoch and every dataset: its name, type, shape and bytes."""
-    datasets = {}
-    file.visititems(lambda name, item: datasets.update({name: item}) if isinstance(item, h5py.Dataset) else None)
-    digest = hashlib.sha256(str(int(file.attrs["epoch"])).encode())
-    for name in sorted(datasets):
-        values = datasets[name][()]
-        digest.update(f"{name} {values.dtype} {values.shape}".encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
 
 
 def _state_variables(gan):

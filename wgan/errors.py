@@ -6,3 +6,11 @@ class UserError(Exception):
 
     The entry scripts print it and exit with a non-zero status; no traceback is shown.
     """
+
+
+class TakenOver(UserError):
+    """Another process has the run's folder now: nothing more may be written there."""
+
+
+class NumbersWentWrong(Exception):
+    """A figure of an epoch or a weight is infinite, not a number, or beyond all measure. The message says which."""

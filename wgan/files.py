@@ -1,10 +1,19 @@
 """Files that are complete or absent, and a thread that writes them while training goes on."""
 
 import contextlib
+import hashlib
 import os
 import pathlib
-import queue
+import sys
 import threading
+import time
+
+from tqdm import tqdm
+
+from wgan.errors import TakenOver
+
+_SEAL = b"sha256:\n"
+_SEAL_LENGTH = len(_SEAL) + 32
 
 
 @contextlib.contextmanager
@@ -15,11 +24,11 @@ def atomic_path(path):
     file is removed and `path` stays as it was.
 
     Args:
-        path: the file to write; its folder is created. The temporary name keeps the suffixes
-            (`a.weights.h5` -> `.tmp-1234-a.weights.h5`), since many writers choose the format by them.
+        path: the file to write. The temporary name keeps the suffixes (`a.weights.h5` ->
+            `.tmp-1234-a.weights.h5`), since many writers choose the format by them. The folder must be
+            there: made here, it could hide that a mounted drive has gone, and the files would go nowhere.
     """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
         yield temporary
@@ -43,44 +52,127 @@ def write_text(path, text):
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-class BackgroundWriter:
-    """One thread that writes files in the order given, so that the disk does not hold up a training step.
+def remove_leftovers(folder):
+    """Removes temporary files that a killed process left; only for who knows that nobody else writes there."""
+    for path in pathlib.Path(folder).glob(".tmp-*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
-    Used as a context manager: leaving the block waits for everything that is still to be written.
+
+def seal(path):
+    """Appends a checksum of all bytes so far; a reader of HDF5 passes over what follows its data."""
+    with open(path, "rb+") as file:
+        digest = hashlib.sha256(file.read()).digest()
+        file.write(_SEAL + digest)
+
+
+def is_sealed(path):
+    """Whether a file ends in the checksum of what comes before it: True, False where it differs, None without one."""
+    content = pathlib.Path(path).read_bytes()
+    body, mark, digest = content[:-_SEAL_LENGTH], content[-_SEAL_LENGTH:-32], content[-32:]
+    if mark != _SEAL:
+        return None
+    return hashlib.sha256(body).digest() == digest
+
+
+class BackgroundWriter:
+    """One thread that writes files, so that no disk holds up a training step.
+
+    Where the disk fails (full, unplugged, a mounted drive that went away) the training goes on: the thread
+    says so once, tries again after growing pauses, and says when it works again. Used as a context manager:
+    leaving the block waits for what is still to be written, and raises where that could not be done. Only where
+    the block ends with TakenOver is nothing more written.
     """
 
-    MOST_WAITING = 1000  # jobs; a disk that falls behind by more has the training wait, not the memory grow
+    MOST_WAITING = 1000  # jobs
+    FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between two tries
+    LAST_CHANCE = 60.0  # seconds that a failing disk is given at the end
+    PATIENCE = 180.0  # seconds that a single write may hang at the end
 
-    def __init__(self):
-        self._jobs = queue.SimpleQueue()
-        self._waiting = 0
+    def __init__(self, what):
+        """Args: what: which files they are, in the plural, for messages: "grids"."""
+        self._what = what
+        self._jobs = {}  # (function, args) by key, in the order of their arrival
         self._changed = threading.Condition()
+        self._leaving = threading.Event()
+        self._deadline = None  # for a failing disk, once the block is left
+        self._failing = None  # the OSError with which writing fails at present
+        self._done = self._dropped = 0  # jobs
         self._error = None
-        self._thread = threading.Thread(target=self._work, name="file-writer", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"writer of {what}", daemon=True)
         self._thread.start()
 
-    def submit(self, function, *args):
-        """Has `function(*args)` called by the thread.
+    def submit(self, function, *args, key=None):
+        """Has `function(*args)` called by the thread, again and again while it raises OSError.
+
+        Where as many jobs wait as memory should hold, the caller waits for a disk that is slow; for one that
+        fails, the job is dropped.
+
+        Args:
+            function, args: what to call.
+            key: a job that still waits with the same key is replaced: only the newest is worth writing.
 
         Raises:
-            OSError, or whatever an earlier job raised: training should not go on unsaved.
+            What an earlier job raised, if it was no OSError: a mistake in the program.
         """
-        self._raise_error()
+        key = object() if key is None else key
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting < self.MOST_WAITING)
-            self._waiting += 1
-        self._jobs.put((function, args))
+            self._raise_error()
+            self._changed.wait_for(lambda: len(self._jobs) < self.MOST_WAITING or key in self._jobs or self._failing)
+            if len(self._jobs) < self.MOST_WAITING or key in self._jobs:
+                self._jobs[key] = (function, args)
+            else:
+                self._dropped += 1
+            self._changed.notify_all()
 
     def _work(self):
-        while (job := self._jobs.get()) is not None:
-            function, args = job
+        pause = self.FIRST_PAUSE
+        while (oldest := self._oldest_job()) is not None:
+            key, job = oldest
             try:
-                function(*args)
+                job[0](*job[1])
+            except OSError as error:
+                self._note_failure(error)
+                if not self._try_again_after(pause):
+                    return
+                pause = min(2 * pause, self.LONGEST_PAUSE)
+                continue
             except Exception as error:  # handed to the training thread, which stops with it
                 self._error = self._error or error
-            with self._changed:
-                self._waiting -= 1
-                self._changed.notify_all()
+            self._note_success(key, job)
+            pause = self.FIRST_PAUSE
+
+    def _oldest_job(self):
+        """Waits for a job and gives it with its key; None when the block is left and nothing waits."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._leaving.is_set())
+            return next(iter(self._jobs.items()), None)
+
+    def _note_failure(self, error):
+        with self._changed:
+            if self._failing is None:
+                _say(f"warning: {self._what} cannot be written ({error}); the training goes on and tries again")
+            self._failing = error
+            self._changed.notify_all()
+
+    def _note_success(self, key, job):
+        with self._changed:
+            if self._failing is not None:
+                lost = f", but {self._dropped} were given up" if self._dropped else ""
+                _say(f"note: {self._what} are being written again{lost}")
+            self._failing, self._dropped = None, 0
+            if self._jobs.get(key) is job:  # and not a newer one, which came meanwhile
+                del self._jobs[key]
+            self._done += 1
+            self._changed.notify_all()
+
+    def _try_again_after(self, pause):
+        """Waits; gives False once the block has been left and the last chance is over."""
+        if not self._leaving.wait(pause):
+            return True
+        left = self._deadline - time.monotonic()
+        time.sleep(max(0.0, min(self.FIRST_PAUSE, left)))
+        return left > 0
 
     def _raise_error(self):
         if self._error is not None:
@@ -91,7 +183,24 @@ class BackgroundWriter:
         return self
 
     def __exit__(self, kind, error, traceback):
-        self._jobs.put(None)
-        self._thread.join()
+        self._deadline = time.monotonic() + self.LAST_CHANCE
+        with self._changed:
+            if isinstance(error, TakenOver):
+                self._jobs.clear()
+            self._leaving.set()
+            self._changed.notify_all()
+        self._wait_for_the_rest()
         if kind is None:
             self._raise_error()
+            if self._jobs:
+                raise OSError(f"{self._what} could not be written: {self._failing or 'the disk does not answer'}")
+
+    def _wait_for_the_rest(self):
+        done = -1
+        while self._thread.is_alive() and self._done != done:  # as long as something moves
+            done = self._done
+            self._thread.join(self.PATIENCE)
+
+
+def _say(line):
+    tqdm.write(line, file=sys.stderr)  # which does not cut through a progress bar

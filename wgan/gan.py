@@ -31,6 +31,7 @@ class WGANGP(keras.Model):
         self.seed = seed
         self.critic_steps = critic_steps
         self.gradient_penalty_weight = gradient_penalty_weight
+        self.attempt = tf.Variable(0, dtype=tf.int64, trainable=False)  # of the random numbers: see `stream`
         self._slope_scale = FLOAT16_SLOPE_SCALE if critic.compute_dtype == "float16" else 1.0
 
     def compile(self, generator_optimizer, critic_optimizer, **kwargs):
@@ -127,7 +128,7 @@ class WGANGP(keras.Model):
         return self.generator(randomness.normal([batch_size, self.generator.latent_dim], seed), training=True)
 
     def _stream(self, epoch, purpose, step=0):
-        return randomness.stream(self.seed, epoch, purpose, step)
+        return randomness.stream(self.seed, epoch, purpose, step, self.attempt)
 
 
 def scale(images):

@@ -45,15 +45,28 @@ class History:
         """float64 [epochs, len(COLUMNS)]."""
         return np.array(self.rows, np.float64).reshape(-1, len(COLUMNS))
 
-    def write_csv(self, path):
-        """Writes the whole table, complete or not at all."""
-        files.write_text(path, _as_csv([COLUMNS]) + _as_csv(map(_formatted, self.rows)))
 
+class HistoryFile:
+    """The history as a CSV file that grows with it, and that may be read at any time."""
 
-def append_csv_row(path, row):
-    """Adds one row to a file that `History.write_csv` began, in one write."""
-    with open(path, "a", encoding="utf-8", newline="") as file:
-        file.write(_as_csv([_formatted(row)]))
+    def __init__(self, history, path):
+        self._history, self._path = history, path
+        self._written = None  # rows in the file; None: it has to be written anew
+
+    def update(self):
+        """Adds the rows that are not there yet, in one write; after a failure the whole file is written.
+
+        Raises:
+            OSError: the disk fails.
+        """
+        written, self._written = self._written, None
+        rows = self._history.rows[written or 0:]
+        if written is None:
+            files.write_text(self._path, _as_csv([COLUMNS]) + _as_csv(map(_formatted, rows)))
+        else:
+            with open(self._path, "a", encoding="utf-8", newline="") as file:
+                file.write(_as_csv(map(_formatted, rows)))
+        self._written = (written or 0) + len(rows)
 
 
 def _formatted(row):

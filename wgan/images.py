@@ -60,7 +60,7 @@ def save_png(path, grid):
     """Writes a picture, complete or not at all.
 
     Args:
-        path: the PNG file; its folder is created.
+        path: the PNG file, in a folder that is there.
         grid: uint8 [H, W, 3], or [H, W, 1] which becomes a grey PNG.
 
     Raises:

@@ -7,7 +7,7 @@ import tempfile
 
 import h5py
 
-from wgan import checkpoints
+from wgan import checkpoints, files
 from wgan.errors import UserError
 
 
@@ -41,7 +41,7 @@ def find_weights(place, checkpoint_dir=None):
     for path in (generator, critic):
         if not path.exists():
             raise UserError(f"--init_from: there is no {path}")
-        if not h5py.is_hdf5(path):
+        if not h5py.is_hdf5(path) or files.is_sealed(path) is False:
             raise UserError(f"--init_from: {path} is no HDF5 weights file, or is damaged")
     return generator, critic
 

@@ -6,6 +6,7 @@ import sys
 
 from wgan import checkpoints, data, initial_weights, startup
 from wgan.errors import UserError
+from wgan.lock import RunLock
 from wgan.run_folder import RunFolder
 
 
@@ -25,6 +26,31 @@ def launch(config, fresh=False, dry_run=False):
     """
     config = _checked(config)
     folder = RunFolder(config)
+    config, stored, state = _examine(config, folder, fresh)
+    if _is_finished(config, folder, state) and not dry_run:
+        return 0
+    if dry_run:
+        image_set, _ = _load_images(config, stored)
+        config, _, training = _with_tensorflow(config)
+        training.print_plan(config, folder, image_set, state)
+        return 0
+    with RunLock(folder.checkpoint_dir) as lock:
+        config, stored, state = _examine(config, folder, fresh)  # again: another process may just have left
+        if _is_finished(config, folder, state):
+            return 0
+        folder.remove_leftovers()
+        image_set, sha256 = _load_images(config, stored)
+        config, device, training = _with_tensorflow(config)
+        print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
+        return training.train(config, folder, lock, image_set, sha256, state, device)
+
+
+def _examine(config, folder, fresh):
+    """Checks what is on disk against the configuration, which it settles by what is stored.
+
+    Returns:
+        The configuration, the stored run and its newest state; the last two None where a new run begins.
+    """
     folder.check_writable()
     folder.check_samples_belong()
     stored = None if fresh else folder.stored_run()
@@ -37,20 +63,22 @@ def launch(config, fresh=False, dry_run=False):
         folder.check_not_begun()
     if config.init_from and state is None:
         initial_weights.find_weights(config.init_from, config.checkpoint_dir)
-    if state is not None and state.epoch >= config.epochs and not dry_run:
+    return config, stored, state
+
+
+def _is_finished(config, folder, state):
+    finished = state is not None and state.epoch >= config.epochs
+    if finished:
         print(f"finished: the run in {folder.checkpoint_dir} has {state.epoch} epochs and --epochs asks for "
               f"{config.epochs}; a larger --epochs continues it")
-        return 0
+    return finished
 
-    image_set, sha256 = _load_images(config, stored)
-    device = startup.import_tensorflow()  # takes seconds
+
+def _with_tensorflow(config):
+    """Imports TensorFlow, which takes seconds; the configuration with its precision, the device, `training`."""
+    device = startup.import_tensorflow()
     from wgan import precision, training
-    config = dataclasses.replace(config, precision=precision.resolve(config.precision))
-    if dry_run:
-        training.print_plan(config, folder, image_set, state)
-        return 0
-    print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
-    return training.train(config, folder, image_set, sha256, state)
+    return dataclasses.replace(config, precision=precision.resolve(config.precision)), device, training
 
 
 def _checked(config):

@@ -24,7 +24,7 @@ class Purpose(enum.IntEnum):
     EVALUATION_LATENTS = 7
 
 
-def stream(seed, epoch, purpose, step=0):
+def stream(seed, epoch, purpose, step=0, attempt=0):
     """The seed of one draw: int64 [2], as TensorFlow's stateless operations take it.
 
     Args:
@@ -32,9 +32,11 @@ def stream(seed, epoch, purpose, step=0):
         epoch: int or int64 tensor, from 1 on; 0 for what stays the same throughout a run.
         purpose: a `Purpose`.
         step: the critic update within the epoch, below 256.
+        attempt: how often the run has gone back because its numbers went wrong: int or int64 tensor. Each
+            attempt draws other numbers, since the same ones would lead to the same end.
     """
     place = (tf.cast(epoch, tf.int64) * 256 + int(purpose)) * 256 + step
-    return tf.stack([tf.constant(seed, tf.int64), place])
+    return tf.stack([seed + tf.cast(attempt, tf.int64) * 2**31, place])
 
 
 def integers(shape, seed):

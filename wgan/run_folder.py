@@ -1,5 +1,7 @@
 """What a run leaves on disk, and whether a new command may continue it. Needs no TensorFlow."""
 
+import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -48,6 +50,16 @@ class RunFolder:
         if self._run_id(self.sample_dir) != self._run_id(self.checkpoint_dir) and self._pictures():
             raise UserError(f"{self.sample_dir} holds grids of a run that is not in {self.checkpoint_dir}; choose "
                             "another --sample_dir")
+
+    def make(self):
+        """Makes both folders where they are not there."""
+        for folder in (self.checkpoint_dir, self.sample_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def remove_leftovers(self):
+        """Removes temporary files of a process that was killed; only for the holder of the run's lock."""
+        for folder in (self.checkpoint_dir, self.sample_dir):
+            files.remove_leftovers(folder)
 
     def mark_as_one_run(self):
         """Leaves the same mark in both folders, by which `check_samples_belong` knows them again."""
@@ -122,18 +134,50 @@ class RunFolder:
             if number > epoch:
                 path.unlink()
 
-    def write_config(self, config, image_set, sha256, versions):
-        """Stores the configuration, what the images were, and the versions, as JSON."""
-        text = json.dumps({
+    def write_config(self, config, image_set, sha256, start):
+        """Stores the configuration and what the images were, and adds a start to those of the run so far.
+
+        Args:
+            config, image_set: the run's.
+            sha256: the images' fingerprint.
+            start: the epoch that the run goes on from, the device and versions that it goes on with.
+        """
+        earlier = self._stored_json()
+        starts = [*_events(earlier, "starts"), {**start, "time": _now()}]
+        self._write_json({
             "config": config.to_json(),
             "images": {"name": image_set.name, "count": len(image_set.images),
                        "shape": list(image_set.images.shape[1:]), "sha256": sha256,
                        "held_out": 0 if image_set.heldout is None else len(image_set.heldout),
                        "set_aside": image_set.heldout_indices},
-            "versions": versions,
-        }, indent=2)
-        files.write_text(self.config_path, text + "\n")
+            "starts": starts, "setbacks": _events(earlier, "setbacks")})
+
+    def add_setback(self, setback):
+        """Notes when and why the run went back to an earlier epoch; a failing disk does not stop it."""
+        with contextlib.suppress(OSError):
+            stored = self._stored_json()
+            self._write_json({**stored, "setbacks": [*_events(stored, "setbacks"), {**setback, "time": _now()}]})
+
+    def _stored_json(self):
+        """All that the configuration file holds; empty where there is none."""
+        try:
+            stored = json.loads(self.config_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return stored if isinstance(stored, dict) else {}
+
+    def _write_json(self, stored):
+        files.write_text(self.config_path, json.dumps(stored, indent=2) + "\n")
 
     def _pictures(self):
         grids = [path for _, path in images.list_samples(self.sample_dir)]
         return [self.reals_path, *grids] if self.reals_path.exists() else grids
+
+
+def _events(stored, name):
+    """A list in the configuration file; empty where it is missing or damaged."""
+    return stored[name] if isinstance(stored.get(name), list) else []
+
+
+def _now():
+    return datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

@@ -1,59 +1,134 @@
 """One training run: networks, optimizers and callbacks put together, and `fit` called once."""
 
+import dataclasses
 import platform
+import shutil
+import sys
 
 import keras
 import tensorflow as tf
 
 from wgan import callbacks, checkpoints, files, images, initial_weights, precision
 from wgan.batches import epoch_batches
-from wgan.errors import UserError
+from wgan.config import TrainingConfig
+from wgan.data import ImageSet
+from wgan.errors import NumbersWentWrong, UserError
 from wgan.evaluation.callback import Evaluation
 from wgan.gan import WGANGP
 from wgan.history import History
+from wgan.lock import RunLock
 from wgan.networks import Critic, Generator
+from wgan.run_folder import RunFolder
+
+MOST_SETBACKS = 3  # from the same state
 
 
-def train(config, folder, image_set, sha256, state):
+def train(config, folder, lock, image_set, sha256, state, device):
     """Trains up to `config.epochs` and leaves weights, state, history and grids on disk.
 
     Args:
         config: a checked `TrainingConfig` with a canonical label.
         folder: its `RunFolder`.
+        lock: the `RunLock` on it.
         image_set: the real images.
         sha256: their fingerprint, stored with the run.
         state: the `checkpoints.State` to continue from, or None for a new run, which replaces whatever
             files of a run are there.
+        device: what computes, in words.
 
     Returns:
         The exit status: 0, or 128 + the number of the signal that stopped the run.
+
+    Raises:
+        UserError: the numbers went wrong again and again, memory was too small, or another process has
+            taken the folder over.
+        OSError: the disk failed to the end.
     """
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     channels = image_set.images.shape[-1]
     gan, twin = build_gan(config, channels), build_gan(config, channels)
+    _check_space(config, folder, gan, image_set)
     epoch, history = _begin(gan, config, folder, state)
     folder.mark_as_one_run()
-    folder.write_config(config, image_set, sha256, versions())
+    folder.write_config(config, image_set, sha256, {"epoch": epoch, "device": device, **versions()})
 
-    with callbacks.StopOnSignal() as stop, files.BackgroundWriter() as writer:
-        writer.submit(_save_reals, folder.reals_path, image_set.images)
-        batches = epoch_batches(image_set.images, config.seed, config.critic_steps, config.batch_size,
-                                epoch + 1, config.epochs)
-        _fit(gan, batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False, verbose=0,
-             callbacks=[stop,
-                        Evaluation(config, image_set, history, twin, writer),  # first: it adds to the figures
-                        callbacks.HistoryWriter(history, folder.history_path, writer),
-                        callbacks.SampleGrids(config, writer),
-                        callbacks.Checkpoints(config, twin, history, folder.curves_path, writer),
-                        callbacks.Progress(epoch + 1, config.epochs)])
+    with (callbacks.StopOnSignal() as stop, files.BackgroundWriter("grids") as grid_writer,
+          files.BackgroundWriter("checkpoints") as checkpoint_writer):
+        grid_writer.submit(_save_reals, folder.reals_path, image_set.images)
+        watchers = Watchers(config, folder, lock, image_set, twin, stop, grid_writer, checkpoint_writer)
+        history = _fit_with_second_chances(gan, watchers, history)
     return _report(stop.signal_number, config, len(history.rows))
 
 
-def _fit(gan, batches, **arguments):
+@dataclasses.dataclass(frozen=True)
+class Watchers:
+    """What the callbacks of a run are made from, again after a setback."""
+
+    config: TrainingConfig
+    folder: RunFolder
+    lock: RunLock
+    image_set: ImageSet
+    twin: WGANGP
+    stop: callbacks.StopOnSignal
+    grid_writer: files.BackgroundWriter
+    checkpoint_writer: files.BackgroundWriter
+
+    def callbacks(self, history, checkpointing):
+        """All of them, in the order in which they see an epoch."""
+        return [self.stop,
+                callbacks.WatchLock(self.lock),
+                callbacks.WatchNumbers(),
+                Evaluation(self.config, self.image_set, history, self.twin, self.checkpoint_writer),
+                callbacks.HistoryWriter(history, self.folder.history_path, self.checkpoint_writer),
+                callbacks.SampleGrids(self.config, self.grid_writer),
+                checkpointing,
+                callbacks.Progress(len(history.rows) + 1, self.config.epochs)]
+
+    def checkpoints(self, history, attempt):
+        return callbacks.Checkpoints(self.config, self.twin, history, attempt, self.folder.curves_path,
+                                     self.checkpoint_writer)
+
+
+def _fit_with_second_chances(gan, watchers, history):
+    """`fit`, which goes back to the last good state when numbers go wrong; the history at the end.
+
+    The same random numbers would lead to the same end, so each attempt draws others.
+    """
+    setbacks = {}
+    while True:
+        checkpointing = watchers.checkpoints(history, int(gan.attempt))
+        try:
+            _fit(gan, watchers, history, checkpointing)
+            return history
+        except NumbersWentWrong as error:
+            good = checkpointing.good
+            if good is None:
+                raise UserError(f"{error}: the run begins with such numbers; give it other weights") from error
+            watchers.folder.add_setback({"from_epoch": good.epoch, "attempt": int(gan.attempt), "what": str(error)})
+            setbacks[good.epoch] = setbacks.get(good.epoch, 0) + 1
+            if setbacks[good.epoch] > MOST_SETBACKS:
+                raise UserError(_explain(error, good.epoch)) from error
+            print(f"warning: {error}; going back to epoch {good.epoch}, on with other random numbers", file=sys.stderr)
+            checkpoints.put_back(gan, good.snapshot)
+            gan.attempt.assign_add(1)
+            history = History(good.rows)
+
+
+def _explain(error, epoch):
+    saved = f" The state of epoch {epoch} is saved." if epoch else ""
+    return (f"the numbers went wrong {MOST_SETBACKS + 1} times, last {error}.{saved} A new run with a smaller "
+            "--learning_rate or with --precision float32 may do better")
+
+
+def _fit(gan, watchers, history, checkpointing):
     """`gan.fit`, with one line in place of a traceback where the device's memory is too small."""
+    config, epoch = watchers.config, len(history.rows)
+    batches = epoch_batches(watchers.image_set.images, config.seed, config.critic_steps, config.batch_size,
+                            epoch + 1, config.epochs, int(gan.attempt))
     try:
-        gan.fit(batches, **arguments)
+        gan.fit(batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False, verbose=0,
+                callbacks=watchers.callbacks(history, checkpointing))
     except tf.errors.ResourceExhaustedError as error:
         raise UserError("out of memory: choose a smaller --batch_size or --image_size") from error
 
@@ -80,7 +155,7 @@ def _compiled_by_xla(config):
 def _begin(gan, config, folder, state):
     """Gives the GAN its first weights; (epochs behind it, history)."""
     if state is not None:
-        checkpoints.restore(gan, state.path)
+        checkpoints.restore(gan, state)
         folder.remove_grids_after(state.epoch)
         print(f"continuing the run in {folder.checkpoint_dir} after epoch {state.epoch}")
         return state.epoch, state.history
@@ -112,13 +187,31 @@ def print_plan(config, folder, image_set, state):
     print(f"disk: about {_disk_bytes(config, gan, image_set) / 1e6:,.0f} MB")
 
 
+def _check_space(config, folder, gan, image_set):
+    """Refuses a run whose state would not fit on the disk; warns where its grids might not."""
+    folder.make()
+    free = shutil.disk_usage(folder.checkpoint_dir).free
+    if free < 3 * _state_bytes(gan):
+        raise UserError(f"{folder.checkpoint_dir} has {free / 1e6:,.0f} MB free, and the weights and states of this "
+                        f"run need {3 * _state_bytes(gan) / 1e6:,.0f} MB; make room, or choose another "
+                        "--checkpoint_dir")
+    needed = _disk_bytes(config, gan, image_set)
+    free = min(free, shutil.disk_usage(folder.sample_dir).free)
+    if free < needed:
+        print(f"note: the run may need {needed / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free; a larger "
+              "--sample_every needs less", file=sys.stderr)
+
+
+def _state_bytes(gan):
+    return sum(array.nbytes for array in checkpoints.take_snapshot(gan))
+
+
 def _disk_bytes(config, gan, image_set):
     """An estimate: two states, the weights and the best generator's, history, and grids as large as their pixels."""
-    state = sum(array.nbytes for array in checkpoints.take_snapshot(gan))
     weights = 4 * (gan.count_params() + gan.generator.count_params())
     grid = images.image_grid(image_set.images[:16], columns=4).nbytes
-    history_row = 110
-    return 2 * state + weights + config.epochs * history_row + config.epochs // config.sample_every * grid
+    history_row = 130
+    return 2 * _state_bytes(gan) + weights + config.epochs * history_row + config.epochs // config.sample_every * grid
 
 
 def _save_reals(path, reals):
@@ -134,5 +227,5 @@ def _report(signal_number, config, epoch):
 
 
 def versions():
-    """What the run depends on, for the stored configuration."""
+    """What the bits of a run depend on besides its settings."""
     return {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}

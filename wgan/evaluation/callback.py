@@ -24,7 +24,7 @@ class Evaluation(keras.callbacks.Callback):
             image_set: the run's images.
             history: of the epochs before; it knows the lowest FID so far.
             twin: the GAN that `checkpoints.write_checkpoint` writes from.
-            writer: a `BackgroundWriter`.
+            writer: the `BackgroundWriter` of the checkpoints.
         """
         super().__init__()
         self._config, self._history, self._twin, self._writer = config, history, twin, writer
@@ -49,8 +49,9 @@ class Evaluation(keras.callbacks.Callback):
         logs.update(self._critic_estimates(samples))
         if logs["fid"] < np.nanmin([np.inf, *self._history.column("fid")]):
             weights = [variable.numpy() for variable in self.model.generator.variables]
-            self._writer.submit(checkpoints.write_best, self._config.checkpoint_dir, self._twin, weights, number,
-                                logs["fid"])
+            if checkpoints.is_finite(weights):
+                self._writer.submit(checkpoints.write_best, self._config.checkpoint_dir, self._twin, weights, number,
+                                    logs["fid"], key="best")
 
     def _critic_estimates(self, samples):
         """mean D(x) - mean D(G(z)) for training and for held-out images x, dropout off."""

@@ -51,26 +51,32 @@ def evaluate(checkpoint_dir, weights, data_dir=None, output_dir=None, features="
     other = _other_class(config) if yardsticks else None
 
     startup.import_tensorflow()
-    from wgan.evaluation import evaluator, report
     from wgan.evaluation.features import extractor
-    generator = _generator(config, stored_images["shape"][-1], path)
     extract = extractor(features)
+    generator = _generator(config, stored_images["shape"][-1], path)
     seed = config.seed + 1 if seed is None else seed
+    rows, pairs = _measure(generator, extract, image_set.images, other, samples, seed, yardsticks)
+    found = {
+        "weights": {"file": str(path), **attributes}, "latents_seed": seed,
+        "features": extract.description, "caveat": extract.caveat,
+        "reference": {"name": image_set.name, "images": rows[0]["reals"], "training_images": len(image_set.images),
+                      "images_of_the_run": same_images}, "rows": rows}
+    _write(pathlib.Path(output_dir or checkpoint_dir), found, pairs)
+    _print(found)
+    return found
+
+
+def _measure(generator, extract, training_images, other, samples, seed, yardsticks):
+    """The report's rows, and the picture of samples beside their nearest training images."""
+    from wgan.evaluation import evaluator, report
     drawn = evaluator.Sampler(generator, samples, seed)()
-    training = extract(image_set.images)
+    training = extract(training_images)
     chosen = evaluator.subset_indices(len(training), samples)
     row, copies = report.sample_row(training[chosen], extract(drawn), training)
     rows = [row]
     if yardsticks:
-        rows += report.yardsticks(extract, training[chosen], image_set.images[chosen], other)
-    found = {
-        "weights": {"file": str(path), **attributes}, "latents_seed": seed,
-        "features": extract.description, "caveat": extract.caveat,
-        "reference": {"name": image_set.name, "images": len(chosen), "training_images": len(training),
-                      "images_of_the_run": same_images}, "rows": rows}
-    _write(pathlib.Path(output_dir or checkpoint_dir), found, report.closest_pairs(drawn, image_set.images, copies))
-    _print(found, report.as_table(rows))
-    return found
+        rows += report.yardsticks(extract, training[chosen], training_images[chosen], other)
+    return rows, report.closest_pairs(drawn, training_images, copies)
 
 
 def _check(features, samples, seed):
@@ -103,6 +109,8 @@ def _weights(checkpoint_dir, name):
         there = sorted(entry.name for entry in checkpoint_dir.glob("generator*.h5"))
         raise UserError(f"there is no {path}; --weights may be {' or '.join(there) or 'given once the run has saved'}")
     try:
+        if files.is_sealed(path) is False:
+            raise OSError("its bytes do not match their checksum")
         with h5py.File(path, "r") as file:
             return path, {key: float(file.attrs[key]) for key in ("epoch", "fid") if key in file.attrs}
     except OSError as error:
@@ -135,17 +143,19 @@ def _generator(config, channels, path):
 
 def _write(folder, found, pairs):
     from wgan import images
+    folder.mkdir(parents=True, exist_ok=True)
     files.write_text(folder / REPORT_FILE, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     images.save_png(folder / PAIRS_FILE, pairs)
     found["files"] = [str(folder / REPORT_FILE), str(folder / PAIRS_FILE)]
 
 
-def _print(found, table):
+def _print(found):
+    from wgan.evaluation.report import as_table
     weights, reference = found["weights"], found["reference"]
     epoch = f", epoch {weights['epoch']:.0f}" if "epoch" in weights else ""
     part = f"{reference['images']:,} of the " if reference["images"] < reference["training_images"] else ""
     print(f"generator: {weights['file']}{epoch}, latents of seed {found['latents_seed']}\n"
           f"reference: {reference['name']}: {part}{reference['training_images']:,} images\n"
           f"features: {found['features']}\n"
-          f"note: {found['caveat']}\n\n{table}\n\n"
+          f"note: {found['caveat']}\n\n{as_table(found['rows'])}\n\n"
           f"wrote {' and '.join(found['files'])}")

@@ -9,7 +9,7 @@ from keras import layers
 
 from wgan.layers import BatchNormalization
 
-FEATURES = 192
+FEATURES = 256
 IMAGE_SIZE = 32
 WEIGHTS = pathlib.Path(__file__).with_name("feature_network.weights.h5")
 PROVENANCE = pathlib.Path(__file__).with_name("feature_network.json")
@@ -20,7 +20,7 @@ class FeatureNetwork(keras.Model):
     """A 2x2 convolution, three blocks of two 3x3 convolutions and a pooling each, a mean over places, ten classes.
 
     The arrangement follows the one with which Jordan (2024, "94% on CIFAR-10 in 3.29 Seconds on a Single
-    GPU") reaches a given accuracy with the least arithmetic, at three fifths of its weights. It computes in
+    GPU") reaches a given accuracy with the least arithmetic, with three quarters of its weights. It computes in
     float32 whatever the networks in training do, so that its figures mean the same in every run.
     """
 
@@ -37,8 +37,8 @@ class FeatureNetwork(keras.Model):
         return self.head(self.features(images, training=training))
 
     def features(self, images, training=False):
-        """Images as in `call` to features, float32 [batch, 192], none of them negative."""
-        x = tf.nn.relu(self.stem_norm(self.stem(images), training=training))
+        """Images as in `call`, or larger or smaller ones, to features, float32 [batch, 256]."""
+        x = tf.nn.silu(self.stem_norm(self.stem(images), training=training))
         for block in self.blocks:
             x = block(x, training=training)
         return tf.reduce_mean(x, axis=[1, 2])
@@ -59,8 +59,8 @@ class Block(layers.Layer):
 
     def call(self, x, training=False):
         """[batch, height, width, channels] to [batch, height // 2, width // 2, filters]."""
-        x = tf.nn.relu(self.norm_1(self.pool(self.conv_1(x)), training=training))
-        return tf.nn.relu(self.norm_2(self.conv_2(x), training=training))
+        x = tf.nn.silu(self.norm_1(self.pool(self.conv_1(x)), training=training))
+        return tf.nn.silu(self.norm_2(self.conv_2(x), training=training))
 
 
 def _convolution(filters, kernel_size=3, padding="same"):

@@ -44,7 +44,7 @@ class Extractor:
     def _batch_features(self, pictures):
         pictures = tf.cast(pictures, tf.float32)
         if pictures.shape[-1] == 1:
-            pictures = tf.repeat(pictures, 3, axis=-1)
+            pictures = tf.image.grayscale_to_rgb(pictures)
         if pictures.shape[1] != self.image_size:
             pictures = tf.image.resize(pictures, [self.image_size, self.image_size], antialias=True)
         return self.network(pictures / 127.5 - 1)

@@ -1,0 +1,155 @@
+"""Kills a training again and again, continues it each time, and compares its end with that of one left alone.
+
+    python tests/kill_harness.py --kills 100
+
+Half of the kills come at a random moment; the others strike before the n-th operation on the disk, n at random,
+so that every kind of write is cut off too. SIGKILL leaves a process no time for anything.
+"""
+
+import argparse
+import json
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+EPOCHS_PER_KILL = 3
+CHILD = """
+import json, os, pathlib, signal, sys
+sys.path.insert(0, sys.argv[1])
+settings, operations = json.loads(sys.argv[2]), int(sys.argv[3])
+from wgan import files
+from wgan.config import TrainingConfig
+from wgan.launch import launch
+
+def counted(function):
+    def call(*args, **kwargs):
+        global operations
+        operations -= 1
+        if operations == 0:
+            print("killed in", function.__name__, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **kwargs)
+    return call
+
+if operations:
+    os.replace, os.fsync, files.seal = map(counted, (os.replace, os.fsync, files.seal))
+    pathlib.Path.unlink, pathlib.Path.write_text = counted(pathlib.Path.unlink), counted(pathlib.Path.write_text)
+sys.exit(launch(TrainingConfig(**settings)))
+"""
+
+
+def settings_of(folder, epochs):
+    """A run that saves after every epoch, so that it writes most of the time."""
+    return dict(dataset="digits", label="3", epochs=epochs, batch_size=4, critic_steps=1, latent_dim=8,
+                precision="float32", checkpoint_minutes=0.0, eval_every=4,
+                checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"))
+
+
+def start(settings, operations=0):
+    """A training process; it kills itself before its n-th operation on the disk, if `operations` is n."""
+    return subprocess.Popen([sys.executable, "-c", CHILD, str(ROOT), json.dumps(settings), str(operations)],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def kill_at_random(settings, draw):
+    """Starts the run and kills it; True if it was killed before it had finished, and what it printed."""
+    if draw.random() < 0.5:
+        process = start(settings, operations=draw.randint(1, 80))
+        output, errors = process.communicate()
+    else:
+        process = start(settings)
+        begun = [process.stdout.readline() for _ in range(draw.randint(1, 3))]  # from the imports to the first epoch
+        try:
+            process.wait(timeout=draw.uniform(0, 2))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        output, errors = process.communicate()
+        output = "".join(begun) + output
+    if process.returncode not in (0, -9):
+        raise AssertionError(f"exit status {process.returncode}: {output}{errors}")
+    return process.returncode == -9, output
+
+
+def saved_epoch(settings):
+    """The epoch of the newest whole state on disk, 0 without one."""
+    from wgan import checkpoints
+    state = checkpoints.newest_state(settings["checkpoint_dir"])
+    return state.epoch if state else 0
+
+
+def contents(settings):
+    """All that a run leaves, but for times: variables, history, grids."""
+    import h5py
+    import numpy as np
+
+    from wgan import checkpoints
+    from wgan.history import COLUMNS
+    found = {}
+    with h5py.File(pathlib.Path(settings["checkpoint_dir"], checkpoints.STATE_FILE)) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    found["history"] = np.delete(found["history"], COLUMNS.index("seconds"), axis=1)
+    for path in sorted(pathlib.Path(settings["sample_dir"]).iterdir()):
+        if path.name != ".run_id":
+            found[path.name] = np.frombuffer(path.read_bytes(), np.uint8)
+    for name in (checkpoints.GENERATOR_FILE, checkpoints.CRITIC_FILE, checkpoints.BEST_FILE):
+        with h5py.File(pathlib.Path(settings["checkpoint_dir"], name)) as file:
+            file.visititems(lambda key, item, name=name: found.update({f"{name} {key}": item[()]})
+                            if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def run(kills, seed, folder, progress=print):
+    """Kills a run `kills` times; raises AssertionError where anything was lost.
+
+    Args:
+        kills: how often.
+        seed: of the moments.
+        folder: an empty folder.
+        progress: called with a line after each kill.
+    """
+    import numpy as np
+    draw, epochs = random.Random(seed), EPOCHS_PER_KILL * kills + 4
+    killed, alone = (settings_of(pathlib.Path(folder) / name, epochs) for name in ("killed", "alone"))
+    before = done = 0
+    while done < kills:
+        was_killed, output = kill_at_random(killed, draw)
+        if not was_killed:
+            progress(f"the run came to its end after {done} kills")
+            break
+        done += 1
+        epoch = saved_epoch(killed)
+        assert epoch >= before, f"a state was lost: {before} epochs were saved, now {epoch}"
+        if before:
+            assert "continuing" not in output or f"after epoch {before}\n" in output, output
+        before = epoch
+        progress(f"kill {done}: {epoch} epochs saved; {output.strip().splitlines()[-1] if output.strip() else ''}")
+    for settings in (killed, alone):
+        process = start(settings)
+        output, errors = process.communicate()
+        assert process.returncode == 0, output + errors
+    one, other = contents(killed), contents(alone)
+    assert one.keys() == other.keys(), one.keys() ^ other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    left = [path for path in pathlib.Path(folder).rglob(".*") if path.name != ".run_id"]
+    assert not left, f"left behind: {left}"
+    return done
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        done = run(arguments.kills, arguments.seed, folder)
+    print(f"{done} kills, and the same end as without")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""Files complete or absent, their checksums, and the thread that writes them whatever the disk does."""
+
+import errno
+import os
+import threading
+
+import pytest
+
+from wgan import files
+
+
+def no_space():
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Tries again without a pause."""
+    monkeypatch.setattr(files.BackgroundWriter, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(files.BackgroundWriter, "LONGEST_PAUSE", 0.0)
+
+
+class Disk:
+    """Jobs that note what was written, while the disk works."""
+
+    def __init__(self, failures=0):
+        self.failures, self.written, self.tries = failures, [], 0
+        self.asked = threading.Semaphore(0)
+
+    def write(self, what):
+        self.tries += 1
+        self.asked.release()
+        if self.tries <= self.failures:
+            raise no_space()
+        self.written.append(what)
+
+
+def test_a_file_that_is_written_halfway_leaves_the_old_one(tmp_path):
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(RuntimeError), files.atomic_path(tmp_path / "a") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old"}
+
+
+def test_a_folder_that_has_gone_is_not_made_again(tmp_path):
+    with pytest.raises(OSError):
+        files.write_text(tmp_path / "gone/a", "text")
+    assert not (tmp_path / "gone").exists()
+
+
+def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path):
+    for name in (".tmp-12-sample_00001.png", "sample_00001.png", ".run_id", "tmp-mine"):
+        (tmp_path / name).write_text("")
+    files.remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"sample_00001.png", ".run_id", "tmp-mine"}
+
+
+def test_a_seal_breaks_with_any_bit(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(bytes(range(256)))
+    assert files.is_sealed(path) is None
+    files.seal(path)
+    whole = path.read_bytes()
+    assert files.is_sealed(path) is True and whole[:256] == bytes(range(256))
+    for place in range(256 + 8, len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1:])
+        assert files.is_sealed(path) is False
+    path.write_bytes(b"x" + whole[1:])
+    assert files.is_sealed(path) is False
+
+
+def test_jobs_are_done_in_order_before_the_block_is_left():
+    disk = Disk()
+    with files.BackgroundWriter("grids") as writer:
+        for number in range(50):
+            writer.submit(disk.write, number)
+    assert disk.written == list(range(50))
+
+
+def test_of_jobs_with_the_same_key_only_the_newest_that_waits_is_done():
+    disk, gate = Disk(), threading.Event()
+    with files.BackgroundWriter("grids") as writer:
+        writer.submit(gate.wait)
+        for number in range(5):
+            writer.submit(disk.write, number, key="state")
+        gate.set()
+    assert disk.written == [4]
+
+
+def test_a_job_under_way_is_not_lost_to_a_newer_one_with_its_key():
+    disk, begun, gate = Disk(), threading.Event(), threading.Event()
+
+    def slow():
+        begun.set()
+        gate.wait()
+        disk.written.append("first")
+
+    with files.BackgroundWriter("grids") as writer:
+        writer.submit(slow, key="state")
+        begun.wait()
+        writer.submit(disk.write, "second", key="state")
+        gate.set()
+    assert disk.written == ["first", "second"]
+
+
+def test_a_failing_disk_is_tried_again_and_named_once(quick, capsys):
+    disk = Disk(failures=7)
+    with files.BackgroundWriter("grids") as writer:
+        writer.submit(disk.write, "a")
+        for _ in range(8):
+            disk.asked.acquire()
+        writer.submit(disk.write, "b")
+    said = capsys.readouterr().err
+    assert disk.written == ["a", "b"]
+    assert said.count("warning: grids cannot be written") == 1 and "No space left" in said
+    assert said.count("note: grids are being written again") == 1
+
+
+def test_after_an_outage_the_newest_state_is_written(quick):
+    disk = Disk(failures=3)
+    with files.BackgroundWriter("checkpoints") as writer:
+        writer.submit(disk.write, 1, key="state")
+        disk.asked.acquire()
+        writer.submit(disk.write, 2, key="state")
+        for _ in range(3):
+            disk.asked.acquire()
+    assert disk.written[-1] == 2
+
+
+def test_a_disk_that_fails_to_the_end_is_not_passed_over(quick, monkeypatch):
+    monkeypatch.setattr(files.BackgroundWriter, "LAST_CHANCE", 0.0)
+    disk = Disk(failures=10**9)
+    with pytest.raises(OSError, match="checkpoints could not be written.*No space left"):
+        with files.BackgroundWriter("checkpoints") as writer:
+            writer.submit(disk.write, 1)
+    assert disk.tries >= 1 and not disk.written
+
+
+def test_a_failing_disk_neither_stops_the_caller_nor_fills_the_memory(quick, monkeypatch, capsys):
+    monkeypatch.setattr(files.BackgroundWriter, "MOST_WAITING", 5)
+    disk, works = Disk(), threading.Event()
+
+    def write(what):
+        if not works.is_set():
+            raise no_space()
+        disk.write(what)
+
+    with files.BackgroundWriter("grids") as writer:
+        for number in range(40):
+            writer.submit(write, number)
+        works.set()
+    assert disk.written == [0, 1, 2, 3, 4]
+    assert "35 were given up" in capsys.readouterr().err
+
+
+def test_a_slow_disk_loses_nothing(monkeypatch):
+    monkeypatch.setattr(files.BackgroundWriter, "MOST_WAITING", 3)
+    disk = Disk()
+    with files.BackgroundWriter("grids") as writer:
+        for number in range(30):
+            writer.submit(disk.write, number)
+    assert disk.written == list(range(30))
+
+
+def test_a_disk_that_hangs_for_ever_does_not_keep_the_program(monkeypatch):
+    monkeypatch.setattr(files.BackgroundWriter, "PATIENCE", 0.01)
+    gate = threading.Event()
+    with pytest.raises(OSError, match="does not answer"):
+        with files.BackgroundWriter("grids") as writer:
+            writer.submit(gate.wait)
+    gate.set()
+
+
+def test_a_mistake_in_a_job_reaches_the_caller():
+    with pytest.raises(ZeroDivisionError):
+        with files.BackgroundWriter("grids") as writer:
+            writer.submit(lambda: 1 / 0)
+
+
+def test_an_error_in_the_block_is_not_replaced_by_one_of_the_disk(quick, monkeypatch):
+    monkeypatch.setattr(files.BackgroundWriter, "LAST_CHANCE", 0.0)
+    with pytest.raises(KeyError):
+        with files.BackgroundWriter("grids") as writer:
+            writer.submit(Disk(failures=10**9).write, 1)
+            raise KeyError
