@@ -24,7 +24,7 @@ _MAX_GRID_PIXELS = 4096 * 4096  # more is no grid of ours, and may be a small fi
 _MAX_SIDE = 8192  # pixels of an enlarged grid; players, and the formats, stop not far beyond
 _FPS_RANGE = (0.1, 60)
 _MAX_HOLD = 600  # seconds; the GIF's field ends at 655
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error,
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error,
                Image.DecompressionBombError)
 
 

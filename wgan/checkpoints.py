@@ -13,7 +13,7 @@ import pathlib
 import h5py
 import numpy as np
 
-from wgan import files
+from wgan import files, weights_files
 from wgan.errors import UserError
 from wgan.history import History
 
@@ -119,7 +119,7 @@ def restore(gan, state):
     """Puts a state that `newest_state` found into the GAN in training."""
     try:
         gan.load_weights(state.path)
-    except (ValueError, KeyError, OSError) as error:
+    except weights_files.UNREADABLE as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{state.path} does not fit this version's networks ({reason}); continue the run with the "
                         "version that began it, or start over with --fresh") from error
@@ -171,7 +171,7 @@ def _read_state(path):
             return None
         with h5py.File(path, "r") as file:
             return State(path, int(file.attrs["epoch"]), History(file["history"][:]), int(file.attrs["attempt"]))
-    except (OSError, KeyError, ValueError, RuntimeError):  # as h5py answers files that are not what it wrote
+    except weights_files.UNREADABLE:
         return None
 
 

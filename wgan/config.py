@@ -114,6 +114,21 @@ class TrainingConfig:
         if self.holdout and self.split == "train":
             raise UserError("--split train already holds the test images out; leave --holdout or --split away")
 
+    @classmethod
+    def from_json(cls, stored):
+        """What `to_json` gave, as far as this version knows the fields; others keep their defaults.
+
+        Raises:
+            UserError: a value is of another type than its field, or out of its bounds.
+        """
+        values = {}
+        for field in dataclasses.fields(cls):
+            if field.name in stored:
+                values[field.name] = _typed(field, stored[field.name])
+        config = cls(**values)
+        config.check()
+        return config
+
     def settled_by(self, stored):
         """With what was left to `auto` as a stored run has settled it; `stored` as in `differences`."""
         if self.precision == "auto" and "precision" in stored:
@@ -146,6 +161,16 @@ def value_type(field):
     """The type that a field's value has when it is given: `str` for `str | None`."""
     kinds = [kind for kind in typing.get_args(field.type) if kind is not type(None)]
     return kinds[0] if kinds else field.type
+
+
+def _typed(field, value):
+    """A value from JSON, if it has its field's type."""
+    kind = value_type(field)
+    is_none = value is None and field.default is None
+    if not is_none and (not isinstance(value, (int, float) if kind is float else kind)
+                        or isinstance(value, bool) != (kind is bool)):
+        raise UserError(f"the stored {field.name} is {str(value)[:60]!r}, which is no {kind.__name__}")
+    return float(value) if kind is float else value
 
 
 def _check_value(name, value, bounds):

@@ -7,7 +7,7 @@ import tempfile
 
 import h5py
 
-from wgan import checkpoints, files
+from wgan import checkpoints, weights_files
 from wgan.errors import UserError
 
 
@@ -41,8 +41,7 @@ def find_weights(place, checkpoint_dir=None):
     for path in (generator, critic):
         if not path.exists():
             raise UserError(f"--init_from: there is no {path}")
-        if not h5py.is_hdf5(path) or files.is_sealed(path) is False:
-            raise UserError(f"--init_from: {path} is no HDF5 weights file, or is damaged")
+        weights_files.check_readable(path)
     return generator, critic
 
 
@@ -56,7 +55,7 @@ def load_weights(gan, place):
         try:
             with _named_by_layout(path) as readable:
                 network.load_weights(readable)
-        except (ValueError, KeyError, OSError, IndexError) as error:
+        except weights_files.UNREADABLE as error:
             reason = " ".join(str(error).split())
             raise UserError(f"--init_from: {path} does not fit the {type(network).__name__.lower()}: "
                             f"{reason[:300]}") from error

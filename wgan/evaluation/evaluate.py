@@ -8,11 +8,11 @@ import sys
 
 import h5py
 
-from wgan import data, files, startup
+from wgan import data, files, startup, weights_files
 from wgan.config import TrainingConfig
 from wgan.data.messages import did_you_mean, one_line
 from wgan.errors import UserError
-from wgan.run_folder import RunFolder
+from wgan.run_folder import CONFIG_FILE, RunFolder
 
 FEATURES = ("own", "inception")
 FEWEST_SAMPLES = 16
@@ -94,11 +94,14 @@ def _stored(checkpoint_dir, data_dir):
     stored = RunFolder(TrainingConfig(checkpoint_dir=str(checkpoint_dir))).stored_run()
     if stored is None:
         raise UserError(f"{checkpoint_dir} holds no run (no config.json); give its folder with --checkpoint_dir")
-    names = {field.name for field in dataclasses.fields(TrainingConfig)}
-    config = TrainingConfig(**{name: value for name, value in stored["config"].items() if name in names})
+    try:
+        config = TrainingConfig.from_json(stored["config"])
+        if stored["images"]["shape"][-1] not in (1, 3):
+            raise UserError("the stored shape of the images is none")
+    except (UserError, KeyError, TypeError, IndexError) as error:
+        raise UserError(f"{checkpoint_dir / CONFIG_FILE} is damaged: {error}; restore it") from error
     if data_dir is not None:
         config = dataclasses.replace(config, data_dir=os.path.expanduser(data_dir))
-    config.check()
     return config, stored["images"]
 
 
@@ -108,13 +111,9 @@ def _weights(checkpoint_dir, name):
     if not path.is_file():
         there = sorted(entry.name for entry in checkpoint_dir.glob("generator*.h5"))
         raise UserError(f"there is no {path}; --weights may be {' or '.join(there) or 'given once the run has saved'}")
-    try:
-        if files.is_sealed(path) is False:
-            raise OSError("its bytes do not match their checksum")
-        with h5py.File(path, "r") as file:
-            return path, {key: float(file.attrs[key]) for key in ("epoch", "fid") if key in file.attrs}
-    except OSError as error:
-        raise UserError(f"{path} is no HDF5 weights file, or is damaged ({one_line(error, longest=120)})") from error
+    weights_files.check_readable(path)
+    with h5py.File(path, "r") as file:
+        return path, {key: float(file.attrs[key]) for key in ("epoch", "fid") if key in file.attrs}
 
 
 def _other_class(config):
@@ -136,7 +135,7 @@ def _generator(config, channels, path):
     generator(tf.zeros([1, config.latent_dim]))
     try:
         generator.load_weights(path)
-    except (ValueError, KeyError, OSError, IndexError) as error:
+    except weights_files.UNREADABLE as error:
         raise UserError(f"{path} does not fit the run's generator: {one_line(error)}") from error
     return generator
 

@@ -37,7 +37,17 @@ class FeatureNetwork(keras.Model):
         return self.head(self.features(images, training=training))
 
     def features(self, images, training=False):
-        """Images as in `call`, or larger or smaller ones, to features, float32 [batch, 256]."""
+        """Images as in `call`, or larger or smaller ones, to features, float32 [batch, 256].
+
+        Outside of training they are the mean over an image and its mirror image: what is seen from the other
+        side is the same thing, and the classes are told apart better.
+        """
+        if training:
+            return self.one_view(images, training=True)
+        return (self.one_view(images) + self.one_view(images[:, :, ::-1])) / 2
+
+    def one_view(self, images, training=False):
+        """The features of the images as they are; arguments and result as in `features`."""
         x = tf.nn.silu(self.stem_norm(self.stem(images), training=training))
         for block in self.blocks:
             x = block(x, training=training)
