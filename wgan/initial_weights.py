@@ -55,6 +55,8 @@ def load_weights(gan, place):
         try:
             with _named_by_layout(path) as readable:
                 network.load_weights(readable)
+            if not checkpoints.is_finite([variable.numpy() for variable in network.variables]):
+                raise ValueError("not all of its numbers are finite")
         except weights_files.UNREADABLE as error:
             reason = " ".join(str(error).split())
             raise UserError(f"--init_from: {path} does not fit the {type(network).__name__.lower()}: "

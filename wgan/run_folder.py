@@ -8,6 +8,7 @@ import pathlib
 import uuid
 
 from wgan import checkpoints, files, images
+from wgan.config import TrainingConfig
 from wgan.errors import UserError
 
 CONFIG_FILE = "config.json"
@@ -40,8 +41,9 @@ class RunFolder:
         try:
             stored = json.loads(self.config_path.read_text(encoding="utf-8"))
             stored["config"]["epochs"], stored["images"]["sha256"], stored["images"]["count"]  # used later
+            TrainingConfig.from_json(stored["config"])
             return stored
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, UserError) as error:
             raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); restore it, "
                             "or start over with --fresh") from error
 
@@ -162,7 +164,7 @@ class RunFolder:
         """All that the configuration file holds; empty where there is none."""
         try:
             stored = json.loads(self.config_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return stored if isinstance(stored, dict) else {}
 

@@ -26,6 +26,7 @@ TEST_FILES = ("test_batch",)
 FOLDER = "cifar-10-batches-py"
 ARCHIVE = "cifar-10-python.tar.gz"
 _LARGEST_ARCHIVE = 4 * cifar10_batch.LARGEST  # unpacked; the official one has about 186 million bytes
+_MOST_READS_AT_END = 100  # where a header lies about a size, tarfile would go on for ever
 _READING_ERRORS = (tarfile.TarError, OSError, EOFError, zlib.error, ValueError)
 
 
@@ -189,9 +190,13 @@ class _Bounded(contextlib.AbstractContextManager):
     def __init__(self, stream):
         self._stream = stream
         self._left = _LARGEST_ARCHIVE
+        self._reads_at_end = 0
 
     def read(self, size):
         data = self._stream.read(min(size, self._left + 1))
+        self._reads_at_end += not data
+        if self._reads_at_end > _MOST_READS_AT_END:
+            raise OSError("it ends too early")
         self._left -= len(data)
         if self._left < 0:
             raise OSError(f"it unpacks to more than {_LARGEST_ARCHIVE:,} bytes")

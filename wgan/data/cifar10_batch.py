@@ -5,6 +5,7 @@ A pickle can name any Python object and call it. Here three numpy names are know
 name ends the reading. This also makes numpy's own moves (numpy.core to numpy._core) no concern.
 """
 
+import collections
 import io
 import pickle
 import pickletools
@@ -19,6 +20,9 @@ CLASS_COUNT = 10
 ROW_BYTES = 3 * 32 * 32
 _MEMO_LIMIT = 1_000_000  # an official file stores about 20,000 objects in its memo
 _MEMO_OPCODES = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+# An official file has seven tuples and repeats none. A key of tuples in tuples takes time without end to hash.
+_FEW_OPCODES = (frozenset({"TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}), frozenset({"GET", "BINGET", "LONG_BINGET", "DUP"}))
+_FEW = 20
 _MEND = "put the official file in its place"
 
 
@@ -92,7 +96,12 @@ def _scan(raw):
     This finds a lying length, which pickle would allocate before it reads, and a lying memo number,
     which makes pickle allocate a table of that size.
     """
+    seen = collections.Counter()
     for opcode, argument, _ in pickletools.genops(raw):
+        for few in _FEW_OPCODES:
+            seen[few] += opcode.name in few
+            if seen[few] > _FEW:
+                raise ValueError(f"more than {_FEW} {opcode.name}")
         if opcode.name in _MEMO_OPCODES and int(argument) > _MEMO_LIMIT:
             raise ValueError(f"memo number {argument}")
 

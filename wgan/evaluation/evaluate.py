@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import sys
 
 import h5py
 
-from wgan import data, files, startup, weights_files
+from wgan import checkpoints, data, files, startup, weights_files
 from wgan.config import TrainingConfig
 from wgan.data.messages import did_you_mean, one_line
 from wgan.errors import UserError
@@ -112,8 +113,14 @@ def _weights(checkpoint_dir, name):
         there = sorted(entry.name for entry in checkpoint_dir.glob("generator*.h5"))
         raise UserError(f"there is no {path}; --weights may be {' or '.join(there) or 'given once the run has saved'}")
     weights_files.check_readable(path)
-    with h5py.File(path, "r") as file:
-        return path, {key: float(file.attrs[key]) for key in ("epoch", "fid") if key in file.attrs}
+    try:
+        with h5py.File(path, "r") as file:
+            noted = {key: float(file.attrs[key]) for key in ("epoch", "fid") if key in file.attrs}
+        if not all(map(math.isfinite, noted.values())):
+            raise ValueError("its attributes are not finite")
+        return path, noted
+    except weights_files.UNREADABLE as error:
+        raise UserError(f"{path} is damaged ({one_line(error, longest=120)})") from error
 
 
 def _other_class(config):
@@ -135,6 +142,8 @@ def _generator(config, channels, path):
     generator(tf.zeros([1, config.latent_dim]))
     try:
         generator.load_weights(path)
+        if not checkpoints.is_finite([variable.numpy() for variable in generator.variables]):
+            raise ValueError("not all of its numbers are finite")
     except weights_files.UNREADABLE as error:
         raise UserError(f"{path} does not fit the run's generator: {one_line(error)}") from error
     return generator
