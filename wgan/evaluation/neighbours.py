@@ -63,13 +63,15 @@ class Copies:
 
     Attributes:
         nearest: int [samples], an index into the training images.
-        closeness: float [samples]: the distance to it, as a multiple of the distance from that training
-            image to the nearest other one. Below 1 the sample is nearer than any training image.
+        distances: float [samples], to it.
+        closeness: float [samples]: that distance as a multiple of the distance from that training image to
+            the nearest other one. Below 1 the sample is nearer than any training image.
         share: the share of samples whose closeness is below 1. A generator that copies comes near 1. What to
             expect of new images depends on the features (a half or less): compare with that of real images.
     """
 
     nearest: np.ndarray
+    distances: np.ndarray
     closeness: np.ndarray
     share: float
 
@@ -90,7 +92,7 @@ def find_copies(training, samples):
     distances = np.sqrt(squares)
     # Twins in the training data have no distance; a sample at their place is a copy, elsewhere it is not.
     closeness = np.divide(distances, spacing, out=np.where(distances > 0, np.inf, 0.0), where=spacing > 0)
-    return Copies(nearest, closeness, float(np.mean(closeness < 1)))
+    return Copies(nearest, distances, closeness, float(np.mean(closeness < 1)))
 
 
 def _nearest(features, others, excluded=None):

@@ -74,7 +74,8 @@ def closest_pairs(samples, training, copies):
     Returns:
         uint8 [height, width, channels], four pairs a row.
     """
-    closest = np.argsort(copies.closeness, kind="stable")[:PAIRS_SHOWN]
+    # By distance: by closeness, training images that are unlike all others would fill the picture.
+    closest = np.argsort(copies.distances, kind="stable")[:PAIRS_SHOWN]
     pairs = np.stack([samples[closest], training[copies.nearest[closest]]], axis=1)
     return image_grid(pairs.reshape(-1, *samples.shape[1:]), columns=8)
 
