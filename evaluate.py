@@ -19,10 +19,10 @@ def define_flags():
                   "Which of the generator's files in it; or generator_best.weights.h5.")
     groups.define("Files", "data_dir", str, None, "Where its images are now. Default: where they were in training.")
     groups.define("Files", "output_dir", str, None, "Where the report goes. Default: the run's folder.")
-    groups.define("Metrics", "features", str, "own", f"One of {', '.join(FEATURES)}. own works offline on 32x32 images; "
-                  "inception downloads Keras's InceptionV3, for figures nearer to those of papers.")
-    groups.define("Metrics", "samples", int, 6000, "Number of samples, and of real images at most: compare only figures "
-                  "from the same numbers.")
+    groups.define("Metrics", "features", str, "own", f"One of {', '.join(FEATURES)}. own works offline on 32x32 "
+                  "images; inception downloads Keras's InceptionV3, for figures nearer to those of papers.")
+    groups.define("Metrics", "samples", int, 6000, "Number of samples, and of real images at most: compare only "
+                  "figures from the same numbers.")
     groups.define("Metrics", "seed", int, None, "Of the latents. Default: others than training measures itself by, so "
                   "that the best of many measurements is not flattered.")
     groups.define("Metrics", "yardsticks", bool, True, "Show the same figures for two halves of the real images, "

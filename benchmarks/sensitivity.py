@@ -41,7 +41,8 @@ def damaged(images, reals, brightness_order):
     for deviation in (4, 16, 64):
         yield f"noise of {deviation} grey levels", with_noise(images, deviation)
     for share in (0.5, 0.1):
-        yield f"only the darkest {share:.0%}", images[np.resize(brightness_order[:int(share * len(images))], len(images))]
+        darkest = brightness_order[:int(share * len(images))]
+        yield f"only the darkest {share:.0%}", images[np.resize(darkest, len(images))]
     yield "100 images over and over", images[np.resize(np.arange(100), len(images))]
     yield "copies of the reference", with_noise(reals, 2)
 

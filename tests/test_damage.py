@@ -686,8 +686,8 @@ def odd_values(content, chance):
     if chance.random() < 0.2:
         del place[key]
     else:
-        place[key] = chance.choice([None, True, 0, -1, 1.5, 1e308, 2**63, 10**400, "", "x", "1", "\ud800", "nan", [], [1],
-                                    [[]], {}, {"a": 1}, {"epochs": 1}, float("nan"), float("inf")])
+        place[key] = chance.choice([None, True, 0, -1, 1.5, 1e308, 2**63, 10**400, "", "x", "1", "\ud800", "nan", [],
+                                    [1], [[]], {}, {"a": 1}, {"epochs": 1}, float("nan"), float("inf")])
     return json.dumps(stored).encode()
 
 
@@ -727,7 +727,8 @@ def assert_typed(config, stored_images):
     for field in dataclasses.fields(config):
         value, kind = getattr(config, field.name), value_type(field)
         kinds = (int, float) if kind is float else kind
-        assert value is field.default or isinstance(value, kinds) and (kind is bool) == isinstance(value, bool), field.name
+        typed = isinstance(value, kinds) and (kind is bool) == isinstance(value, bool)
+        assert value is field.default or typed, field.name
     assert stored_images["shape"][-1] in (1, 3) and isinstance(stored_images["sha256"], str)
 
 
@@ -891,7 +892,8 @@ def folder_of_pictures(folder):
     for number in range(16):
         (folder / f"z{number}.png").write_bytes(noise(number, 40))
     whole = data.load("folder", folder, None, "all").images
-    examples = {name: [noise(seed, 40, name, **options) for seed in (1, 2)] for name, options in PICTURE_FORMATS.items()}
+    examples = {name: [noise(seed, 40, name, **options) for seed in (1, 2)]
+                for name, options in PICTURE_FORMATS.items()}
 
     def damage(chance):
         for name in chance.choices(list(examples), k=AT_A_TIME):
@@ -987,8 +989,10 @@ def nested(opcode):
     return b"\x80\x02})" + opcode + b"Ns."
 
 
-HOSTILE_PICKLES = {"deep": nested(b"\x85" * 2_000_000), "doubled by copies": nested(b"2\x86" * 100), "doubled by references": nested(
-    b"q\0" + b"".join(b"h" + bytes([number]) + b"\x86q" + bytes([number + 1]) for number in range(100)))}
+HOSTILE_PICKLES = {
+    "deep": nested(b"\x85" * 2_000_000), "doubled by copies": nested(b"2\x86" * 100),
+    "doubled by references": nested(b"q\0" + b"".join(
+        b"h" + bytes([number]) + b"\x86q" + bytes([number + 1]) for number in range(100)))}
 
 
 def face_pickle(name):
