@@ -82,6 +82,13 @@ def test_the_train_split_needs_the_train_files(tmp_path):
     assert "t10k" in message and "train" in message and str(tmp_path) in message
 
 
+def test_the_test_split_is_the_test_files(tmp_path):
+    write(tmp_path, "train", [4, 5, 6])
+    assert "add the t10k files" in refused(tmp_path, split="test", function=data.check)
+    write(tmp_path, "test", [4])
+    assert len(data.load("mnist", tmp_path, None, "test").images) == 1
+
+
 def test_the_train_split_alone_needs_no_notice_when_it_was_asked_for(tmp_path):
     write(tmp_path, "train", [4])
     assert load(tmp_path, split="train").notices == ()

@@ -70,7 +70,7 @@ class Source:
             found = {name: paths for name, paths in found.items() if paths}
             if split != "all" and found:
                 if split not in found:
-                    raise UserError(f"{one_line(folder)} has the official {''.join(found)} files only, so split "
+                    raise UserError(f"{one_line(folder)} has only the {_PREFIXES[''.join(found)]} files, so split "
                                     f"{split!r} cannot be used: add the {_PREFIXES[split]} files, or use split 'all'")
                 found = {split: found[split]}
             if found:
