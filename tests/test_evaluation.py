@@ -171,8 +171,9 @@ def test_curves_show_what_was_measured_and_bear_what_was_not(tmp_path):
         assert without.size == drawn.size
         difference = np.abs(np.asarray(without, int) - np.asarray(drawn)).sum(axis=2)
     height, width = difference.shape
-    assert difference[height // 2:].any() and difference[:height // 2, :width // 3].any()  # lower row; the estimates
-    assert not difference[:height // 2 - 40, width // 3 + 40:].any()  # penalty and norm stay as they were
+    panels = [difference[height // 2:, left:left + width // 3] for left in range(0, width - 2, width // 3)]
+    panels.append(difference[:height // 2, :width // 3])
+    assert all(np.count_nonzero(panel) > 50 for panel in panels)  # FID, KID, precision and recall; the estimates
 
 
 def test_a_history_of_an_earlier_version_is_read():
