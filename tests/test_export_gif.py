@@ -28,6 +28,7 @@ def make_grid(seed=0, height=24, width=30, channels=3, levels=4):
 
 
 def make_samples(folder, epochs, **options):
+    folder.mkdir(exist_ok=True)
     for epoch in epochs:
         save_png(sample_path(folder, epoch), make_grid(seed=epoch, **options))
     return folder

@@ -65,7 +65,7 @@ def test_grid_refuses_impossible_layouts(columns, gap):
 @pytest.mark.parametrize("channels, mode", [(3, "RGB"), (1, "L")])
 def test_saved_png_holds_the_grid_exactly(tmp_path, channels, mode):
     grid = images.image_grid(random_images(4, channels), 2)
-    path = tmp_path / "new" / "sample_00001.png"
+    path = tmp_path / "sample_00001.png"
     images.save_png(path, grid)
     with Image.open(path) as picture:
         assert picture.mode == mode and picture.format == "PNG"

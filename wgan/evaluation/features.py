@@ -37,17 +37,18 @@ class Extractor:
 
     def __call__(self, pictures):
         """uint8 [N, height, width, 1 or 3] to float32 [N, dimensions]; grey pictures count as RGB."""
-        parts = [self._on_batch(tf.convert_to_tensor(pictures[start:start + self.batch])).numpy()
-                 for start in range(0, len(pictures), self.batch)]
-        return np.concatenate(parts)
+        batches = (pictures[start:start + self.batch] for start in range(0, len(pictures), self.batch))
+        return np.concatenate([self._on_batch(tf.convert_to_tensor(_as_rgb(batch))).numpy() for batch in batches])
 
     def _batch_features(self, pictures):
         pictures = tf.cast(pictures, tf.float32)
-        if pictures.shape[-1] == 1:
-            pictures = tf.image.grayscale_to_rgb(pictures)
         if pictures.shape[1] != self.image_size:
             pictures = tf.image.resize(pictures, [self.image_size, self.image_size], antialias=True)
         return self.network(pictures / 127.5 - 1)
+
+
+def _as_rgb(pictures):
+    return np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures
 
 
 def own():
