@@ -12,7 +12,7 @@ from PIL import Image
 
 from wgan import checkpoints
 from wgan.errors import UserError
-from wgan.history import COLUMNS
+from wgan.history import COLUMNS, MEASURED_EACH_EPOCH
 from wgan.launch import launch
 from wgan.networks import Generator
 
@@ -68,10 +68,11 @@ def test_a_run_leaves_all_its_files_and_no_others(tiny, tmp_path):
         assert grid.size == (138, 138) and grid.mode == "L"
     rows = rows_of(config)
     assert rows[0] == list(COLUMNS) and [row[0] for row in rows[1:]] == ["1", "2", "3"]
-    assert all(np.isfinite(float(value)) for row in rows[1:] for value in row)
+    assert all(np.isfinite(float(value)) for row in rows[1:] for value in row[:len(MEASURED_EACH_EPOCH)])
+    assert all(value == "" for row in rows[1:] for value in row[len(MEASURED_EACH_EPOCH):])  # eval_every is 0
     stored = json.loads((tmp_path / "checkpoints/config.json").read_text())
     assert stored["config"]["seed"] == 0 and stored["config"]["label"] == "3"
-    assert set(stored["versions"]) == {"python", "tensorflow", "keras"}
+    assert set(stored["starts"][0]) == {"epoch", "time", "device", "python", "tensorflow", "keras"}
 
 
 def test_saved_generator_draws_the_last_grid(tiny):
