@@ -308,12 +308,12 @@ def test_a_long_run_needs_no_more_at_its_end_than_at_its_beginning(tiny, monkeyp
     def measure(self, epoch, logs=None):
         if epoch + 1 in (epochs // 3, epochs):
             found[epoch + 1] = (process.memory_info().rss, process.num_threads(), process.num_fds(),
-                                self.model.train_function.experimental_get_tracing_count())
+                                self.model.update_critic.experimental_get_tracing_count())
     monkeypatch.setattr(callbacks.SampleGrids, "on_epoch_end", measure)
     launch(tiny(epochs=epochs, batch_size=2, critic_steps=1))
     (early, *early_counts), (late, *late_counts) = found[epochs // 3], found[epochs]
     assert late < early + 30e6  # bytes
-    assert late_counts[-1] == early_counts[-1] == 1  # graphs traced
+    assert late_counts[-1] == early_counts[-1] <= 2  # graphs traced
     assert all(after <= before + 2 for before, after in zip(early_counts, late_counts))
 
 
@@ -325,7 +325,7 @@ def test_signals_finish_the_epoch_and_give_the_usual_status(tiny, tmp_path, monk
     config = elsewhere(whole, tmp_path)
 
     def send(self, epoch, logs=None):
-        if epoch == 1:
+        if epoch == 0:
             os.kill(os.getpid(), number)
     with monkeypatch.context() as patched:
         patched.setattr(callbacks.WatchLock, "on_epoch_end", send)
