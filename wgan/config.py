@@ -170,7 +170,10 @@ def _typed(field, value):
     if not is_none and (not isinstance(value, (int, float) if kind is float else kind)
                         or isinstance(value, bool) != (kind is bool)):
         raise UserError(f"the stored {field.name} is {str(value)[:60]!r}, which is no {kind.__name__}")
-    return float(value) if kind is float else value
+    try:
+        return float(value) if kind is float else value
+    except OverflowError:
+        raise UserError(f"the stored {field.name} is too large") from None
 
 
 def _check_value(name, value, bounds):

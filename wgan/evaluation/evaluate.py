@@ -97,8 +97,8 @@ def _stored(checkpoint_dir, data_dir):
         raise UserError(f"{checkpoint_dir} holds no run (no config.json); give its folder with --checkpoint_dir")
     try:
         config = TrainingConfig.from_json(stored["config"])
-        if stored["images"]["shape"][-1] not in (1, 3):
-            raise UserError("the stored shape of the images is none")
+        if stored["images"]["shape"][-1] not in (1, 3) or not isinstance(stored["images"]["sha256"], str):
+            raise UserError("what it says of the images makes no sense")
     except (UserError, KeyError, TypeError, IndexError) as error:
         raise UserError(f"{checkpoint_dir / CONFIG_FILE} is damaged: {error}; restore it") from error
     if data_dir is not None:

@@ -7,6 +7,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from wgan import weights_files
+from wgan.errors import UserError
 from wgan.layers import BatchNormalization
 
 FEATURES = 256
@@ -78,13 +80,26 @@ def _convolution(filters, kernel_size=3, padding="same"):
 
 
 def load_feature_network():
-    """The trained network that comes with the package."""
+    """The trained network that comes with the package; UserError where its file is damaged."""
     network = FeatureNetwork()
     network(tf.zeros([1, IMAGE_SIZE, IMAGE_SIZE, 3]))
-    network.load_weights(WEIGHTS)
+    weights_files.check_readable(WEIGHTS)
+    try:
+        network.load_weights(WEIGHTS)
+    except weights_files.UNREADABLE as error:
+        raise UserError(f"{WEIGHTS} is damaged; install the package again") from error
     return network
 
 
 def provenance():
-    """How the network that comes with the package was made, and what it scores; a dictionary."""
-    return json.loads(PROVENANCE.read_text(encoding="utf-8"))
+    """How the network that comes with the package was made, and what it scores; a dictionary.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        made = json.loads(PROVENANCE.read_text(encoding="utf-8"))
+        f"{made['trained_on']} {made['test_accuracy']:.1%}"  # used later
+        return made
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{PROVENANCE} is damaged; install the package again") from error
