@@ -15,8 +15,8 @@ def define_flags():
                             "yardsticks. Writes evaluation.json, and nearest.png with the samples that come nearest "
                             "to training images.")
     groups.define("Files", "checkpoint_dir", str, "checkpoints", "The run.")
-    groups.define("Files", "weights", str, "generator.weights.h5",
-                  "Which of the generator's files in it; or generator_best.weights.h5.")
+    groups.define("Files", "weights", str, None, "Which of the generator's files in it. Default: "
+                  "generator_ema.weights.h5, or generator.weights.h5 where the run kept no average.")
     groups.define("Files", "data_dir", str, None, "Where its images are now. Default: where they were in training.")
     groups.define("Files", "output_dir", str, None, "Where the report goes. Default: the run's folder.")
     groups.define("Metrics", "features", str, "own", f"One of {', '.join(FEATURES)}. own works offline on 32x32 "

@@ -347,10 +347,10 @@ def tiny_networks():
 def tiny_gan(seed):
     import keras
 
-    from wgan.gan import WGANGP
+    from wgan.gan import GAN
     keras.utils.set_random_seed(seed)
     generator, critic = tiny_networks()
-    gan = WGANGP(generator(), critic())
+    gan = GAN(generator(), critic())
     gan.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
     return gan
 

@@ -4,15 +4,16 @@ import pytest
 import tensorflow as tf
 
 from wgan.batches import epoch_batches
-from wgan.gan import WGANGP, scale
+from wgan.constraints import GradientPenalty
+from wgan.gan import GAN, averaging_decay, scale
 from wgan.networks import Critic, Generator
 
 IMAGES = np.random.default_rng(0).integers(0, 256, [40, 32, 32, 1], dtype=np.uint8)
 
 
-def make_gan(seed=0):
+def make_gan(seed=0, **settings):
     keras.utils.set_random_seed(seed)
-    gan = WGANGP(Generator(latent_dim=8, channels=1), Critic(channels=1), seed=seed)
+    gan = GAN(Generator(latent_dim=8, channels=1), Critic(channels=1), seed=seed, **settings)
     gan.compile(keras.optimizers.Adam(2e-4, 0.5, 0.9), keras.optimizers.Adam(2e-4, 0.5, 0.9))
     return gan
 
@@ -96,3 +97,72 @@ def test_logs_fit_together():
 
 def test_scale_covers_minus_one_to_one():
     np.testing.assert_allclose(scale(tf.constant([0, 255], tf.uint8)).numpy(), [-1, 1], atol=1e-7)
+
+
+def test_averaged_generator_follows_the_formula_of_the_moving_average():
+    gan = make_gan(ema_decay=0.9, critic_steps=1)
+    expected, decays = values(gan.generator.variables), []
+    for epoch in range(1, 4):
+        batches = epoch_batches(IMAGES, 0, 1, 4, epoch, epoch)
+        gan.fit(batches, epochs=1, steps_per_epoch=1, shuffle=False, verbose=0)
+        decay = min(0.9, (1 + epoch) / (10 + epoch))
+        expected = [decay * average + (1 - decay) * now
+                    for average, now in zip(expected, values(gan.generator.variables), strict=True)]
+        decays.append(decay)
+    assert decays == sorted(decays) and decays[0] < 0.2
+    for average, value in zip(values(gan.averaged_generator.variables), expected, strict=True):
+        np.testing.assert_allclose(average, value, rtol=1e-5, atol=1e-6)
+    assert gan.sampling_generator is gan.averaged_generator
+    assert not gan.averaged_generator.trainable_variables
+
+
+def test_averaging_forgets_no_faster_than_its_limit():
+    decays = [float(averaging_decay(0.99, epoch)) for epoch in (1, 80, 891, 10**6)]
+    np.testing.assert_allclose(decays, [2 / 11, 81 / 90, 0.99, 0.99], rtol=1e-6)
+
+
+def test_averaging_leaves_the_training_alone(eagerly):
+    with_average, without = make_gan(ema_decay=0.99, critic_steps=1), make_gan(critic_steps=1)
+    np.testing.assert_array_equal(train_a_little(with_average), train_a_little(without))
+
+
+@pytest.fixture
+def eagerly():
+    """Graphs are not made: a single step costs less without one."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def train_a_little(gan):
+    for epoch in range(1, 3):
+        logs = gan.train_step((tf.constant(epoch, tf.int64), tf.constant(IMAGES[None, :4])))
+    assert np.isfinite([float(value) for value in logs.values()]).all()
+    return np.concatenate([value.ravel() for value in values(gan.trainable_variables)])
+
+
+@pytest.mark.parametrize("settings", [dict(flips=True), dict(augmentation=("color", "translation", "cutout")),
+                                      dict(drift_weight=0.5), dict(generator_batch_size=8),
+                                      dict(constraint=GradientPenalty(10.0, one_sided=True))])
+def test_every_lever_changes_the_training_and_keeps_its_numbers_finite(eagerly, settings):
+    changed, plain = make_gan(critic_steps=1, **settings), make_gan(critic_steps=1)
+    assert np.abs(train_a_little(changed) - train_a_little(plain)).max() > 1e-6
+
+
+def test_augmentation_is_part_of_the_generators_step():
+    """The critic's score of the changed samples is what the generator climbs."""
+    gan, epoch, seen = make_gan(augmentation=("cutout",)), tf.constant(1, tf.int64), []
+    gan.critic.call, original = lambda images, **kwargs: seen.append(images) or original(images, **kwargs), gan.critic.call
+    gan.update_generator(4, epoch)
+    grey = [(image == 0).mean() for image in seen[0].numpy()]
+    assert min(grey) > 0.05  # a cut square, or a part of it
+
+
+def test_drift_is_the_mean_square_of_the_real_scores():
+    gan, plain = make_gan(drift_weight=0.5), make_gan()
+    for one in (gan, plain):
+        one.critic.dense.bias.assign([3.0])
+    reals, fakes = scale(tf.constant(IMAGES[:4])), -0.5 * scale(tf.constant(IMAGES[4:8]))
+    weights = tf.fill([4, 1, 1, 1], 0.5)
+    losses = [float(one.critic_loss(reals, fakes, weights, None)[0]) for one in (gan, plain)]
+    assert losses[0] - losses[1] == pytest.approx(0.5 * np.mean(gan.critic(reals).numpy() ** 2), rel=1e-3)

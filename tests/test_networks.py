@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan.networks import Critic, Generator
+from wgan import networks
+from wgan.networks import Critic, Generator, resnet
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -79,3 +80,55 @@ def test_larger_images_have_one_more_block_per_doubling(image_size, doublings):
 def test_an_impossible_image_size_is_refused():
     with pytest.raises(ValueError, match="image_size is 48"):
         Critic(image_size=48)
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer", "none"])
+def test_generators_norms(norm):
+    generator = Generator(latent_dim=4, norm=norm)
+    latents = tf.random.normal([6, 4], seed=1)
+    alone, together = generator(latents[:1], training=True).numpy(), generator(latents, training=True).numpy()
+    same = np.allclose(alone, together[:1], atol=1e-5)
+    assert same == (norm != "batch")  # only batch normalisation mixes the images of a batch
+
+
+def test_layer_norm_in_the_critic_leaves_images_apart_and_takes_their_scale_away():
+    critic = Critic(norm="layer")
+    images = tf.random.normal([4, 32, 32, 3], seed=1)
+    np.testing.assert_allclose(critic(images)[:1].numpy(), critic(images[:1]).numpy(), atol=1e-5)
+    assert sum("gamma" in variable.path for variable in critic.variables) == 3
+
+
+@pytest.mark.parametrize("image_size, channels", [(32, 3), (64, 1)])
+def test_residual_networks_fit_together(image_size, channels):
+    generator = resnet.Generator(latent_dim=4, channels=channels, image_size=image_size)
+    critic = resnet.Critic(channels=channels, image_size=image_size)
+    images = generator(tf.random.normal([2, 4], seed=1))
+    assert images.shape == (2, image_size, image_size, channels)
+    assert critic(images).shape == (2,)
+
+
+def test_residual_networks_have_as_many_parameters_as_the_papers():
+    """The table of the appendix, counted by hand; batch normalisation's two moving statistics included."""
+    generator, critic = resnet.Generator(latent_dim=128), resnet.Critic()
+    generator(tf.zeros([1, 128])), critic(tf.zeros([1, 32, 32, 3]))
+    conv, point, norm = 128 * 128 * 9 + 128, 128 * 128 + 128, 4 * 128
+    assert generator.count_params() == 129 * 2048 + 3 * (2 * conv + point + 2 * norm) + norm + 128 * 27 + 3
+    first = 3 * 128 * 9 + 128 + conv + 3 * 128 + 128
+    assert critic.count_params() == first + 2 * conv + point + 2 * 2 * conv + 129
+
+
+def test_a_halving_block_is_the_plain_form():
+    """Convolution, then pooling, on both ways; the block takes the short way's convolution after the pooling."""
+    block = resnet.ResidualBlock("down")
+    x = tf.random.normal([2, 8, 8, 128], seed=1)
+    got = block(x)
+    long = block.conv_2(tf.nn.relu(block.conv_1(tf.nn.relu(x))))
+    expected = tf.nn.avg_pool2d(long, 2, 2, "VALID") + tf.nn.avg_pool2d(block.shortcut(x), 2, 2, "VALID")
+    np.testing.assert_allclose(got.numpy(), expected.numpy(), atol=1e-4)
+
+
+def test_networks_come_from_the_settings(tiny):
+    generator, critic = networks.build(tiny(network="resnet", critic_norm="layer"), channels=1)
+    assert isinstance(generator, resnet.Generator) and critic.norm == "layer"
+    generator, critic = networks.build(tiny(generator_norm="none", critic_dropout=0.0), channels=1)
+    assert isinstance(generator, Generator) and generator.norm == "none" and critic.dropout.rate == 0

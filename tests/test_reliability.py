@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from wgan import callbacks, checkpoints, files, launch as launching
 from wgan.errors import UserError
-from wgan.gan import WGANGP
+from wgan.gan import GAN
 from wgan.history import COLUMNS
 from wgan.launch import launch
 
@@ -185,12 +185,12 @@ def test_too_little_room_for_all_grids_is_a_note(tiny, monkeypatch, capsys):
 
 def goes_wrong(monkeypatch, when):
     """Makes the critic's loss not a number where `when(epoch, attempt)` says so."""
-    original = WGANGP.update_generator
+    original = GAN.update_generator
 
     def update(self, batch_size, epoch):
         loss = original(self, batch_size, epoch)
         return tf.where(when(epoch, self.attempt), tf.constant(np.nan, loss.dtype), loss)
-    monkeypatch.setattr(WGANGP, "update_generator", update)
+    monkeypatch.setattr(GAN, "update_generator", update)
 
 
 def test_numbers_that_go_wrong_send_the_run_back_with_other_random_numbers(tiny, tmp_path, monkeypatch, capsys):

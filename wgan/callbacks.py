@@ -76,7 +76,7 @@ class SampleGrids(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         seed = randomness.stream(self._config.seed, 0, Purpose.PREVIEW_LATENTS)
         self._latents = randomness.normal([16, self._config.latent_dim], seed)
-        self._draw = tf.function(lambda latents: self.model.generator(latents, training=False))
+        self._draw = tf.function(lambda latents: self.model.sampling_generator(latents, training=False))
 
     def on_epoch_end(self, epoch, logs=None):
         number = epoch + 1

@@ -18,11 +18,12 @@ from wgan.errors import UserError
 from wgan.history import History
 
 GENERATOR_FILE = "generator.weights.h5"
+AVERAGED_FILE = "generator_ema.weights.h5"
 CRITIC_FILE = "critic.weights.h5"
 STATE_FILE = "training_state.weights.h5"
 PREVIOUS_STATE_FILE = "training_state.previous.weights.h5"
 BEST_FILE = "generator_best.weights.h5"
-FILES = (GENERATOR_FILE, CRITIC_FILE, STATE_FILE, PREVIOUS_STATE_FILE, BEST_FILE)
+FILES = (GENERATOR_FILE, AVERAGED_FILE, CRITIC_FILE, STATE_FILE, PREVIOUS_STATE_FILE, BEST_FILE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +73,8 @@ def write_checkpoint(folder, twin, snapshot, epoch, history_array, attempt=0):
     writes = [lambda: _write_weights(twin.generator, folder / GENERATOR_FILE, epoch=epoch),
               lambda: _write_weights(twin.critic, folder / CRITIC_FILE, epoch=epoch),
               lambda: _write_state(folder, twin, epoch, history_array, attempt)]
+    if twin.averaged_generator:
+        writes.insert(0, lambda: _write_weights(twin.averaged_generator, folder / AVERAGED_FILE, epoch=epoch))
     if not (folder / STATE_FILE).exists():
         writes.reverse()  # weights without a state would look like somebody else's
     for write in writes:  # the state last: once it says that a run is finished, the weights are there
@@ -79,19 +82,19 @@ def write_checkpoint(folder, twin, snapshot, epoch, history_array, attempt=0):
 
 
 def write_best(folder, twin, weights, epoch, fid):
-    """Writes the generator with the lowest FID so far, with epoch and FID as attributes of the file.
+    """Writes the sampling generator with the lowest FID so far, with epoch and FID as attributes of the file.
 
     Args:
         folder, twin: as in `write_checkpoint`, and to be called in the same thread.
-        weights: the values of the generator's variables, a list of arrays.
+        weights: the values of its variables, a list of arrays.
         epoch, fid: when it was measured, and what was found.
 
     Raises:
         OSError: the disk fails.
     """
-    for variable, value in zip(twin.generator.variables, weights, strict=True):
+    for variable, value in zip(twin.sampling_generator.variables, weights, strict=True):
         variable.assign(value)
-    _write_weights(twin.generator, pathlib.Path(folder, BEST_FILE), epoch=epoch, fid=fid)
+    _write_weights(twin.sampling_generator, pathlib.Path(folder, BEST_FILE), epoch=epoch, fid=fid)
 
 
 def newest_state(folder):

@@ -11,6 +11,8 @@ import typing
 from wgan.data import DATASET_NAMES
 from wgan.errors import UserError
 
+CHANGES = ("color", "translation", "cutout")  # that `wgan.augmentation` makes
+
 
 def option(default, group, help_text, *, decides_result, choices=None, at_least=None, above=None, below=None):
     """A field of `TrainingConfig`.
@@ -60,17 +62,56 @@ class TrainingConfig:
         256, "Training", "Images per update.", decides_result=True, at_least=2, below=2**16)
     critic_steps: int = option(
         5, "Training", "Critic updates per generator update.", decides_result=True, at_least=1, below=256)
+    generator_batch_size: int | None = option(
+        None, "Training", "Samples in the generator's update. Default: --batch_size.", decides_result=True,
+        at_least=2, below=2**16)
     learning_rate: float = option(
         2e-4, "Training", "Adam's learning rate, for both networks.", decides_result=True, above=0, below=1)
+    critic_learning_rate: float | None = option(
+        None, "Training", "The critic's own (Heusel et al. 2017). Default: --learning_rate.", decides_result=True,
+        above=0, below=1)
+    decay_epochs: int = option(
+        0, "Training", "Learning rates fall in a line to zero at this epoch, where the run ends; it is apart from "
+        "--epochs, so that a run can be stopped earlier and go on. 0: they stay.", decides_result=True, at_least=0,
+        below=10**9)
     beta_1: float = option(
         0.5, "Training", "Adam's decay of the mean of the gradients.", decides_result=True, at_least=0, below=1)
     beta_2: float = option(
         0.9, "Training", "Adam's decay of the mean of their squares.", decides_result=True, at_least=0, below=1)
+    ema_decay: float = option(
+        0.999, "Training", "Keep an average of the generator, for grids, metrics and samples, that forgets at least "
+        "this slowly late in a run and faster early on. 0: no average.", decides_result=True, at_least=0, below=1)
+
+    flips: bool = option(
+        False, "Images seen", "Mirror half of the real images.", decides_result=True)
+    augment: str = option(
+        "none", "Images seen", "What to change at random in all that the critic sees, so that few images last longer: "
+        "color, translation and cutout, separated by commas (Zhao et al. 2020), or none.", decides_result=True)
+
+    network: str = option(
+        "plain", "Networks", "resnet: residual blocks (Gulrajani et al. 2017, appendix), several times as much work, "
+        "for a GPU.", decides_result=True, choices=("plain", "resnet"))
     latent_dim: int = option(
-        100, "Training", "Length of the generator's input.", decides_result=True, at_least=1, below=2**16)
+        100, "Networks", "Length of the generator's input.", decides_result=True, at_least=1, below=2**16)
+    generator_norm: str = option(
+        "batch", "Networks", "Normalisation in the generator.", decides_result=True,
+        choices=("batch", "layer", "none"))
+    critic_norm: str = option(
+        "none", "Networks", "Normalisation in the critic; over a batch it would spoil the penalty.",
+        decides_result=True, choices=("none", "layer"))
+    critic_dropout: float = option(
+        0.3, "Networks", "Share of the critic's second layer that is dropped; the residual critic has none.",
+        decides_result=True, at_least=0, below=1)
+
     gradient_penalty_weight: float = option(
-        10.0, "Training", "Weight of the gradient penalty (lambda in the paper).",
+        10.0, "Critic's constraint", "Weight of the gradient penalty (lambda in the paper).",
         decides_result=True, at_least=0)
+    penalty: str = option(
+        "two_sided", "Critic's constraint", "one_sided lets slopes below one be.", decides_result=True,
+        choices=("two_sided", "one_sided"))
+    drift_weight: float = option(
+        0.0, "Critic's constraint", "Weight of the squared scores of real images, which keeps them near zero (Karras "
+        "et al. 2018 take 0.001).", decides_result=True, at_least=0)
     init_from: str | None = option(
         None, "Training", "Start from trained weights: a checkpoint folder, or its generator file with the "
         "critic's beside it.", decides_result=True)
@@ -113,6 +154,18 @@ class TrainingConfig:
             _check_value(field.name, getattr(self, field.name), field.metadata)
         if self.holdout and self.split == "train":
             raise UserError("--split train already holds the test images out; leave --holdout or --split away")
+        if self.decay_epochs and self.epochs > self.decay_epochs:
+            raise UserError(f"--epochs is {self.epochs}, and at --decay_epochs {self.decay_epochs} the learning rate is "
+                            "zero: nothing would change after it")
+        unknown = [name for name in self.augmentation if name not in CHANGES]
+        if unknown:
+            raise UserError(f"--augment has {unknown[0]!r}; it may be none, or a list of {', '.join(CHANGES)}, "
+                            "separated by commas")
+
+    @property
+    def augmentation(self):
+        """The names in `augment`, a tuple of strings."""
+        return () if self.augment == "none" else tuple(name.strip() for name in self.augment.split(","))
 
     @classmethod
     def from_json(cls, stored):

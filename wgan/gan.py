@@ -1,44 +1,71 @@
-"""WGAN-GP training: Algorithm 1 of Gulrajani et al. (2017), one `train_step` per generator update."""
+"""Training of a generator against a critic: Algorithm 1 of Gulrajani et al. (2017), one `train_step` per generator
+update. The objective and the constraint say which GAN it is."""
+
+import functools
 
 import keras
 import tensorflow as tf
 
-from wgan import objectives, randomness
+from wgan import randomness
+from wgan.augmentation import augment, flip
+from wgan.constraints import GradientPenalty
+from wgan.objectives import WASSERSTEIN, drift
 from wgan.randomness import Purpose
 
-# Slopes of a few thousandths and less would lose digits on their way through float16 layers.
-FLOAT16_SLOPE_SCALE = 256.0
 
-
-class WGANGP(keras.Model):
+class GAN(keras.Model):
     """A generator and a critic, trained by `fit` on what `wgan.batches.epoch_batches` gives.
 
     Every random number follows from `seed` and the epoch, so that training can stop and go on anywhere.
     """
 
-    def __init__(self, generator, critic, seed=0, critic_steps=5, gradient_penalty_weight=10.0, **kwargs):
+    def __init__(self, generator, critic, objective=WASSERSTEIN, constraint=None, *, seed=0, critic_steps=5,
+                 generator_batch_size=None, drift_weight=0.0, ema_decay=0.0, flips=False, augmentation=(), **kwargs):
         """
         Args:
             generator: latents [batch, latent_dim] to images in [-1, 1].
             critic: images to logits [batch].
+            objective: an `Objective`.
+            constraint: of `wgan.constraints`; None is a gradient penalty with the paper's weight, 10.
             seed: of every random number in training.
             critic_steps: critic updates per generator update (n_critic in the paper).
-            gradient_penalty_weight: lambda in the paper.
+            generator_batch_size: samples in the generator's update; None: as many as real images in the critic's.
+            drift_weight: of `objectives.drift` over the real images.
+            ema_decay: most that the averaged generator keeps of itself in an epoch; 0: there is no such generator.
+            flips: mirror half of the real images.
+            augmentation: which of `wgan.config.CHANGES`.
         """
         super().__init__(**kwargs)
         self.generator = generator
         self.critic = critic
+        self.objective = objective
+        self.constraint = constraint or GradientPenalty()
         self.seed = seed
         self.critic_steps = critic_steps
-        self.gradient_penalty_weight = gradient_penalty_weight
+        self.generator_batch_size = generator_batch_size
+        self.drift_weight = drift_weight
+        self.ema_decay = ema_decay
+        self.flips = flips
+        self.augmentation = tuple(augmentation)
         self.attempt = tf.Variable(0, dtype=tf.int64, trainable=False)  # of the random numbers: see `stream`
-        self._slope_scale = FLOAT16_SLOPE_SCALE if critic.compute_dtype == "float16" else 1.0
+        self.averaged_generator = None  # until `compile`
+
+    @property
+    def sampling_generator(self):
+        """The generator whose samples are shown and measured: the averaged one where there is one."""
+        return self.averaged_generator or self.generator
 
     def compile(self, generator_optimizer, critic_optimizer, **kwargs):
         """Makes all variables and sets the two optimizers; further arguments as in `keras.Model.compile`."""
         kwargs.setdefault("jit_compile", False)  # XLA makes these convolutions slower on a processor
         super().compile(optimizer=None, **kwargs)
-        self(tf.zeros([1, self.generator.latent_dim]))
+        latents = tf.zeros([1, self.generator.latent_dim])
+        self.call(latents)
+        if self.ema_decay:  # last, so that the others' initial weights are the same without it
+            self.averaged_generator = _copy_of(self.generator)
+            self.averaged_generator(latents)
+            self.update_average(decay=0.0)
+        self(latents)
         self.generator_optimizer = generator_optimizer
         self.critic_optimizer = critic_optimizer
         generator_optimizer.build(self.generator.trainable_variables)
@@ -59,30 +86,40 @@ class WGANGP(keras.Model):
             The history's figures, float32 scalars; those of the critic are means over its updates.
         """
         epoch, real_batches = data
-        batch_size = real_batches.shape[1]
+        batch_size = self.generator_batch_size or real_batches.shape[1]
         critic_logs = [self.update_critic(scale(real_batches[step]), epoch, tf.constant(step, tf.int64))
                        for step in range(self.critic_steps)]
         logs = {name: tf.reduce_mean([log[name] for log in critic_logs]) for name in critic_logs[0]}
         logs["generator_loss"] = self.update_generator(batch_size, epoch)
+        if self.averaged_generator:
+            self.update_average(averaging_decay(self.ema_decay, epoch))
         return logs
 
     @tf.function  # so that the epoch's graph is traced once for all its critic updates
     def update_critic(self, reals, epoch, step):
         """One pass of the paper's inner loop (lines 3 to 9) on reals [batch, height, width, channels]."""
         batch_size = reals.shape[0]
-        fakes = self.draw_fakes(batch_size, self._stream(epoch, Purpose.CRITIC_LATENTS, step))
-        weights = randomness.uniform([batch_size, 1, 1, 1], self._stream(epoch, Purpose.INTERPOLATION, step))
-        dropout_seed = self._stream(epoch, Purpose.CRITIC_DROPOUT, step)
+        stream = functools.partial(self._stream, epoch, step=step)
+        fakes = self.draw_fakes(batch_size, stream(Purpose.CRITIC_LATENTS))
+        weights = randomness.uniform([batch_size, 1, 1, 1], stream(Purpose.INTERPOLATION))
+        if self.flips:
+            reals = flip(reals, stream(Purpose.FLIPS))
+        if self.augmentation:
+            both = augment(tf.concat([reals, fakes], axis=0), self.augmentation, stream(Purpose.CRITIC_AUGMENTATION))
+            reals, fakes = tf.split(both, 2)
 
         with tf.GradientTape() as tape:
-            loss, logs = self.critic_loss(reals, fakes, weights, dropout_seed)
+            loss, logs = self.critic_loss(reals, fakes, weights, stream(Purpose.CRITIC_DROPOUT))
             loss = self.critic_optimizer.scale_loss(loss)  # unchanged, but in float16
         gradients = tape.gradient(loss, self.critic.trainable_variables)
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
+        self.constraint.after_update(self.critic)
         return logs
 
     def critic_loss(self, reals, fakes, weights, dropout_seed):
-        """mean D(G(z)) - mean D(x) + lambda * penalty, and the figures of the history.
+        """The objective's loss and the constraint's term, with the figures of the history.
+
+        For WGAN-GP: mean D(G(z)) - mean D(x) + lambda * penalty.
 
         Args:
             reals, fakes: [batch, height, width, channels].
@@ -91,33 +128,20 @@ class WGANGP(keras.Model):
         """
         logits = self.critic(tf.concat([reals, fakes], axis=0), dropout_seed=dropout_seed)
         real_logits, fake_logits = tf.split(logits, 2)
-        estimate = objectives.wasserstein_estimate(real_logits, fake_logits)
-
-        norms = objectives.gradient_norms(self.critic_gradients(objectives.interpolate(reals, fakes, weights)))
-        penalty = objectives.gradient_penalty(norms)
-        loss = -estimate + self.gradient_penalty_weight * penalty
-        return loss, {"wasserstein_estimate": estimate, "gradient_penalty": penalty,
-                      "gradient_norm": tf.reduce_mean(norms), "critic_loss": loss,
-                      "critic_real": tf.reduce_mean(real_logits), "critic_fake": tf.reduce_mean(fake_logits)}
-
-    def critic_gradients(self, interpolates):
-        """The critic's gradient with respect to each image, dropout off; same shape as the images.
-
-        The logit of an image depends on that image alone, so the gradient of their sum holds the
-        gradient of each.
-        """
-        with tf.GradientTape() as tape:
-            tape.watch(interpolates)
-            logits = self.critic(interpolates)
-        slopes = tf.fill(tf.shape(logits), tf.constant(self._slope_scale, logits.dtype))
-        return tape.gradient(logits, interpolates, output_gradients=slopes) / self._slope_scale
+        term, figures = self.constraint.term(self.critic, reals, fakes, weights)
+        loss = self.objective.critic_loss(real_logits, fake_logits) + term
+        if self.drift_weight:
+            loss += self.drift_weight * drift(real_logits)
+        return loss, {"critic_loss": loss, **self.objective.figures(real_logits, fake_logits), **figures}
 
     def update_generator(self, batch_size, epoch):
         """The paper's lines 11 and 12; gives the generator's loss, float32 []."""
         with tf.GradientTape() as tape:
             fakes = self.draw_fakes(batch_size, self._stream(epoch, Purpose.GENERATOR_LATENTS))
+            if self.augmentation:
+                fakes = augment(fakes, self.augmentation, self._stream(epoch, Purpose.GENERATOR_AUGMENTATION))
             logits = self.critic(fakes, dropout_seed=self._stream(epoch, Purpose.GENERATOR_DROPOUT))
-            loss = objectives.generator_loss(logits)
+            loss = self.objective.generator_loss(logits)
             scaled_loss = self.generator_optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
@@ -127,10 +151,31 @@ class WGANGP(keras.Model):
         """Images [batch_size, height, width, channels] from fresh latents, batch statistics in use."""
         return self.generator(randomness.normal([batch_size, self.generator.latent_dim], seed), training=True)
 
+    def update_average(self, decay):
+        """average += (1 - decay) (generator - average), for weights and moving statistics alike."""
+        for average, variable in zip(self.averaged_generator.variables, self.generator.variables, strict=True):
+            average.assign_add((1.0 - decay) * (variable - average))
+
     def _stream(self, epoch, purpose, step=0):
         return randomness.stream(self.seed, epoch, purpose, step, self.attempt)
+
+
+def averaging_decay(most, epoch):
+    """How much the averaged generator keeps of itself: min(most, (1 + epoch) / (10 + epoch)).
+
+    A window of about a ninth of the run so far, so that early samples are not those of a network long gone.
+    """
+    epoch = tf.cast(epoch, tf.float32)
+    return tf.minimum(most, (1.0 + epoch) / (10.0 + epoch))
 
 
 def scale(images):
     """uint8 images to float32 in [-1, 1]."""
     return tf.cast(images, tf.float32) / 127.5 - 1.0
+
+
+def _copy_of(network):
+    """A network of the same form with variables of its own, which no optimizer touches."""
+    copy = type(network).from_config(network.get_config())
+    copy.trainable = False
+    return copy

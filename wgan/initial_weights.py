@@ -61,6 +61,8 @@ def load_weights(gan, place):
             reason = " ".join(str(error).split())
             raise UserError(f"--init_from: {path} does not fit the {type(network).__name__.lower()}: "
                             f"{reason[:300]}") from error
+    if gan.averaged_generator:
+        gan.update_average(decay=0.0)
 
 
 @contextlib.contextmanager

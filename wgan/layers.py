@@ -174,6 +174,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
         average.assign(average * self.momentum + value * (1 - self.momentum))
 
 
+def normalization(kind, momentum=0.99):
+    """The layer that a name stands for, called with `training`.
+
+    Args:
+        kind: "batch"; "layer", each image by its own mean and deviation over all places and channels, with a scale
+            and shift per channel (Ba et al. 2016); or "none".
+        momentum: of the moving statistics of "batch".
+    """
+    if kind == "batch":
+        return BatchNormalization(momentum=momentum)
+    return keras.layers.GroupNormalization(groups=1) if kind == "layer" else keras.layers.Identity()
+
+
 @keras.saving.register_keras_serializable(package="wgan")
 class StatelessDropout(keras.layers.Layer):
     """Dropout whose mask is a function of a seed given with the call.

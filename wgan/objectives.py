@@ -1,9 +1,28 @@
-"""The losses of WGAN-GP (Gulrajani et al. 2017, "Improved Training of Wasserstein GANs").
+"""What the two networks are after, as functions of the critic's logits.
 
-D is the critic, G the generator, x real images, z latents.
+D is the critic, G the generator, x real images, z latents. The gradient penalty is that of Gulrajani et al.
+(2017), "Improved Training of Wasserstein GANs".
 """
 
+import collections.abc
+import dataclasses
+
 import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """A game of two networks.
+
+    Attributes:
+        critic_loss: real_logits [batch], fake_logits [batch] to a scalar.
+        generator_loss: fake_logits [batch] to a scalar.
+        figures: real_logits [batch], fake_logits [batch] to what the history keeps: a dictionary of scalars.
+    """
+
+    critic_loss: collections.abc.Callable
+    generator_loss: collections.abc.Callable
+    figures: collections.abc.Callable
 
 
 def wasserstein_estimate(real_logits, fake_logits):
@@ -17,9 +36,31 @@ def wasserstein_estimate(real_logits, fake_logits):
     return tf.reduce_mean(real_logits) - tf.reduce_mean(fake_logits)
 
 
-def generator_loss(fake_logits):
+def wasserstein_critic_loss(real_logits, fake_logits):
+    """mean D(G(z)) - mean D(x), for logits of shape [batch]."""
+    return -wasserstein_estimate(real_logits, fake_logits)
+
+
+def wasserstein_generator_loss(fake_logits):
     """-mean D(G(z)), for logits of shape [batch]."""
     return -tf.reduce_mean(fake_logits)
+
+
+def wasserstein_figures(real_logits, fake_logits):
+    """The estimate and its two parts."""
+    return {"wasserstein_estimate": wasserstein_estimate(real_logits, fake_logits),
+            "critic_real": tf.reduce_mean(real_logits), "critic_fake": tf.reduce_mean(fake_logits)}
+
+
+WASSERSTEIN = Objective(wasserstein_critic_loss, wasserstein_generator_loss, wasserstein_figures)
+
+
+def drift(logits):
+    """mean D^2, which keeps the scores near zero: no other part of the loss sees a constant added to all of them.
+
+    Karras et al. (2018), "Progressive Growing of GANs", appendix A.1, take it over the real images.
+    """
+    return tf.reduce_mean(tf.square(logits))
 
 
 def interpolate(reals, fakes, weights):
@@ -42,6 +83,10 @@ def gradient_norms(gradients):
     return tf.sqrt(tf.maximum(squares, 1e-30))
 
 
-def gradient_penalty(norms):
-    """mean (|grad D| - 1)^2 over per-image gradient norms [batch] (equation 3, without lambda)."""
-    return tf.reduce_mean(tf.square(norms - 1.0))
+def gradient_penalty(norms, one_sided=False):
+    """mean (|grad D| - 1)^2 over per-image gradient norms [batch] (equation 3, without lambda).
+
+    One-sided: mean max(0, |grad D| - 1)^2.
+    """
+    excess = norms - 1.0
+    return tf.reduce_mean(tf.square(tf.maximum(excess, 0.0) if one_sided else excess))

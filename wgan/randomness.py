@@ -22,6 +22,9 @@ class Purpose(enum.IntEnum):
     GENERATOR_DROPOUT = 5
     PREVIEW_LATENTS = 6
     EVALUATION_LATENTS = 7
+    FLIPS = 8
+    CRITIC_AUGMENTATION = 9
+    GENERATOR_AUGMENTATION = 10
 
 
 def stream(seed, epoch, purpose, step=0, attempt=0):

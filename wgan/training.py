@@ -8,16 +8,16 @@ import sys
 import keras
 import tensorflow as tf
 
-from wgan import callbacks, checkpoints, files, images, initial_weights, precision
+from wgan import callbacks, checkpoints, files, images, initial_weights, networks, precision
 from wgan.batches import epoch_batches
 from wgan.config import TrainingConfig
 from wgan.data import ImageSet
 from wgan.errors import NumbersWentWrong, UserError
 from wgan.evaluation.callback import Evaluation
-from wgan.gan import WGANGP
+from wgan.constraints import GradientPenalty
+from wgan.gan import GAN
 from wgan.history import History
 from wgan.lock import RunLock
-from wgan.networks import Critic, Generator
 from wgan.run_folder import RunFolder
 
 MOST_SETBACKS = 3  # from the same state
@@ -69,7 +69,7 @@ class Watchers:
     folder: RunFolder
     lock: RunLock
     image_set: ImageSet
-    twin: WGANGP
+    twin: GAN
     stop: callbacks.StopOnSignal
     grid_writer: files.BackgroundWriter
     checkpoint_writer: files.BackgroundWriter
@@ -134,17 +134,26 @@ def _fit(gan, watchers, history, checkpointing):
 
 
 def build_gan(config, channels):
-    """A compiled `WGANGP` with all its variables, its initial weights drawn from the configured seed."""
+    """A compiled `GAN` with all its variables, its initial weights drawn from the configured seed."""
     keras.utils.set_random_seed(config.seed)
     precision.use(config.precision)
-    gan = WGANGP(Generator(config.latent_dim, channels, config.image_size), Critic(channels, config.image_size),
-                 config.seed, config.critic_steps, config.gradient_penalty_weight)
-    gan.compile(_optimizer(config), _optimizer(config), jit_compile=_compiled_by_xla(config))
+    generator, critic = networks.build(config, channels)
+    gan = GAN(generator, critic,
+              constraint=GradientPenalty(config.gradient_penalty_weight, one_sided=config.penalty == "one_sided"),
+              seed=config.seed, critic_steps=config.critic_steps, generator_batch_size=config.generator_batch_size,
+              drift_weight=config.drift_weight, ema_decay=config.ema_decay, flips=config.flips,
+              augmentation=config.augmentation)
+    gan.compile(_optimizer(config, config.learning_rate, updates_per_epoch=1),
+                _optimizer(config, config.critic_learning_rate or config.learning_rate, config.critic_steps),
+                jit_compile=_compiled_by_xla(config))
     return gan
 
 
-def _optimizer(config):
-    adam = keras.optimizers.Adam(config.learning_rate, config.beta_1, config.beta_2)
+def _optimizer(config, learning_rate, updates_per_epoch):
+    if config.decay_epochs:
+        learning_rate = keras.optimizers.schedules.PolynomialDecay(
+            learning_rate, config.decay_epochs * updates_per_epoch, end_learning_rate=0.0)
+    adam = keras.optimizers.Adam(learning_rate, config.beta_1, config.beta_2)
     return precision.scaled_against_underflow(adam, config.precision)
 
 

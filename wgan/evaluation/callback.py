@@ -33,7 +33,7 @@ class Evaluation(keras.callbacks.Callback):
         self._evaluator = None
 
     def on_train_begin(self, logs=None):
-        self._sample = Sampler(self.model.generator, len(self._reals), self._config.seed)
+        self._sample = Sampler(self.model.sampling_generator, len(self._reals), self._config.seed)
         self._mean_logit = _MeanLogit(self.model.critic)
 
     def on_epoch_end(self, epoch, logs):
@@ -48,7 +48,7 @@ class Evaluation(keras.callbacks.Callback):
         logs.update(self._evaluator.figures(samples))
         logs.update(self._critic_estimates(samples))
         if logs["fid"] < np.nanmin([np.inf, *self._history.column("fid")]):
-            weights = [variable.numpy() for variable in self.model.generator.variables]
+            weights = [variable.numpy() for variable in self.model.sampling_generator.variables]
             if checkpoints.is_finite(weights):
                 self._writer.submit(checkpoints.write_best, self._config.checkpoint_dir, self._twin, weights, number,
                                     logs["fid"], key="best")

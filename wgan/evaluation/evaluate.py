@@ -21,13 +21,13 @@ REPORT_FILE = "evaluation.json"
 PAIRS_FILE = "nearest.png"
 
 
-def evaluate(checkpoint_dir, weights, data_dir=None, output_dir=None, features="own", samples=6000, seed=None,
+def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, features="own", samples=6000, seed=None,
              yardsticks=True):
     """Measures one generator, prints the report and writes it.
 
     Args:
         checkpoint_dir: the run's folder.
-        weights: name of the generator's file in it.
+        weights: name of the generator's file in it, or None: the averaged one, where there is one.
         data_dir: where the run's images are, or None: where they were.
         output_dir: where the report goes, or None: the run's folder.
         features: one of `FEATURES`.
@@ -108,6 +108,9 @@ def _stored(checkpoint_dir, data_dir):
 
 def _weights(checkpoint_dir, name):
     """The path of the generator's file, and what is noted in it: epoch and FID."""
+    if name is None:
+        averaged = (checkpoint_dir / checkpoints.AVERAGED_FILE).exists()
+        name = checkpoints.AVERAGED_FILE if averaged else checkpoints.GENERATOR_FILE
     path = checkpoint_dir / name
     if not path.is_file():
         there = sorted(entry.name for entry in checkpoint_dir.glob("generator*.h5"))
@@ -137,8 +140,8 @@ def _generator(config, channels, path):
     """The run's generator with the weights in a file, in float32 on any machine."""
     import tensorflow as tf
 
-    from wgan.networks import Generator
-    generator = Generator(config.latent_dim, channels, config.image_size)
+    from wgan import networks
+    generator = networks.build_generator(config, channels)
     generator(tf.zeros([1, config.latent_dim]))
     try:
         generator.load_weights(path)

@@ -1,5 +1,26 @@
-"""The networks that can be trained."""
+"""The networks that can be trained, made from a run's settings."""
 
-from wgan.networks.wgan_gp import Critic, Generator
+from wgan.networks import plain, resnet
+from wgan.networks.plain import Critic, Generator
 
-__all__ = ["Critic", "Generator"]
+__all__ = ["Critic", "Generator", "build", "build_generator"]
+
+
+def build(config, channels):
+    """A generator and a critic, without variables yet.
+
+    Args:
+        config: a `TrainingConfig`.
+        channels: of the images, 1 or 3.
+    """
+    if config.network == "resnet":
+        critic = resnet.Critic(channels, config.image_size, norm=config.critic_norm)
+    else:
+        critic = plain.Critic(channels, config.image_size, dropout=config.critic_dropout, norm=config.critic_norm)
+    return build_generator(config, channels), critic
+
+
+def build_generator(config, channels):
+    """The generator alone; arguments as in `build`."""
+    family = resnet if config.network == "resnet" else plain
+    return family.Generator(config.latent_dim, channels, config.image_size, norm=config.generator_norm)

@@ -1,10 +1,10 @@
-"""The generator and the critic of the main job."""
+"""The generator and the critic of the main job: plain stacks of convolutions."""
 
 import keras
 import tensorflow as tf
 from keras import layers
 
-from wgan.layers import BatchNormalization, PhasesConv2DTranspose, StatelessDropout, UpsampleConv2D, leaky_relu
+from wgan.layers import PhasesConv2DTranspose, StatelessDropout, UpsampleConv2D, leaky_relu, normalization
 
 SLOPE = 0.3  # of LeakyReLU on negative inputs
 
@@ -19,30 +19,32 @@ class Generator(keras.Model):
     comes from.
     """
 
-    def __init__(self, latent_dim=100, channels=3, image_size=32, **kwargs):
+    def __init__(self, latent_dim=100, channels=3, image_size=32, norm="batch", **kwargs):
         """
         Args:
             latent_dim: length of a latent.
             channels: of the images, 1 or 3.
             image_size: pixels a side, 32 or twice, four times ... as many.
+            norm: batch, layer or none.
         """
         super().__init__(**kwargs)
         self.latent_dim = latent_dim
         self.channels = channels
         self.image_size = image_size
+        self.norm = norm
         doublings = _doublings_beyond_32(image_size)
 
         self.dense = layers.Dense(4 * 4 * 128, use_bias=False)
-        self.norm_1 = BatchNormalization(momentum=0.8)
+        self.norm_1 = normalization(norm, momentum=0.8)
         self.reshape = layers.Reshape((4, 4, 128))
         self.further_convs = [UpsampleConv2D(128) for _ in range(doublings)]
-        self.further_norms = [BatchNormalization(momentum=0.99) for _ in range(doublings)]
+        self.further_norms = [normalization(norm, momentum=0.99) for _ in range(doublings)]
         self.conv_2 = UpsampleConv2D(128)
-        self.norm_2 = BatchNormalization(momentum=0.99)
+        self.norm_2 = normalization(norm, momentum=0.99)
         self.conv_3 = UpsampleConv2D(64)
-        self.norm_3 = BatchNormalization(momentum=0.8)
+        self.norm_3 = normalization(norm, momentum=0.8)
         self.conv_4 = UpsampleConv2D(32, transposed=True, as_phases=True)
-        self.norm_4 = BatchNormalization(momentum=0.99)
+        self.norm_4 = normalization(norm, momentum=0.99)
         self.conv_5 = PhasesConv2DTranspose(channels)
 
     def call(self, latents, training=False):
@@ -61,12 +63,12 @@ class Generator(keras.Model):
 
     def get_config(self):
         return {**super().get_config(), "latent_dim": self.latent_dim, "channels": self.channels,
-                "image_size": self.image_size}
+                "image_size": self.image_size, "norm": self.norm}
 
 
 @keras.saving.register_keras_serializable(package="wgan")
 class Critic(keras.Model):
-    """Scores images without a bound: no sigmoid or tanh at the end, no normalisation anywhere.
+    """Scores images without a bound: no sigmoid or tanh at the end.
 
     Three halvings lead from 32x32 to 4x4; larger images have further ones of 128 channels.
 
@@ -74,19 +76,28 @@ class Critic(keras.Model):
     penalty is taken for each image alone (Gulrajani et al. 2017, section 4).
     """
 
-    def __init__(self, channels=3, image_size=32, **kwargs):
-        """Args: channels: of the images, 1 or 3; image_size: pixels a side, as in `Generator`."""
+    def __init__(self, channels=3, image_size=32, dropout=0.3, norm="none", **kwargs):
+        """
+        Args:
+            channels: of the images, 1 or 3.
+            image_size: pixels a side, as in `Generator`.
+            dropout: share of the second layer's outputs that is dropped in training.
+            norm: none or layer.
+        """
         super().__init__(**kwargs)
         self.channels = channels
         self.image_size = image_size
+        self.dropout_rate = dropout
+        self.norm = norm
 
         self.conv_1 = layers.Conv2D(32, 5, strides=2, padding="same")
         self.conv_2 = layers.Conv2D(64, 5, strides=2, padding="same")
-        self.dropout = StatelessDropout(0.3)
+        self.dropout = StatelessDropout(dropout)
         self.conv_3 = layers.Conv2D(128, 5, strides=2, padding="same")
         self.further_convs = [layers.Conv2D(128, 5, strides=2, padding="same")
                               for _ in range(_doublings_beyond_32(image_size))]
         self.conv_4 = layers.Conv2D(128, 5, padding="same")
+        self.norms = [normalization(norm) for _ in range(3 + len(self.further_convs))]
         self.flatten = layers.Flatten()
         self.dense = layers.Dense(1, dtype=self.variable_dtype)  # logits keep their digits
 
@@ -97,16 +108,17 @@ class Critic(keras.Model):
             images: float in [-1, 1].
             dropout_seed: int64 [2]; with None the dropout is off.
         """
+        norm_2, *further_norms, norm_4 = self.norms
         x = leaky_relu(self.conv_1(images), SLOPE)
-        x = self.dropout(leaky_relu(self.conv_2(x), SLOPE), seed=dropout_seed)
-        x = leaky_relu(self.conv_3(x), SLOPE)
-        for conv in self.further_convs:
-            x = leaky_relu(conv(x), SLOPE)
-        x = leaky_relu(self.conv_4(x), SLOPE)
+        x = self.dropout(leaky_relu(norm_2(self.conv_2(x)), SLOPE), seed=dropout_seed)
+        for conv, norm in zip((self.conv_3, *self.further_convs), further_norms):
+            x = leaky_relu(norm(conv(x)), SLOPE)
+        x = leaky_relu(norm_4(self.conv_4(x)), SLOPE)
         return tf.squeeze(self.dense(self.flatten(x)), axis=1)
 
     def get_config(self):
-        return {**super().get_config(), "channels": self.channels, "image_size": self.image_size}
+        return {**super().get_config(), "channels": self.channels, "image_size": self.image_size,
+                "dropout": self.dropout_rate, "norm": self.norm}
 
 
 def _doublings_beyond_32(image_size):
