@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+import earth_mover
 import evaluate
 import export_gif
 import train
@@ -16,7 +17,7 @@ def flags_of(script):
 
 def test_every_flag_is_in_the_readme_and_no_other():
     named = set(re.findall(r"--(\w+)", README))
-    assert named == (flags_of(train) | flags_of(evaluate) | flags_of(export_gif) | {"help"})
+    assert named == (flags_of(train) | flags_of(evaluate) | flags_of(export_gif) | flags_of(earth_mover) | {"help"})
 
 
 def test_what_is_marked_as_fixed_within_a_run_is_what_the_configuration_says():

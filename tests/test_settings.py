@@ -1,0 +1,42 @@
+"""How the settings reach optimizers and networks."""
+
+import numpy as np
+import pytest
+
+from wgan.errors import UserError
+from wgan.training import build_gan
+
+
+def test_each_network_has_its_own_learning_rate(tiny):
+    gan = build_gan(tiny(learning_rate=1e-4, critic_learning_rate=4e-4), channels=1)
+    assert float(gan.generator_optimizer.learning_rate) == pytest.approx(1e-4)
+    assert float(gan.critic_optimizer.learning_rate) == pytest.approx(4e-4)
+    gan = build_gan(tiny(learning_rate=3e-4), channels=1)
+    assert float(gan.critic_optimizer.learning_rate) == pytest.approx(3e-4)
+
+
+def test_both_learning_rates_fall_in_a_line_to_zero_at_the_same_epoch(tiny):
+    gan = build_gan(tiny(learning_rate=1e-3, decay_epochs=100, critic_steps=5), channels=1)
+    for epoch, expected in ((0, 1e-3), (25, 7.5e-4), (100, 0)):
+        gan.generator_optimizer.iterations.assign(epoch)
+        gan.critic_optimizer.iterations.assign(5 * epoch)
+        rates = [float(optimizer.learning_rate) for optimizer in (gan.generator_optimizer, gan.critic_optimizer)]
+        np.testing.assert_allclose(rates, expected, rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("changes, message", [
+    (dict(epochs=101, decay_epochs=100), "--epochs is 101, and at --decay_epochs 100 the learning rate is zero"),
+    (dict(augment="color,blur"), "--augment has 'blur'; it may be none, or a list of color, translation, cutout"),
+    (dict(augment="color,"), "--augment has ''"),
+    (dict(ema_decay=1.0), "--ema_decay is 1.0; it must be less than 1"),
+    (dict(critic_learning_rate=0.0), "--critic_learning_rate is 0.0; it must be more than 0"),
+    (dict(network="vit"), "--network is 'vit'; choose one of plain, resnet"),
+])
+def test_settings_that_make_no_sense_are_refused(tiny, changes, message):
+    with pytest.raises(UserError, match=message):
+        tiny(**changes).check()
+
+
+def test_augmentations_are_named_in_any_order(tiny):
+    assert tiny(augment="cutout, color").augmentation == ("cutout", "color")
+    assert tiny().augmentation == ()
