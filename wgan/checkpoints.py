@@ -118,6 +118,7 @@ def newest_state(folder):
 def restore(gan, state):
     """Puts a state that `newest_state` found into the GAN in training."""
     try:
+        weights_files.check_fits(state.path, gan, "this version's networks")
         gan.load_weights(state.path)
     except weights_files.UNREADABLE as error:
         reason = str(error).strip().splitlines()[0]

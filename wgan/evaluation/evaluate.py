@@ -141,6 +141,7 @@ def _generator(config, channels, path):
     generator = Generator(config.latent_dim, channels, config.image_size)
     generator(tf.zeros([1, config.latent_dim]))
     try:
+        weights_files.check_fits(path, generator, "the run's generator")
         generator.load_weights(path)
         if not checkpoints.is_finite([variable.numpy() for variable in generator.variables]):
             raise ValueError("not all of its numbers are finite")
