@@ -184,7 +184,7 @@ def _both_sides(key, held, needed, owner):
         return f"its images are of {one} x {one} pixels, and those of {owner} of {other} x {other}"
     if key not in held:
         return f"it has no {needed[key][0]}, and {owner} has one of {_times(needed[key][1])}"
-    (name, one) = held[key]
+    name, one = held[key]
     if key not in needed:
         return f"it holds {name} of {_times(one)}, and {owner} has none"
     other = needed[key][1]
