@@ -1,8 +1,10 @@
 """Files complete or absent, their checksums, and the thread that writes them whatever the disk does."""
 
+import contextlib
 import errno
 import os
 import threading
+import weakref
 
 import pytest
 
@@ -41,6 +43,17 @@ def test_a_file_that_is_written_halfway_leaves_the_old_one(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "old"}
+
+
+@pytest.mark.parametrize("number, found", [(errno.EIO, "old"), (errno.ENOSPC, "old"), (errno.EINVAL, "new")])
+def test_bytes_that_do_not_reach_the_disk_do_not_take_the_old_files_place(tmp_path, monkeypatch, number, found):
+    def fsync(descriptor):
+        raise OSError(number, os.strerror(number))
+    (tmp_path / "a").write_text("old")
+    monkeypatch.setattr(files.os, "fsync", fsync)
+    with contextlib.suppress(OSError):
+        files.write_text(tmp_path / "a", "new")  # a drive that cannot answer (EINVAL) is taken at its word
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": found}
 
 
 def test_a_folder_that_has_gone_is_not_made_again(tmp_path):
@@ -115,6 +128,35 @@ def test_a_failing_disk_is_tried_again_and_named_once(quick, capsys):
     assert disk.written == ["a", "b"]
     assert said.count("warning: grids cannot be written") == 1 and "No space left" in said
     assert said.count("note: grids are being written again") == 1
+
+
+def test_nothing_of_a_try_that_failed_is_kept_until_the_next(quick):
+    class Array:
+        pass
+    made, kept = [], []
+
+    def write():
+        array = Array()
+        if made:
+            kept.append(made[0]())
+            return
+        made.append(weakref.ref(array))
+        raise no_space()
+    with files.BackgroundWriter("grids") as writer:
+        writer.submit(write)
+    assert kept == [None]
+
+
+def test_a_warning_stays_on_one_line(quick, capsys):
+    tries = []
+
+    def write():
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("file write failed\n, buffer = 0x0")
+    with files.BackgroundWriter("grids") as writer:
+        writer.submit(write)
+    assert "grids cannot be written (file write failed , buffer = 0x0); " in capsys.readouterr().err
 
 
 def test_after_an_outage_the_newest_state_is_written(quick):

@@ -148,22 +148,25 @@ def test_a_folder_that_disappears_is_not_made_again_and_is_used_when_it_is_back(
 
 def test_a_write_that_hangs_does_not_hold_up_the_training(tiny, monkeypatch):
     config = tiny(epochs=6, checkpoint_minutes=0.0)
-    answers = threading.Event()
-    replace, hung = os.replace, []
+    hangs, goes_on = threading.Event(), threading.Event()
+    replace, answered = os.replace, []
 
     def hanging(source, target):
-        if pathlib.Path(target).name == checkpoints.STATE_FILE and not answers.is_set():
-            hung.append(target)
-            answers.wait()
+        if pathlib.Path(target).name == checkpoints.STATE_FILE and not goes_on.is_set():
+            hangs.set()
+            answered.append(goes_on.wait(30))  # which only a training that waits for the disk lets pass
+            goes_on.set()
         replace(source, target)
 
-    def answer_at_last(self, epoch, logs=None):
+    def train_on(self, epoch, logs=None):
+        if epoch == 1:
+            hangs.wait()  # the state of the first epoch is being written
         if epoch == 4:
-            answers.set()
+            goes_on.set()
     monkeypatch.setattr(files.os, "replace", hanging)
-    monkeypatch.setattr(callbacks.SampleGrids, "on_epoch_end", answer_at_last)
+    monkeypatch.setattr(callbacks.SampleGrids, "on_epoch_end", train_on)
     assert launch(config) == 0
-    assert hung and state_of(config).epoch == 6
+    assert answered == [True] and state_of(config).epoch == 6
 
 
 def test_too_little_room_for_a_state_is_refused_before_anything_is_written(tiny, monkeypatch):

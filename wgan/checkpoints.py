@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from wgan import files, weights_files
+from wgan.data.messages import one_line
 from wgan.errors import UserError
 from wgan.history import History
 
@@ -121,6 +122,7 @@ def newest_state(folder):
 def restore(gan, state):
     """Puts a state that `newest_state` found into the GAN in training."""
     try:
+        weights_files.check_fits(state.path, gan, "this version's networks")
         gan.load_weights(state.path)
     except weights_files.UNREADABLE as error:
         reason = str(error).strip().splitlines()[0]
@@ -136,7 +138,7 @@ def put_back(gan, snapshot):
 
 
 def _write_weights(network, path, **attributes):
-    with _disk_errors(path), files.atomic_path(path) as temporary:
+    with _whole_file(path) as temporary:
         network.save_weights(temporary)
         with h5py.File(temporary, "r+") as file:
             file.attrs.update(attributes)
@@ -145,7 +147,7 @@ def _write_weights(network, path, **attributes):
 
 def _write_state(folder, twin, epoch, history_array, attempt):
     state, previous = folder / STATE_FILE, folder / PREVIOUS_STATE_FILE
-    with _disk_errors(state), files.atomic_path(state) as temporary:
+    with _whole_file(state) as temporary:
         twin.save_weights(temporary)
         with h5py.File(temporary, "r+") as file:
             file.create_dataset("history", data=history_array)
@@ -159,12 +161,40 @@ def _write_state(folder, twin, epoch, history_array, attempt):
 
 
 @contextlib.contextmanager
-def _disk_errors(path):
-    """h5py reports some failures of the disk as RuntimeError; gives them as what they are."""
+def _whole_file(path):
+    """`files.atomic_path` for a file that Keras writes."""
+    with _disk_errors(path), files.atomic_path(path) as temporary, _closed_after_failure(temporary):
+        yield temporary
+
+
+@contextlib.contextmanager
+def _closed_after_failure(path):
+    """Closes what Keras leaves open where it cannot finish a file.
+
+    Until it is closed, its bytes take room on a full disk even when its name has gone; and what closes it by
+    chance prints a traceback.
+    """
     try:
         yield
-    except RuntimeError as error:
-        raise OSError(f"{path}: {error}") from error
+    except BaseException:
+        for identifier in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE):
+            with contextlib.suppress(OSError, RuntimeError):
+                if h5py.h5f.get_name(identifier) == os.fsencode(path):
+                    h5py.File(identifier).close()
+        raise
+
+
+@contextlib.contextmanager
+def _disk_errors(path):
+    """h5py reports some failures of the disk as RuntimeError, and all of them with buffers and addresses on many
+    lines; gives the system's own words for what happened."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        number = getattr(error, "errno", None)
+        if number:
+            raise OSError(number, os.strerror(number), str(path)) from error
+        raise OSError(f"{path}: {one_line(error)}") from error
 
 
 def _read_state(path):

@@ -1,6 +1,7 @@
 """Files that are complete or absent, and a thread that writes them while training goes on."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import pathlib
@@ -14,6 +15,7 @@ from wgan.errors import TakenOver
 
 _SEAL = b"sha256:\n"
 _SEAL_LENGTH = len(_SEAL) + 32
+_LOST = (errno.EIO, errno.ENOSPC, errno.EDQUOT)  # a disk's answers to fsync that mean bytes are missing
 
 
 @contextlib.contextmanager
@@ -40,10 +42,17 @@ def atomic_path(path):
 
 
 def flush_to_disk(path):
-    """Asks the system to put the file's bytes on the disk before its name changes."""
+    """Asks the system to put the file's bytes on the disk before its name changes.
+
+    Raises:
+        OSError: they are not there. Where a drive is full or broken may show only now.
+    """
     with open(path, "rb+") as file:
-        with contextlib.suppress(OSError):  # some network drives cannot
+        try:
             os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno in _LOST:
+                raise  # all others: some network drives cannot
 
 
 def write_text(path, text):
@@ -96,7 +105,7 @@ class BackgroundWriter:
         self._changed = threading.Condition()
         self._leaving = threading.Event()
         self._deadline = None  # for a failing disk, once the block is left
-        self._failing = None  # the OSError with which writing fails at present
+        self._failing = None  # with what writing fails at present, in words
         self._done = self._dropped = 0  # jobs
         self._error = None
         self._thread = threading.Thread(target=self._work, name=f"writer of {what}", daemon=True)
@@ -129,18 +138,25 @@ class BackgroundWriter:
         pause = self.FIRST_PAUSE
         while (oldest := self._oldest_job()) is not None:
             key, job = oldest
-            try:
-                job[0](*job[1])
-            except OSError as error:
-                self._note_failure(error)
-                if not self._try_again_after(pause):
-                    return
+            if self._is_done(job):
+                self._note_success(key, job)
+                pause = self.FIRST_PAUSE
+            elif self._try_again_after(pause):
                 pause = min(2 * pause, self.LONGEST_PAUSE)
-                continue
-            except Exception as error:  # handed to the training thread, which stops with it
-                self._error = self._error or error
-            self._note_success(key, job)
-            pause = self.FIRST_PAUSE
+            else:
+                return
+
+    def _is_done(self, job):
+        """Tries a job once; False where the disk fails, of whose error no more than its words is kept: its frames
+        would hold a whole state through every pause."""
+        try:
+            job[0](*job[1])
+        except OSError as error:
+            self._note_failure(" ".join(str(error).split()))
+            return False
+        except Exception as error:  # handed to the training thread, which stops with it
+            self._error = self._error or error
+        return True
 
     def _oldest_job(self):
         """Waits for a job and gives it with its key; None when the block is left and nothing waits."""
@@ -148,11 +164,11 @@ class BackgroundWriter:
             self._changed.wait_for(lambda: self._jobs or self._leaving.is_set())
             return next(iter(self._jobs.items()), None)
 
-    def _note_failure(self, error):
+    def _note_failure(self, words):
         with self._changed:
             if self._failing is None:
-                _say(f"warning: {self._what} cannot be written ({error}); the training goes on and tries again")
-            self._failing = error
+                _say(f"warning: {self._what} cannot be written ({words}); the training goes on and tries again")
+            self._failing = words
             self._changed.notify_all()
 
     def _note_success(self, key, job):

@@ -8,7 +8,10 @@ import tempfile
 import h5py
 
 from wgan import checkpoints, weights_files
+from wgan.config import TrainingConfig
+from wgan.data.messages import one_line
 from wgan.errors import UserError
+from wgan.run_folder import RunFolder
 
 
 def find_weights(place, checkpoint_dir=None):
@@ -53,6 +56,7 @@ def load_weights(gan, place):
     """
     for network, path in zip((gan.generator, gan.critic), find_weights(place)):
         try:
+            weights_files.check_fits(path, network, f"this run's {type(network).__name__.lower()}")
             with _named_by_layout(path) as readable:
                 network.load_weights(readable)
             if not checkpoints.is_finite([variable.numpy() for variable in network.variables]):
@@ -63,6 +67,28 @@ def load_weights(gan, place):
                             f"{reason[:300]}") from error
     if gan.averaged_generator:
         gan.update_average(decay=0.0)
+
+
+def note_of_other_images(config):
+    """A sentence where the weights behind `config.init_from` are of a run on another class or data set, or None.
+
+    That is what fine-tuning does; but a mistyped folder looks the same. Weights that have no configuration
+    beside them, or a damaged one, pass without a word.
+
+    Args:
+        config: a `TrainingConfig` with a canonical label.
+    """
+    place = pathlib.Path(config.init_from)
+    folder = place if place.is_dir() else place.parent
+    try:
+        stored = RunFolder(TrainingConfig(checkpoint_dir=str(folder))).stored_run()
+    except UserError:
+        return None
+    old = TrainingConfig.from_json(stored["config"]) if stored else config
+    if old.label is None or (old.label, old.dataset) == (config.label, config.dataset):
+        return None
+    there, here = (one_line(f"{run.label} of {run.dataset}", longest=80) for run in (old, config))
+    return f"{place} was trained on {there}, this run is on {here}"
 
 
 @contextlib.contextmanager

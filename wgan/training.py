@@ -169,7 +169,7 @@ def _begin(gan, config, folder, state):
         print(f"continuing the run in {folder.checkpoint_dir} after epoch {state.epoch}")
         return state.epoch, state.history
     if config.init_from:
-        initial_weights.load_weights(gan, config.init_from)
+        _start_from_others(gan, config)
     replaced = folder.files_of_a_run()
     if replaced:
         print(folder.describe(replaced))
@@ -177,11 +177,18 @@ def _begin(gan, config, folder, state):
     return 0, History()
 
 
+def _start_from_others(gan, config):
+    initial_weights.load_weights(gan, config.init_from)
+    note = initial_weights.note_of_other_images(config)
+    if note:
+        print(f"note: {note}", file=sys.stderr)
+
+
 def print_plan(config, folder, image_set, state):
     """Prints what `train` would do: settings, images, networks and disk use. Writes nothing."""
     gan = build_gan(config, image_set.images.shape[-1])
     if config.init_from and state is None:
-        initial_weights.load_weights(gan, config.init_from)  # to see whether they fit
+        _start_from_others(gan, config)  # to see whether they fit
     for name, value in config.to_json().items():
         print(f"{name}: {value}")
     print(f"images: {len(image_set.images)} ({image_set.name}), {' x '.join(map(str, image_set.images.shape[1:]))}")

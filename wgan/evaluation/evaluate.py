@@ -144,6 +144,7 @@ def _generator(config, channels, path):
     generator = networks.build_generator(config, channels)
     generator(tf.zeros([1, config.latent_dim]))
     try:
+        weights_files.check_fits(path, generator, "the run's generator")
         generator.load_weights(path)
         if not checkpoints.is_finite([variable.numpy() for variable in generator.variables]):
             raise ValueError("not all of its numbers are finite")
