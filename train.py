@@ -1,4 +1,4 @@
-"""Trains a Wasserstein GAN with gradient penalty on one class of images.
+"""Trains a Wasserstein GAN with gradient penalty, or another recipe, on one class of images.
 
     python train.py --label 7 --epochs 12000
 """
@@ -8,7 +8,8 @@ import sys
 
 from wgan import cli
 from wgan.config import TrainingConfig, value_type
-from wgan.launch import launch
+from wgan.launch import launch, launch_each
+from wgan.recipes import DEFAULT, RECIPES
 
 
 def define_flags():
@@ -21,6 +22,7 @@ def define_flags():
     groups.define("Files", "fresh", bool, False, "Start over; says which files of an earlier run it replaces.")
     groups.define("This call", "dry_run", bool, False,
                   "Print the resolved configuration, the size of the data, networks and files; then exit.")
+    groups.explain("Recipes", [(recipe.name, recipe.summary) for recipe in RECIPES.values()])
     return groups
 
 
@@ -31,9 +33,13 @@ def _with_choices(field):
 
 def main(argv):
     """Trains as the flags say; returns the exit status."""
-    values = define_flags().parse(argv)
+    groups = define_flags()
+    values = groups.parse(argv)
     fresh, dry_run = values.pop("fresh"), values.pop("dry_run")
-    return launch(TrainingConfig(**values), fresh=fresh, dry_run=dry_run)
+    given = {name: value for name, value in values.items() if groups.given(name)}
+    config = TrainingConfig.of_recipe(given.pop("recipe", DEFAULT), **given)
+    start = launch_each if config.label == "each" else launch
+    return start(config, fresh=fresh, dry_run=dry_run)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
 from wgan import randomness
 from wgan.randomness import Purpose
 
 
-def epoch_indices(seed, epoch, num_images, num_drawn, attempt=0):
+def epoch_indices(seed, epoch, num_images, num_drawn, attempt=0, purpose=Purpose.SHUFFLE):
     """Which images an epoch draws: a fresh shuffle of all; where that is too few, further shuffles follow.
 
     Sorting random keys in place of a shuffle operation compiles everywhere, also under XLA.
@@ -17,26 +18,37 @@ def epoch_indices(seed, epoch, num_images, num_drawn, attempt=0):
         int32 [num_drawn], each in [0, num_images).
     """
     shuffles = math.ceil(num_drawn / num_images)
-    keys = randomness.uniform([shuffles, num_images], randomness.stream(seed, epoch, Purpose.SHUFFLE, attempt=attempt))
+    keys = randomness.uniform([shuffles, num_images], randomness.stream(seed, epoch, purpose, attempt=attempt))
     return tf.reshape(tf.argsort(keys, stable=True), [-1])[:num_drawn]
 
 
-def epoch_batches(images, seed, critic_steps, batch_size, first_epoch, last_epoch, attempt=0):
+def epoch_batches(images, seed, critic_steps, batch_size, first_epoch, last_epoch, attempt=0, labels=None):
     """The training data as `fit` takes it: one element is one epoch.
 
     Args:
         images: uint8 [num_images, height, width, channels]; also a `numpy.memmap`. They are not copied,
-            but for the batches drawn from them.
+            but for the batches drawn from them. Or numbers that are no images, float32 [num_images, 1].
+        labels: int32 [num_images], negative where an image has none; or None.
 
     Returns:
         A `tf.data.Dataset` of pairs: the epoch's number, int64 [], and its real images,
-        uint8 [critic_steps, batch_size, height, width, channels].
+        uint8 [critic_steps, batch_size, height, width, channels]. With labels two more follow: as many images,
+        drawn from those that have one, and their labels, int32 [critic_steps, batch_size].
     """
-    shape = [critic_steps, batch_size, *images.shape[1:]]
+    labelled = None if labels is None else np.flatnonzero(labels >= 0)
+
+    def take(array, indices):
+        drawn = tf.numpy_function(lambda chosen: array[chosen], [indices], array.dtype, stateful=False)
+        return tf.reshape(drawn, [critic_steps, batch_size, *array.shape[1:]])
+
+    def shuffled(epoch, count, purpose):
+        return epoch_indices(seed, epoch, count, critic_steps * batch_size, attempt, purpose)
 
     def draw(epoch):
-        indices = epoch_indices(seed, epoch, len(images), critic_steps * batch_size, attempt)
-        drawn = tf.numpy_function(lambda chosen: images[chosen], [indices], tf.uint8, stateful=False)
-        return epoch, tf.reshape(drawn, shape)
+        reals = take(images, shuffled(epoch, len(images), Purpose.SHUFFLE))
+        if labelled is None:
+            return epoch, reals
+        chosen = tf.gather(labelled, shuffled(epoch, len(labelled), Purpose.LABELLED_SHUFFLE))
+        return epoch, reals, take(images, chosen), take(labels, chosen)
 
     return tf.data.Dataset.range(first_epoch, last_epoch + 1).map(draw).prefetch(2)

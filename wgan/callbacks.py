@@ -12,13 +12,12 @@ import threading
 import time
 
 import keras
-import tensorflow as tf
 from tqdm import tqdm
 
-from wgan import checkpoints, images, randomness
+from wgan import checkpoints, randomness, samples
 from wgan.curves import draw_curves
 from wgan.errors import NumbersWentWrong, TakenOver
-from wgan.history import HistoryFile
+from wgan.history import HistoryFile, columns
 from wgan.randomness import Purpose
 
 
@@ -48,9 +47,9 @@ class WatchLock(keras.callbacks.Callback):
 class HistoryWriter(keras.callbacks.Callback):
     """Adds each epoch's figures to the history and to its CSV file."""
 
-    def __init__(self, history, path, writer):
+    def __init__(self, history, path, columns, writer):
         super().__init__()
-        self._history, self._file, self._writer = history, HistoryFile(history, path), writer
+        self._history, self._file, self._writer = history, HistoryFile(history, path, columns), writer
 
     def on_train_begin(self, logs=None):
         self._update()  # without the rows that came after the restored state
@@ -67,7 +66,7 @@ class HistoryWriter(keras.callbacks.Callback):
 
 
 class SampleGrids(keras.callbacks.Callback):
-    """Draws the same 16 latents every few epochs, as a 4x4 grid."""
+    """Draws the same latents every few epochs: a grid of images, or the distribution of points."""
 
     def __init__(self, config, writer):
         super().__init__()
@@ -75,18 +74,13 @@ class SampleGrids(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         seed = randomness.stream(self._config.seed, 0, Purpose.PREVIEW_LATENTS)
-        self._latents = randomness.normal([16, self._config.latent_dim], seed)
-        self._draw = tf.function(lambda latents: self.model.sampling_generator(latents, training=False))
+        self._picture = samples.picture_maker(self.model, self._config.the_recipe, seed)
 
     def on_epoch_end(self, epoch, logs=None):
         number = epoch + 1
         if number % self._config.sample_every == 0 or number == self._config.epochs:
-            samples = images.to_uint8(self._draw(self._latents).numpy())
-            self._writer.submit(_save_grid, self._config.sample_dir, number, samples)
-
-
-def _save_grid(sample_dir, epoch, samples):
-    images.save_png(images.sample_path(sample_dir, epoch), images.image_grid(samples, columns=4))
+            path = samples.sample_path(self._config.sample_dir, number)
+            self._writer.submit(samples.save, path, self._picture(number))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +102,7 @@ class Checkpoints(keras.callbacks.Callback):
         super().__init__()
         self.good = None
         self._folder, self._seconds = config.checkpoint_dir, 60 * config.checkpoint_minutes
+        self._columns = columns(config.the_recipe)
         self._twin, self._history, self._attempt, self._curves_path = twin, history, attempt, curves_path
         self._writer = writer
 
@@ -141,7 +136,7 @@ class Checkpoints(keras.callbacks.Callback):
     def _write(self, good, history_array):
         checkpoints.write_checkpoint(self._folder, self._twin, good.snapshot, good.epoch, history_array,
                                      self._attempt)
-        draw_curves(history_array, self._curves_path)
+        draw_curves(history_array, self._curves_path, self._columns)
 
 
 class Progress(keras.callbacks.Callback):
@@ -183,7 +178,9 @@ class Progress(keras.callbacks.Callback):
 
     def _figures(self, logs):
         last_fid = "" if self._fid is None else f"  FID {self._fid:.3g}"
-        return f"Wasserstein estimate {logs['wasserstein_estimate']:.2f}{last_fid}"
+        if "wasserstein_estimate" in logs:
+            return f"Wasserstein estimate {logs['wasserstein_estimate']:.2f}{last_fid}"
+        return f"D(x) {logs['critic_real']:.2f}  D(G(z)) {logs['critic_fake']:.2f}{last_fid}"
 
 
 class StopOnSignal(keras.callbacks.Callback):

@@ -211,4 +211,4 @@ def _read_state(path):
 
 def _state_variables(gan):
     """All variables that training changes, in a fixed order."""
-    return [*gan.variables, *gan.generator_optimizer.variables, *gan.critic_optimizer.variables]
+    return [*gan.variables, *(variable for optimizer in gan.optimizers for variable in optimizer.variables)]

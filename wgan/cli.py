@@ -20,6 +20,7 @@ class FlagGroups:
     def __init__(self, description):
         """Args: description: what the script does, in a line or two, for the head of the help."""
         self._description = description
+        self._more = ()
         self._groups = {}
         self._values = flags.FlagValues()  # of its own: absl's global one would mix up two scripts
 
@@ -27,6 +28,10 @@ class FlagGroups:
         """Declares one flag of type `kind` (bool, int, float or str) under the heading `group`."""
         _DEFINE[kind](name, default, help_text, flag_values=self._values)
         self._groups.setdefault(group, []).append(name)
+
+    def explain(self, heading, lines):
+        """Adds a list of (name, explanation) to the end of the help."""
+        self._more = (heading, tuple(lines))
 
     def parse(self, argv):
         """Reads `argv`, which begins with the script's name.
@@ -49,6 +54,10 @@ class FlagGroups:
             raise UserError(f"{rest[0]!r} belongs to no flag (--help lists the flags)")
         return {name: self._values[name].value for names in self._groups.values() for name in names}
 
+    def given(self, name):
+        """Whether the flag stood in what `parse` read."""
+        return bool(self._values[name].present)
+
     def help_text(self):
         """The description, then each heading with its flags, defaults and explanations."""
         width = min(100, shutil.get_terminal_size().columns)
@@ -57,13 +66,21 @@ class FlagGroups:
             lines += ["", f"{group}:"]
             for name in names:
                 lines += _flag_lines(self._values[name], width)
+        if self._more:
+            heading, explained = self._more
+            lines += ["", f"{heading}:"]
+            for name, explanation in explained:
+                lines += [f"  {name}", *_indented(explanation, width)]
         return "\n".join(lines)
 
 
 def _flag_lines(flag, width):
     default = "" if flag.default is None or flag.default is False else f" [{flag.default}]"
-    explanation = textwrap.wrap(flag.help, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    return [f"  --{flag.name}{default}", *explanation]
+    return [f"  --{flag.name}{default}", *_indented(flag.help, width)]
+
+
+def _indented(text, width):
+    return textwrap.wrap(text, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
 
 
 def run(main, argv):

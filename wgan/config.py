@@ -10,6 +10,7 @@ import typing
 
 from wgan.data import DATASET_NAMES
 from wgan.errors import UserError
+from wgan.recipes import DEFAULT, RECIPES
 
 CHANGES = ("color", "translation", "cutout")  # that `wgan.augmentation` makes
 
@@ -34,12 +35,16 @@ def option(default, group, help_text, *, decides_result, choices=None, at_least=
 class TrainingConfig:
     """One training run. `check()` says whether its values make sense; nothing else may be assumed."""
 
+    recipe: str = option(
+        DEFAULT, "Recipe", "Which GAN; the list is below. A recipe has its own data set and settings, and flags go "
+        "before those.", decides_result=True, choices=tuple(RECIPES))
+
     label: str | None = option(
-        None, "Data", "What to train on: a class number, a class name (horse), or all for one GAN on every "
-        "class. Default: horse with cifar10, all elsewhere.", decides_result=True)
+        None, "Data", "What to train on: a class number, a class name (horse), all for one GAN on every class, or "
+        "each for one after another. Default: horse with cifar10, all elsewhere.", decides_result=True)
     dataset: str = option(
-        "cifar10", "Data", "digits needs no download; folder is your own pictures in --data_dir.",
-        decides_result=True, choices=DATASET_NAMES)
+        "cifar10", "Data", "digits needs no download; folder is your own pictures in --data_dir; gaussian is "
+        "gaussian_1d's.", decides_result=True, choices=DATASET_NAMES)
     data_dir: str | None = option(
         None, "Data", "Where the data already is: the official cifar-10-python.tar.gz or its unpacked folder, "
         "MNIST's IDX files, or your pictures. Default: Keras's verified download.", decides_result=False)
@@ -51,8 +56,11 @@ class TrainingConfig:
         0, "Data", "Images set aside, to see whether the critic memorises the others. With --split train the test "
         "images serve for that.", decides_result=True, at_least=0)
     image_size: int = option(
-        32, "Data", "Pixels a side. Each doubling adds a block to both networks.", decides_result=True,
-        choices=(32, 64, 128))
+        32, "Data", "Pixels a side. In wgan_gp each doubling adds a block to both networks.", decides_result=True,
+        choices=(28, 32, 64, 128))
+    labels_per_class: str = option(
+        "all", "Data", "How many images of each class sgan may see with their label: a number, or all.",
+        decides_result=True)
 
     epochs: int = option(
         12000, "Training", "Total number of epochs, earlier parts of the run counted in. An epoch is "
@@ -65,8 +73,10 @@ class TrainingConfig:
     generator_batch_size: int | None = option(
         None, "Training", "Samples in the generator's update. Default: --batch_size.", decides_result=True,
         at_least=2, below=2**16)
+    optimizer: str = option(
+        "adam", "Training", "For both networks.", decides_result=True, choices=("adam", "rmsprop", "sgd"))
     learning_rate: float = option(
-        2e-4, "Training", "Adam's learning rate, for both networks.", decides_result=True, above=0, below=1)
+        2e-4, "Training", "For both networks.", decides_result=True, above=0, below=1)
     critic_learning_rate: float | None = option(
         None, "Training", "The critic's own (Heusel et al. 2017). Default: --learning_rate.", decides_result=True,
         above=0, below=1)
@@ -74,10 +84,17 @@ class TrainingConfig:
         0, "Training", "Learning rates fall in a line to zero at this epoch, where the run ends; it is apart from "
         "--epochs, so that a run can be stopped earlier and go on. 0: they stay.", decides_result=True, at_least=0,
         below=10**9)
+    step_decay: float = option(
+        1.0, "Training", "What learning rates are multiplied by every --step_epochs.", decides_result=True, above=0,
+        below=1.000001)
+    step_epochs: int = option(
+        0, "Training", "Epochs between two such steps; 0: none.", decides_result=True, at_least=0, below=10**9)
     beta_1: float = option(
         0.5, "Training", "Adam's decay of the mean of the gradients.", decides_result=True, at_least=0, below=1)
     beta_2: float = option(
         0.9, "Training", "Adam's decay of the mean of their squares.", decides_result=True, at_least=0, below=1)
+    momentum: float = option(
+        0.0, "Training", "Of sgd.", decides_result=True, at_least=0, below=1)
     ema_decay: float = option(
         0.999, "Training", "Keep an average of the generator, for grids, metrics and samples, that forgets at least "
         "this slowly late in a run and faster early on. 0: no average.", decides_result=True, at_least=0, below=1)
@@ -109,6 +126,8 @@ class TrainingConfig:
     penalty: str = option(
         "two_sided", "Critic's constraint", "one_sided lets slopes below one be.", decides_result=True,
         choices=("two_sided", "one_sided"))
+    clip_bound: float = option(
+        0.01, "Critic's constraint", "Of the critic's weights, in wgan_clip.", decides_result=True, above=0)
     drift_weight: float = option(
         0.0, "Critic's constraint", "Weight of the squared scores of real images, which keeps them near zero (Karras "
         "et al. 2018 take 0.001).", decides_result=True, at_least=0)
@@ -157,10 +176,35 @@ class TrainingConfig:
         if self.decay_epochs and self.epochs > self.decay_epochs:
             raise UserError(f"--epochs is {self.epochs}, and at --decay_epochs {self.decay_epochs} the learning rate is "
                             "zero: nothing would change after it")
+        if self.momentum and self.optimizer != "sgd":
+            raise UserError(f"--momentum is for --optimizer sgd, not for {self.optimizer}; leave it out")
+        if bool(self.step_epochs) != (self.step_decay != 1):
+            raise UserError("--step_decay and --step_epochs go together; give both or neither")
+        if self.step_epochs and self.decay_epochs:
+            raise UserError("--step_epochs and --decay_epochs are two ways to lower learning rates; choose one")
+        if self.labels_per_class != "all" and not (self.labels_per_class.isdecimal() and int(self.labels_per_class)):
+            raise UserError(f"--labels_per_class is {self.labels_per_class!r}; it must be all, or a number from 1 on")
         unknown = [name for name in self.augmentation if name not in CHANGES]
         if unknown:
             raise UserError(f"--augment has {unknown[0]!r}; it may be none, or a list of {', '.join(CHANGES)}, "
                             "separated by commas")
+        self.the_recipe.check(self, type(self).of_recipe(self.recipe))
+
+    @classmethod
+    def of_recipe(cls, name, **values):
+        """The configuration of a recipe: `values` go before the recipe's settings, those before the usual ones.
+
+        Raises:
+            UserError: there is no such recipe.
+        """
+        if name not in RECIPES:
+            raise UserError(f"--recipe is {name!r}; choose one of {', '.join(RECIPES)}")
+        return cls(**{**RECIPES[name].defaults, **values, "recipe": name})
+
+    @property
+    def the_recipe(self):
+        """The `Recipe` that is named."""
+        return RECIPES[self.recipe]
 
     @property
     def augmentation(self):
@@ -219,9 +263,9 @@ def value_type(field):
 def _typed(field, value):
     """A value from JSON, if it has its field's type."""
     kind = value_type(field)
-    is_none = value is None and field.default is None
-    if not is_none and (not isinstance(value, (int, float) if kind is float else kind)
-                        or isinstance(value, bool) != (kind is bool)):
+    if value is None and field.default is None:
+        return None
+    if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool) != (kind is bool):
         raise UserError(f"the stored {field.name} is {str(value)[:60]!r}, which is no {kind.__name__}")
     try:
         return float(value) if kind is float else value

@@ -55,6 +55,35 @@ class GradientPenalty(NoConstraint):
         return objectives.gradient_norms(gradients)
 
 
+class WholeBatchPenalty(GradientPenalty):
+    """One norm of the whole batch's gradient, and the penalty added to every image's loss, losses being summed.
+
+    No paper's: it is what an often copied piece of code does, kept to be compared with.
+    """
+
+    def term(self, critic, reals, fakes, weights):
+        """As in `GradientPenalty`, times the number of images."""
+        term, figures = super().term(critic, reals, fakes, weights)
+        return reals.shape[0] * term, figures
+
+    def norms(self, gradients):
+        """The one norm, [1]."""
+        return tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(gradients)), 1e-30))[None]
+
+
+class Clipping(NoConstraint):
+    """Weights within [-bound, bound] after every update (Arjovsky et al. 2017, Algorithm 1, line 7)."""
+
+    def __init__(self, bound):
+        """Args: bound: c in the paper, above 0."""
+        self.bound = bound
+
+    def after_update(self, critic):
+        """Clips all of the critic's weights, biases among them."""
+        for variable in critic.trainable_variables:
+            variable.assign(tf.clip_by_value(variable, -self.bound, self.bound))
+
+
 def critic_gradients(critic, images):
     """The critic's gradient with respect to each image, dropout off; same shape as the images.
 

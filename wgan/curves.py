@@ -4,17 +4,32 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wgan import files
-from wgan.history import History
+from wgan.history import COLUMNS, History
 
 PANELS = (("Wasserstein estimate", ("wasserstein_estimate", "training_estimate", "heldout_estimate")),
+          ("probability of real", ("critic_real", "critic_fake")),
+          ("losses", ("critic_loss", "generator_loss", "class_loss")),
           ("gradient penalty", ("gradient_penalty",)),
           ("gradient norm (1 is the goal)", ("gradient_norm",)),
           ("FID (lower is better)", ("fid",)),
           ("KID (lower is better)", ("kid",)),
-          ("precision and recall", ("precision", "recall")))
+          ("precision and recall", ("precision", "recall")),
+          ("accuracy on training batches", ("accuracy_real", "accuracy_fake")),
+          ("accuracy on held-out images", ("heldout_accuracy", "heldout_accuracy_alone")),
+          ("mean and deviation (goal: -1 and 1)", ("mean", "deviation")),
+          ("Wasserstein distance to the target", ("wasserstein_distance",)))
+# With a Wasserstein estimate the scores have no scale, and the losses show nothing that the estimate does not.
+WITHOUT_ESTIMATE = ("critic_real", "critic_loss")
 
 
-def draw_curves(history_array, path):
+def panels(columns):
+    """Those of `PANELS` that have one of the columns."""
+    left_out = WITHOUT_ESTIMATE if "wasserstein_estimate" in columns else ()
+    return [(title, shown) for title, shown in PANELS
+            if set(shown) & set(columns) and not set(shown) & set(left_out)]
+
+
+def draw_curves(history_array, path, columns=COLUMNS):
     """Draws the history's columns over the epochs into a PNG file.
 
     Uses matplotlib without its global state, so that it may run outside the main thread.
@@ -22,10 +37,15 @@ def draw_curves(history_array, path):
     Args:
         history_array: float64 [epochs, columns], as `History.to_array` gives it.
         path: where to; complete or not at all.
+        columns: those that the run fills.
     """
-    history = History(history_array)
-    figure = Figure(figsize=(13, 6.5), layout="constrained")
-    for axes, (title, columns) in zip(figure.subplots(2, 3, sharex=True).flat, PANELS):
+    history, chosen = History(history_array), panels(columns)
+    rows = -(-len(chosen) // 3)
+    figure = Figure(figsize=(13, 3.25 * rows), layout="constrained")
+    places = figure.subplots(rows, 3, sharex=True, squeeze=False).flat
+    for axes in places[len(chosen):]:
+        axes.set_axis_off()
+    for axes, (title, columns) in zip(places, chosen):
         shown = [column for column in columns if np.isfinite(history.column(column)).any()]
         for column in shown:
             _draw(axes, history, column)

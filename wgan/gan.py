@@ -61,15 +61,24 @@ class GAN(keras.Model):
         super().compile(optimizer=None, **kwargs)
         latents = tf.zeros([1, self.generator.latent_dim])
         self.call(latents)
-        if self.ema_decay:  # last, so that the others' initial weights are the same without it
-            self.averaged_generator = _copy_of(self.generator)
-            self.averaged_generator(latents)
-            self.update_average(decay=0.0)
+        self.make_further_networks(latents)  # last, so that the others' initial weights are the same without them
         self(latents)
         self.generator_optimizer = generator_optimizer
         self.critic_optimizer = critic_optimizer
         generator_optimizer.build(self.generator.trainable_variables)
         critic_optimizer.build(self.critic.trainable_variables)
+
+    def make_further_networks(self, latents):
+        """What is trained beside generator and critic, with its variables; latents [1, latent_dim]."""
+        if self.ema_decay:
+            self.averaged_generator = _copy_of(self.generator)
+            self.averaged_generator(latents)
+            self.update_average(decay=0.0)
+
+    @property
+    def optimizers(self):
+        """All optimizers, in a fixed order."""
+        return [self.generator_optimizer, self.critic_optimizer]
 
     def call(self, latents, training=False):
         """Latents [batch, latent_dim] to logits [batch], through both networks."""
@@ -87,21 +96,27 @@ class GAN(keras.Model):
         """
         epoch, real_batches = data
         batch_size = self.generator_batch_size or real_batches.shape[1]
-        critic_logs = [self.update_critic(scale(real_batches[step]), epoch, tf.constant(step, tf.int64))
-                       for step in range(self.critic_steps)]
+        critic_logs = [self.update_one_critic(real_batches, epoch, step) for step in range(self.critic_steps)]
         logs = {name: tf.reduce_mean([log[name] for log in critic_logs]) for name in critic_logs[0]}
         logs["generator_loss"] = self.update_generator(batch_size, epoch)
         if self.averaged_generator:
             self.update_average(averaging_decay(self.ema_decay, epoch))
         return logs
 
+    def update_one_critic(self, real_batches, epoch, step):
+        """The critic update number `step` of an epoch."""
+        return self.update_critic(scale(real_batches[step]), epoch, tf.constant(step, tf.int64))
+
     @tf.function  # so that the epoch's graph is traced once for all its critic updates
-    def update_critic(self, reals, epoch, step):
-        """One pass of the paper's inner loop (lines 3 to 9) on reals [batch, height, width, channels]."""
+    def update_critic(self, reals, epoch, step, *labelled):
+        """One pass of the paper's inner loop (lines 3 to 9) on reals [batch, height, width, channels].
+
+        `labelled` is for GANs whose critic learns more: `critic_loss` gets it as it is.
+        """
         batch_size = reals.shape[0]
         stream = functools.partial(self._stream, epoch, step=step)
         fakes = self.draw_fakes(batch_size, stream(Purpose.CRITIC_LATENTS))
-        weights = randomness.uniform([batch_size, 1, 1, 1], stream(Purpose.INTERPOLATION))
+        weights = randomness.uniform([batch_size, *[1] * (reals.shape.rank - 1)], stream(Purpose.INTERPOLATION))
         if self.flips:
             reals = flip(reals, stream(Purpose.FLIPS))
         if self.augmentation:
@@ -109,7 +124,7 @@ class GAN(keras.Model):
             reals, fakes = tf.split(both, 2)
 
         with tf.GradientTape() as tape:
-            loss, logs = self.critic_loss(reals, fakes, weights, stream(Purpose.CRITIC_DROPOUT))
+            loss, logs = self.critic_loss(reals, fakes, weights, stream(Purpose.CRITIC_DROPOUT), *labelled)
             loss = self.critic_optimizer.scale_loss(loss)  # unchanged, but in float16
         gradients = tape.gradient(loss, self.critic.trainable_variables)
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
@@ -126,7 +141,7 @@ class GAN(keras.Model):
             weights: of the interpolates, [batch, 1, 1, 1].
             dropout_seed: int64 [2].
         """
-        logits = self.critic(tf.concat([reals, fakes], axis=0), dropout_seed=dropout_seed)
+        logits = self.critic_logits(tf.concat([reals, fakes], axis=0), dropout_seed)
         real_logits, fake_logits = tf.split(logits, 2)
         term, figures = self.constraint.term(self.critic, reals, fakes, weights)
         loss = self.objective.critic_loss(real_logits, fake_logits) + term
@@ -140,16 +155,20 @@ class GAN(keras.Model):
             fakes = self.draw_fakes(batch_size, self._stream(epoch, Purpose.GENERATOR_LATENTS))
             if self.augmentation:
                 fakes = augment(fakes, self.augmentation, self._stream(epoch, Purpose.GENERATOR_AUGMENTATION))
-            logits = self.critic(fakes, dropout_seed=self._stream(epoch, Purpose.GENERATOR_DROPOUT))
+            logits = self.critic_logits(fakes, self._stream(epoch, Purpose.GENERATOR_DROPOUT))
             loss = self.objective.generator_loss(logits)
             scaled_loss = self.generator_optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
         return loss
 
+    def critic_logits(self, images, dropout_seed):
+        """The critic's logits [batch] in training."""
+        return self.critic(images, dropout_seed=dropout_seed)
+
     def draw_fakes(self, batch_size, seed):
         """Images [batch_size, height, width, channels] from fresh latents, batch statistics in use."""
-        return self.generator(randomness.normal([batch_size, self.generator.latent_dim], seed), training=True)
+        return self.generator(randomness.latents(batch_size, self.generator, seed), training=True)
 
     def update_average(self, decay):
         """average += (1 - decay) (generator - average), for weights and moving statistics alike."""
@@ -170,8 +189,8 @@ def averaging_decay(most, epoch):
 
 
 def scale(images):
-    """uint8 images to float32 in [-1, 1]."""
-    return tf.cast(images, tf.float32) / 127.5 - 1.0
+    """uint8 images to float32 in [-1, 1]; numbers that are no images (float32) as they are."""
+    return tf.cast(images, tf.float32) / 127.5 - 1.0 if images.dtype == tf.uint8 else images
 
 
 def _copy_of(network):

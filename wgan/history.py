@@ -7,16 +7,21 @@ import numpy as np
 
 from wgan import files
 
-MEASURED_EACH_EPOCH = (
+COLUMNS = (  # stored with every state: new ones go to the end
     "epoch", "wasserstein_estimate", "gradient_penalty", "gradient_norm", "critic_loss",
-    "critic_real", "critic_fake", "generator_loss", "seconds")
-MEASURED_NOW_AND_THEN = (  # not a number where they were not
-    "fid", "kid", "kid_error", "precision", "recall", "training_estimate", "heldout_estimate")
-COLUMNS = MEASURED_EACH_EPOCH + MEASURED_NOW_AND_THEN
+    "critic_real", "critic_fake", "generator_loss", "seconds",
+    "fid", "kid", "kid_error", "precision", "recall", "training_estimate", "heldout_estimate",
+    "class_loss", "accuracy_real", "accuracy_fake", "heldout_accuracy", "heldout_accuracy_alone",
+    "mean", "deviation", "wasserstein_distance")
+
+
+def columns(recipe):
+    """Those of `COLUMNS` that a `Recipe` fills, in their order."""
+    return tuple(name for name in COLUMNS if name in ("epoch", "seconds", *recipe.figures, *recipe.measures))
 
 
 class History:
-    """Rows of `COLUMNS`, one per epoch; `rows` holds them as tuples of floats."""
+    """Rows of `COLUMNS`, one per epoch; `rows` holds them as tuples of floats, NaN for what was not measured."""
 
     def __init__(self, rows=()):
         """Args: rows: sequence of rows, or float64 array [epochs, columns]; the last columns may be missing."""
@@ -27,13 +32,13 @@ class History:
 
         Args:
             epoch: its number, from 1.
-            figures: mapping from columns, without `epoch` and `seconds`; those measured now and then may be missing.
+            figures: mapping from columns, without `epoch` and `seconds`; what was not measured is missing.
             seconds: wall-clock time of the epoch.
 
         Returns:
             The row.
         """
-        named = {**dict.fromkeys(MEASURED_NOW_AND_THEN, np.nan), **figures, "epoch": epoch, "seconds": seconds}
+        named = {**dict.fromkeys(COLUMNS, np.nan), **figures, "epoch": epoch, "seconds": seconds}
         self.rows.append(tuple(float(named[column]) for column in COLUMNS))
         return self.rows[-1]
 
@@ -49,8 +54,9 @@ class History:
 class HistoryFile:
     """The history as a CSV file that grows with it, and that may be read at any time."""
 
-    def __init__(self, history, path):
-        self._history, self._path = history, path
+    def __init__(self, history, path, shown=COLUMNS):
+        """Args: history: a `History`; path: where to; shown: which of `COLUMNS`."""
+        self._history, self._path, self._shown = history, path, shown
         self._written = None  # rows in the file; None: it has to be written anew
 
     def update(self):
@@ -62,17 +68,16 @@ class HistoryFile:
         written, self._written = self._written, None
         rows = self._history.rows[written or 0:]
         if written is None:
-            files.write_text(self._path, _as_csv([COLUMNS]) + _as_csv(map(_formatted, rows)))
+            files.write_text(self._path, _as_csv([self._shown]) + _as_csv(map(self._formatted, rows)))
         else:
             with open(self._path, "a", encoding="utf-8", newline="") as file:
-                file.write(_as_csv(map(_formatted, rows)))
+                file.write(_as_csv(map(self._formatted, rows)))
         self._written = (written or 0) + len(rows)
 
-
-def _formatted(row):
-    """The epoch as a whole number, the rest with the digits that a float32 has; nothing for what was not measured."""
-    cells = [f"{int(row[0])}", *(f"{value:.9g}" for value in row[1:])]
-    return ["" if column in MEASURED_NOW_AND_THEN and cell == "nan" else cell for column, cell in zip(COLUMNS, cells)]
+    def _formatted(self, row):
+        """With the digits that a float32 has, and a whole number for the epoch; nothing for what was not measured."""
+        cells = {name: f"{value:.9g}" for name, value in zip(COLUMNS, row)}
+        return [f"{int(row[0])}", *("" if cells[name] == "nan" else cells[name] for name in self._shown[1:])]
 
 
 def _as_csv(rows):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import sys
 
 from wgan import checkpoints, data, initial_weights, startup
@@ -45,6 +46,33 @@ def launch(config, fresh=False, dry_run=False):
         return training.train(config, folder, lock, image_set, sha256, state, device)
 
 
+def launch_each(config, fresh=False, dry_run=False):
+    """One run per class, one after another, each in a folder of its own; then a sheet with a row per class.
+
+    Arguments, result and errors are those of `launch`; the same call again goes on with the class that it was at.
+    """
+    config = _with_places(config)
+    config.check()
+    names = data.class_names(config.dataset, config.data_dir)
+    runs = [_run_of_class(config, number, name) for number, name in enumerate(names)]
+    for run in runs:
+        print(f"class {run.label}", flush=True)
+        status = launch(run, fresh=fresh, dry_run=dry_run)
+        if status:
+            return status
+    if not dry_run:
+        startup.import_tensorflow()
+        from wgan import class_sheet
+        print(f"a row per class in {class_sheet.write(runs, config.sample_dir)}")
+    return 0
+
+
+def _run_of_class(config, number, name):
+    inner = f"{number}_{re.sub('[^A-Za-z0-9-]+', '_', name)}"
+    return dataclasses.replace(config, label=name, checkpoint_dir=os.path.join(config.checkpoint_dir, inner),
+                               sample_dir=os.path.join(config.sample_dir, inner))
+
+
 def _examine(config, folder, fresh):
     """Checks what is on disk against the configuration, which it settles by what is stored.
 
@@ -83,16 +111,23 @@ def _with_tensorflow(config):
 
 def _checked(config):
     """The configuration with `~` spelled out and its label in canonical form, after the checks of its values."""
+    config = _with_places(config)
     config.check()
-    places = {name: os.path.expanduser(getattr(config, name))
-              for name in ("checkpoint_dir", "sample_dir", "data_dir", "init_from") if getattr(config, name)}
-    config = dataclasses.replace(config, **places)
     return dataclasses.replace(
         config, label=data.check(config.dataset, config.data_dir, config.label, config.split))
 
 
+def _with_places(config):
+    places = {name: os.path.expanduser(getattr(config, name))
+              for name in ("checkpoint_dir", "sample_dir", "data_dir", "init_from") if getattr(config, name)}
+    return dataclasses.replace(config, **places)
+
+
 def _load_images(config, stored):
     image_set = data.load_for_run(config)
+    if config.the_recipe.wants_labels and image_set.labels is None:
+        raise UserError(f"--recipe {config.recipe} learns classes, and {image_set.name} has none: put the pictures into "
+                        "one folder per class")
     for notice in image_set.notices:
         print(f"note: {notice}", file=sys.stderr)
     sha256 = data.fingerprint(image_set.images)

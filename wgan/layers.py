@@ -195,10 +195,15 @@ class StatelessDropout(keras.layers.Layer):
     to draw the masks that an uninterrupted one would have drawn.
     """
 
-    def __init__(self, rate, **kwargs):
-        """Args: rate: the probability with which a value is set to zero, in [0, 1)."""
+    def __init__(self, rate, whole_channels=False, **kwargs):
+        """
+        Args:
+            rate: the probability with which a value is set to zero, in [0, 1).
+            whole_channels: drop a channel of an image as a whole, for inputs [batch, height, width, channels].
+        """
         super().__init__(**kwargs)
         self.rate = rate
+        self.whole_channels = whole_channels
 
     def call(self, inputs, seed=None):
         """Zeroes values with probability `rate` and divides the others by `1 - rate`.
@@ -209,11 +214,14 @@ class StatelessDropout(keras.layers.Layer):
         """
         if seed is None:
             return inputs
-        kept = tf.cast(randomness.happens(1 - self.rate, tf.shape(inputs), seed), inputs.dtype)
+        shape = tf.shape(inputs)
+        if self.whole_channels:
+            shape = tf.stack([shape[0], 1, 1, shape[3]])
+        kept = tf.cast(randomness.happens(1 - self.rate, shape, seed), inputs.dtype)
         return inputs * (kept / (1 - self.rate))  # a product is several times faster than a choice
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):
-        return {**super().get_config(), "rate": self.rate}
+        return {**super().get_config(), "rate": self.rate, "whole_channels": self.whole_channels}

@@ -55,6 +55,75 @@ def wasserstein_figures(real_logits, fake_logits):
 WASSERSTEIN = Objective(wasserstein_critic_loss, wasserstein_generator_loss, wasserstein_figures)
 
 
+def _reversed_figures(real_logits, fake_logits):
+    return {**wasserstein_figures(real_logits, fake_logits),
+            "wasserstein_estimate": wasserstein_estimate(fake_logits, real_logits)}
+
+
+# Sums over the batch in place of means, and reals scored down: sum D(x) - sum D(G(z)), and sum D(G(z)).
+REVERSED_SUMMED_WASSERSTEIN = Objective(
+    lambda real_logits, fake_logits: tf.reduce_sum(real_logits) - tf.reduce_sum(fake_logits),
+    tf.reduce_sum, _reversed_figures)
+
+
+def cross_entropy_with(logits, target):
+    """-mean (t log D + (1 - t) log(1 - D)) with D = sigmoid(logits), for one target t, 0 or 1, and logits [batch]."""
+    targets = tf.fill(tf.shape(logits), tf.constant(target, logits.dtype))
+    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(targets, logits))
+
+
+def cross_entropy_critic_loss(real_logits, fake_logits):
+    """-mean log D(x) - mean log(1 - D(G(z))) (Goodfellow et al. 2014, equation 1)."""
+    return cross_entropy_with(real_logits, 1.0) + cross_entropy_with(fake_logits, 0.0)
+
+
+def cross_entropy_generator_loss(fake_logits):
+    """-mean log D(G(z)): the non-saturating form of the same paper's section 3."""
+    return cross_entropy_with(fake_logits, 1.0)
+
+
+def probability_figures(real_logits, fake_logits):
+    """mean D(x) and mean D(G(z)), D being the probability of real."""
+    return {"critic_real": tf.reduce_mean(tf.sigmoid(real_logits)),
+            "critic_fake": tf.reduce_mean(tf.sigmoid(fake_logits))}
+
+
+CROSS_ENTROPY = Objective(cross_entropy_critic_loss, cross_entropy_generator_loss, probability_figures)
+CROSS_ENTROPY_MEAN = Objective(  # of the real and the generated half, where their sum is usual
+    lambda real_logits, fake_logits: cross_entropy_critic_loss(real_logits, fake_logits) / 2,
+    cross_entropy_generator_loss, probability_figures)
+
+
+def least_squares_critic_loss(real_logits, fake_logits):
+    """mean (D(x) - 1)^2 / 2 + mean D(G(z))^2 / 2 (Mao et al. 2017, equation 9), here with D = sigmoid(logits).
+
+    1/4 where the discriminator knows nothing and says 1/2.
+    """
+    reals, fakes = tf.sigmoid(real_logits), tf.sigmoid(fake_logits)
+    return (tf.reduce_mean(tf.square(reals - 1.0)) + tf.reduce_mean(tf.square(fakes))) / 2
+
+
+def least_squares_generator_loss(fake_logits):
+    """mean (D(G(z)) - 1)^2, with D = sigmoid(logits)."""
+    return tf.reduce_mean(tf.square(tf.sigmoid(fake_logits) - 1.0))
+
+
+LEAST_SQUARES = Objective(least_squares_critic_loss, least_squares_generator_loss, probability_figures)
+
+
+def class_loss(class_logits, labels):
+    """-mean log p(label): class_logits [batch, classes], labels int32 [batch].
+
+    The article this comes from applies the softmax twice; here it is applied once, within the cross-entropy.
+    """
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, class_logits))
+
+
+def accuracy(class_logits, labels):
+    """The share of class_logits [batch, classes] whose largest is at the label, int32 [batch]."""
+    return tf.reduce_mean(tf.cast(tf.equal(tf.argmax(class_logits, axis=1, output_type=tf.int32), labels), tf.float32))
+
+
 def drift(logits):
     """mean D^2, which keeps the scores near zero: no other part of the loss sees a constant added to all of them.
 

@@ -25,6 +25,8 @@ class Purpose(enum.IntEnum):
     FLIPS = 8
     CRITIC_AUGMENTATION = 9
     GENERATOR_AUGMENTATION = 10
+    LABELLED_SHUFFLE = 11
+    CLASSIFIER_DROPOUT = 12
 
 
 def stream(seed, epoch, purpose, step=0, attempt=0):
@@ -42,6 +44,11 @@ def stream(seed, epoch, purpose, step=0, attempt=0):
     return tf.stack([seed + tf.cast(attempt, tf.int64) * 2**31, place])
 
 
+def substream(seed, place):
+    """Another seed, int64 [2], for each place below 2**14 where one draw needs several."""
+    return seed + tf.constant([place * 2**48, 0], tf.int64)
+
+
 def integers(shape, seed):
     """int32 draws, every value equally likely."""
     return tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.int32, alg="philox")
@@ -56,6 +63,17 @@ def normal(shape, seed):
     """Standard normal float32 draws, by the method of Box and Muller (1958)."""
     radius, angle = tf.unstack(uniform([2, *shape], seed))
     return tf.sqrt(-2.0 * tf.math.log(1.0 - radius)) * tf.cos(2.0 * math.pi * angle)
+
+
+def latents(count, generator, seed):
+    """Latents for a generator, float32 [count, generator.latent_dim].
+
+    Standard normal, or uniform in [-1, 1) where the generator says `latent_distribution = "uniform"`.
+    """
+    shape = [count, generator.latent_dim]
+    if getattr(generator, "latent_distribution", "normal") == "uniform":
+        return 2.0 * uniform(shape, seed) - 1.0
+    return normal(shape, seed)
 
 
 def happens(probability, shape, seed):

@@ -8,15 +8,14 @@ import sys
 import keras
 import tensorflow as tf
 
-from wgan import callbacks, checkpoints, files, images, initial_weights, networks, precision
+from wgan import callbacks, checkpoints, files, initial_weights, precision, samples
 from wgan.batches import epoch_batches
 from wgan.config import TrainingConfig
 from wgan.data import ImageSet
 from wgan.errors import NumbersWentWrong, UserError
-from wgan.evaluation.callback import Evaluation
-from wgan.constraints import GradientPenalty
+from wgan.evaluation.callback import evaluation
 from wgan.gan import GAN
-from wgan.history import History
+from wgan.history import History, columns
 from wgan.lock import RunLock
 from wgan.run_folder import RunFolder
 
@@ -55,7 +54,7 @@ def train(config, folder, lock, image_set, sha256, state, device):
 
     with (callbacks.StopOnSignal() as stop, files.BackgroundWriter("grids") as grid_writer,
           files.BackgroundWriter("checkpoints") as checkpoint_writer):
-        grid_writer.submit(_save_reals, folder.reals_path, image_set.images)
+        grid_writer.submit(samples.save_reals, folder.reals_path, image_set.images, config.the_recipe)
         watchers = Watchers(config, folder, lock, image_set, twin, stop, grid_writer, checkpoint_writer)
         history = _fit_with_second_chances(gan, watchers, history)
     return _report(stop.signal_number, config, len(history.rows))
@@ -79,8 +78,9 @@ class Watchers:
         return [self.stop,
                 callbacks.WatchLock(self.lock),
                 callbacks.WatchNumbers(),
-                Evaluation(self.config, self.image_set, history, self.twin, self.checkpoint_writer),
-                callbacks.HistoryWriter(history, self.folder.history_path, self.checkpoint_writer),
+                evaluation(self.config, self.image_set, history, self.twin, self.checkpoint_writer),
+                callbacks.HistoryWriter(history, self.folder.history_path, columns(self.config.the_recipe),
+                                        self.checkpoint_writer),
                 callbacks.SampleGrids(self.config, self.grid_writer),
                 checkpointing,
                 callbacks.Progress(len(history.rows) + 1, self.config.epochs)]
@@ -125,7 +125,8 @@ def _fit(gan, watchers, history, checkpointing):
     """`gan.fit`, with one line in place of a traceback where the device's memory is too small."""
     config, epoch = watchers.config, len(history.rows)
     batches = epoch_batches(watchers.image_set.images, config.seed, config.critic_steps, config.batch_size,
-                            epoch + 1, config.epochs, int(gan.attempt))
+                            epoch + 1, config.epochs, int(gan.attempt),
+                            watchers.image_set.labels if config.the_recipe.wants_labels else None)
     try:
         gan.fit(batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False, verbose=0,
                 callbacks=watchers.callbacks(history, checkpointing))
@@ -137,12 +138,11 @@ def build_gan(config, channels):
     """A compiled `GAN` with all its variables, its initial weights drawn from the configured seed."""
     keras.utils.set_random_seed(config.seed)
     precision.use(config.precision)
-    generator, critic = networks.build(config, channels)
-    gan = GAN(generator, critic,
-              constraint=GradientPenalty(config.gradient_penalty_weight, one_sided=config.penalty == "one_sided"),
-              seed=config.seed, critic_steps=config.critic_steps, generator_batch_size=config.generator_batch_size,
-              drift_weight=config.drift_weight, ema_decay=config.ema_decay, flips=config.flips,
-              augmentation=config.augmentation)
+    parts = config.the_recipe.parts(config, channels)
+    gan = parts.kind(parts.generator, parts.critic, parts.objective, parts.constraint,
+                     seed=config.seed, critic_steps=config.critic_steps,
+                     generator_batch_size=config.generator_batch_size, drift_weight=config.drift_weight,
+                     ema_decay=config.ema_decay, flips=config.flips, augmentation=config.augmentation)
     gan.compile(_optimizer(config, config.learning_rate, updates_per_epoch=1),
                 _optimizer(config, config.critic_learning_rate or config.learning_rate, config.critic_steps),
                 jit_compile=_compiled_by_xla(config))
@@ -150,11 +150,22 @@ def build_gan(config, channels):
 
 
 def _optimizer(config, learning_rate, updates_per_epoch):
+    rate = _schedule(config, learning_rate, updates_per_epoch)
+    made = {"adam": lambda: keras.optimizers.Adam(rate, config.beta_1, config.beta_2),
+            "rmsprop": lambda: keras.optimizers.RMSprop(rate),
+            "sgd": lambda: keras.optimizers.SGD(rate, config.momentum)}[config.optimizer]()
+    return precision.scaled_against_underflow(made, config.precision)
+
+
+def _schedule(config, learning_rate, updates_per_epoch):
+    """The learning rate over a network's updates, counted in the network's own."""
+    schedules = keras.optimizers.schedules
     if config.decay_epochs:
-        learning_rate = keras.optimizers.schedules.PolynomialDecay(
-            learning_rate, config.decay_epochs * updates_per_epoch, end_learning_rate=0.0)
-    adam = keras.optimizers.Adam(learning_rate, config.beta_1, config.beta_2)
-    return precision.scaled_against_underflow(adam, config.precision)
+        return schedules.PolynomialDecay(learning_rate, config.decay_epochs * updates_per_epoch, end_learning_rate=0.0)
+    if config.step_epochs:
+        return schedules.ExponentialDecay(learning_rate, config.step_epochs * updates_per_epoch, config.step_decay,
+                                          staircase=True)
+    return learning_rate
 
 
 def _compiled_by_xla(config):
@@ -225,13 +236,9 @@ def _state_bytes(gan):
 def _disk_bytes(config, gan, image_set):
     """An estimate: two states, the weights and the best generator's, history, and grids as large as their pixels."""
     weights = 4 * (gan.count_params() + gan.generator.count_params())
-    grid = images.image_grid(image_set.images[:16], columns=4).nbytes
+    grid = samples.bytes_of_a_picture(image_set.images, config.the_recipe)
     history_row = 130
     return 2 * _state_bytes(gan) + weights + config.epochs * history_row + config.epochs // config.sample_every * grid
-
-
-def _save_reals(path, reals):
-    images.save_png(path, images.image_grid(reals[:16], columns=4))
 
 
 def _report(signal_number, config, epoch):

@@ -8,24 +8,27 @@ import dataclasses
 import os
 import types
 
-from wgan.data import cifar10, digits, folder, heldout, mnist
+from wgan.data import cifar10, digits, folder, gaussian, heldout, labelled, mnist
 from wgan.data.imageset import ImageSet, fingerprint
 from wgan.data.messages import did_you_mean, one_line
 from wgan.errors import UserError
 
-__all__ = ["DATASET_NAMES", "SPLITS", "ImageSet", "check", "fingerprint", "load", "load_for_run", "similar_class"]
+__all__ = ["DATASET_NAMES", "POINTS", "SPLITS", "ImageSet", "check", "class_names", "fingerprint", "load", "load_for_run", "similar_class"]
 
 # Each source has check(data_dir, label, split) -> canonical label; and, where class_name is that canonical
-# label, load(data_dir, class_name, split, size) -> ImageSet and similar_class(data_dir, class_name) -> class name.
+# label, load(data_dir, class_name, split, size) -> ImageSet and similar_class(data_dir, class_name) -> class name;
+# and class_names_in(data_dir) -> all class names.
 _SOURCES = types.MappingProxyType({
     "cifar10": cifar10,
     "mnist": mnist.MNIST,
     "fashion_mnist": mnist.FASHION_MNIST,
     "digits": digits,
     "folder": folder,
+    "gaussian": gaussian,
 })
 
 DATASET_NAMES = tuple(_SOURCES)
+POINTS = ("gaussian",)  # data sets of numbers on a line, float32 [N, 1], in place of images
 SPLITS = ("all", "train", "test")
 
 
@@ -83,6 +86,10 @@ def load_for_run(config):
     Raises:
         UserError: as `load`; missing test images are a notice only.
     """
+    return labelled.keep(_with_heldout(config), config.labels_per_class)
+
+
+def _with_heldout(config):
     image_set = load(config.dataset, config.data_dir, config.label, config.split, config.image_size)
     if config.holdout:
         return heldout.set_aside(image_set, config.holdout)
@@ -93,7 +100,19 @@ def load_for_run(config):
     except UserError as error:
         notice = f"the critic is not watched on held-out images: {error}"
         return dataclasses.replace(image_set, notices=(*image_set.notices, notice))
-    return dataclasses.replace(image_set, heldout=test.images)
+    return dataclasses.replace(image_set, heldout=test.images, heldout_labels=test.labels)
+
+
+def class_names(dataset, data_dir):
+    """The names of a data set's classes, in the order of their numbers.
+
+    Raises:
+        UserError: as `check`, or it has no classes.
+    """
+    names = _source(dataset, data_dir, "all").class_names_in(_path(data_dir))
+    if not names:
+        raise UserError(f"{dataset} has no classes, so there is no generator per class; leave --label each out")
+    return names
 
 
 def similar_class(dataset, data_dir, label):

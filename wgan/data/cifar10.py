@@ -49,18 +49,25 @@ def similar_class(data_dir, class_name):
     return LOOKALIKES.get(class_name)
 
 
+def class_names_in(data_dir):
+    """The ten names."""
+    return CLASS_NAMES
+
+
 def load(data_dir, class_name, split, size):
     """The images of one class or of all: uint8 [N, size, size, 3], in official order, train before test."""
     if data_dir is None:
-        images = _downloaded(class_name, split)
+        images, numbers = _downloaded(class_name, split)
     else:
-        images = _from_files(_find(data_dir), class_name, _wanted(split))
+        images, numbers = _from_files(_find(data_dir), class_name, _wanted(split))
     splits = "train and test" if split == "all" else split
     notices = ()
     if size != images.shape[1]:
         images = resizing.resize(images, size, Image.Resampling.BICUBIC)
-        notices = (f"cifar10's images are 32x32; enlarged to {size}x{size} they show nothing more",)
-    return ImageSet(images, f"cifar10 {class_name}, {splits}", class_name, notices)
+        if size > 32:
+            notices = (f"cifar10's images are 32x32; enlarged to {size}x{size} they show nothing more",)
+    return ImageSet(images, f"cifar10 {class_name}, {splits}", class_name, notices,
+                    labels=numbers.astype(np.int32), label_names=CLASS_NAMES)
 
 
 def _wanted(split):
@@ -74,8 +81,9 @@ def _downloaded(class_name, split):
         images, numbers = splits[name]
         if images.shape[1:] == (3, 32, 32):  # Keras set to image_data_format "channels_first"
             images = images.transpose(0, 2, 3, 1)
-        parts.append(images[_selected(numbers, class_name)])
-    return np.ascontiguousarray(np.concatenate(parts))
+        chosen = _selected(numbers, class_name)
+        parts.append((images[chosen], numbers[chosen]))
+    return tuple(np.ascontiguousarray(np.concatenate(part)) for part in zip(*parts))
 
 
 def _from_files(source, class_name, files):
@@ -87,9 +95,10 @@ def _from_files(source, class_name, files):
             if name in parts:
                 raise UserError(f"{one_line(source)} holds {name} twice: use the official {ARCHIVE}")
             rows, numbers = cifar10_batch.decode(raw, shown)
-            parts[name] = _as_images(rows[_selected(numbers, class_name)])
+            chosen = _selected(numbers, class_name)
+            parts[name] = _as_images(rows[chosen]), numbers[chosen]
     _refuse_missing(source, [name for name in files if name not in parts])
-    return np.concatenate([parts[name] for name in files])
+    return tuple(np.concatenate(part) for part in zip(*(parts[name] for name in files)))
 
 
 def _selected(numbers, class_name):

@@ -28,16 +28,20 @@ def similar_class(data_dir, class_name):
     return labels.following(class_name, CLASS_NAMES)
 
 
+def class_names_in(data_dir):
+    """The ten digits."""
+    return CLASS_NAMES
+
+
 def load(data_dir, class_name, split, size):
     """The digits, scaled to 0..255 and enlarged: uint8 [N, size, size, 1]."""
     from sklearn.datasets import load_digits  # a second of start-up, so only where it is wanted
 
     digits = load_digits()
-    small = digits.images
-    if class_name != labels.ALL:
-        small = small[digits.target == CLASS_NAMES.index(class_name)]
-    small = np.rint(small * (255 / BRIGHTEST)).astype(np.uint8)
+    chosen = slice(None) if class_name == labels.ALL else digits.target == CLASS_NAMES.index(class_name)
+    small = np.rint(digits.images[chosen] * (255 / BRIGHTEST)).astype(np.uint8)
     # Bicubic keeps a fourfold enlargement smooth; Pillow cuts its overshoot off at 0 and 255.
     images = resizing.resize(small, size, Image.Resampling.BICUBIC)
     notices = () if data_dir is None else ("digits comes with scikit-learn: --data_dir is not used",)
-    return ImageSet(images, f"digits {class_name}", class_name, notices)
+    return ImageSet(images, f"digits {class_name}", class_name, notices,
+                    labels=digits.target[chosen].astype(np.int32), label_names=CLASS_NAMES)

@@ -51,6 +51,11 @@ def similar_class(data_dir, class_name):
     return labels.following(class_name, _class_names(data_dir))
 
 
+def class_names_in(data_dir):
+    """The names of the class folders."""
+    return tuple(_class_names(data_dir))
+
+
 def load(data_dir, class_name, split, size):
     """The pictures as uint8 [N, size, size, C]: C is 1 if every picture is grey, else 3."""
     shown = f"folder {one_line(data_dir)}"
@@ -65,7 +70,18 @@ def load(data_dir, class_name, split, size):
         notices.append(f"{len(broken)} {noun} could not be read and left out: {listed(broken)}")
     if _is_grey(images):
         images = np.ascontiguousarray(images[..., :1])
-    return ImageSet(images, f"{shown}, {one_line(class_name)}", class_name, tuple(notices))
+    numbers, class_names = _numbers(data_dir, [name for name in names if name not in set(broken)])
+    return ImageSet(images, f"{shown}, {one_line(class_name)}", class_name, tuple(notices), labels=numbers,
+                    label_names=class_names)
+
+
+def _numbers(data_dir, names):
+    """The class of each file as int32 [N], and the classes' names; None and none where some have no class folder."""
+    if not all("/" in name for name in names):
+        return None, ()
+    class_names = tuple(_class_names(data_dir))
+    places = {name: place for place, name in enumerate(class_names)}
+    return np.array([places[name.split("/")[0]] for name in names], np.int32), class_names
 
 
 def _resolve(label, class_names, data_dir):

@@ -28,6 +28,9 @@ def set_aside(image_set, count):
         raise UserError(f"--holdout {count} leaves fewer than {FEWEST_LEFT} of the {total} images to train "
                         "on; choose a smaller number")
     chosen = np.sort(np.random.default_rng(CHOICE_SEED).choice(total, count, replace=False))
+    labels = image_set.labels
     return dataclasses.replace(
         image_set, images=np.delete(image_set.images, chosen, axis=0), heldout=image_set.images[chosen],
+        labels=None if labels is None else np.delete(labels, chosen),
+        heldout_labels=None if labels is None else labels[chosen],
         heldout_indices=tuple(map(int, chosen)), name=f"{image_set.name}, {count} set aside")

@@ -17,6 +17,9 @@ class ImageSet:
         notices: lines the user should see, such as which broken pictures were skipped.
         heldout: like `images`: those never trained on, or None.
         heldout_indices: where they stood among the images, if `--holdout` set them aside.
+        labels: int32 [N], the class of each image as an index into `label_names`; None where there are no classes.
+        label_names: names of the classes that `labels` may name.
+        heldout_labels: like `labels`, of `heldout`.
     """
 
     images: np.ndarray
@@ -25,13 +28,16 @@ class ImageSet:
     notices: tuple[str, ...] = ()
     heldout: np.ndarray | None = None
     heldout_indices: tuple[int, ...] = ()
+    labels: np.ndarray | None = None
+    label_names: tuple[str, ...] = ()
+    heldout_labels: np.ndarray | None = None
 
 
 def fingerprint(images):
     """SHA-256 (hex) of an array's shape and bytes: equal exactly when two runs have the same images.
 
     Args:
-        images: a uint8 array of any shape.
+        images: an array of any shape.
     """
     digest = hashlib.sha256(" ".join(map(str, images.shape)).encode("ascii") + b"\n")
     digest.update(np.ascontiguousarray(images).data)

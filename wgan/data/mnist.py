@@ -40,6 +40,10 @@ class Source:
         """The following class; None for "all"."""
         return labels.following(class_name, self.class_names)
 
+    def class_names_in(self, data_dir):
+        """The ten names."""
+        return self.class_names
+
     def load(self, data_dir, class_name, split, size):
         """The images of one class or of all: uint8 [N, size, size, 1], in official order, train before test."""
         if data_dir is None:
@@ -47,17 +51,20 @@ class Source:
             found = found if split == "all" else {split: found[split]}
         else:
             found = {name: _read(*paths) for name, paths in self._find(data_dir, split).items()}
-        chosen = np.concatenate([self._select(*found[name], class_name) for name in found])
+        parts = [self._select(*found[name], class_name) for name in found]
+        chosen, numbers = (np.concatenate(part) for part in zip(*parts))
         notices = ()
         if split == "all" and len(found) == 1:
             notices = (f"{self.dataset}: only the official {''.join(found)} files were found in "
                        f"{one_line(data_dir)}; the other split is left out",)
         name = f"{self.dataset} {class_name}, {' and '.join(found)}"
         # Bilinear, which Pillow antialiases, adds no ringing to the flat black around a digit.
-        return ImageSet(resizing.resize(chosen, size, Image.Resampling.BILINEAR), name, class_name, notices)
+        return ImageSet(resizing.resize(chosen, size, Image.Resampling.BILINEAR), name, class_name, notices,
+                        labels=numbers.astype(np.int32), label_names=self.class_names)
 
     def _select(self, images, numbers, class_name):
-        return images if class_name == labels.ALL else images[numbers == self.class_names.index(class_name)]
+        chosen = slice(None) if class_name == labels.ALL else numbers == self.class_names.index(class_name)
+        return images[chosen], numbers[chosen]
 
     def _find(self, data_dir, split):
         """{split: (images path, labels path)} for each official split that is there and wanted."""

@@ -4,10 +4,38 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wgan import checkpoints
+from wgan import checkpoints, distribution, randomness
 from wgan.evaluation import features
 from wgan.evaluation.evaluator import BATCH, MOST_REALS, Evaluator, Sampler, subset_indices
 from wgan.gan import scale
+from wgan.randomness import Purpose
+
+POINTS = 10_000
+
+
+def evaluation(config, image_set, history, twin, writer):
+    """The callback that measures what a recipe makes; arguments as in `Evaluation`."""
+    if config.the_recipe.makes_points:
+        return PointEvaluation(config)
+    kind = ClassEvaluation if config.the_recipe.wants_labels else Evaluation
+    return kind(config, image_set, history, twin, writer)
+
+
+class PointEvaluation(keras.callbacks.Callback):
+    """Adds the distribution of 10,000 points to an epoch's figures: mean, deviation, distance to the target."""
+
+    def __init__(self, config):
+        super().__init__()
+        self._config = config
+
+    def on_train_begin(self, logs=None):
+        stream = randomness.stream(self._config.seed, 0, Purpose.EVALUATION_LATENTS)
+        latents = randomness.latents(POINTS, self.model.generator, stream)
+        self._draw = tf.function(lambda: self.model.sampling_generator(latents, training=False))
+
+    def on_epoch_end(self, epoch, logs):
+        if is_due(epoch + 1, self._config):
+            logs.update(distribution.figures(self._draw().numpy()))
 
 
 class Evaluation(keras.callbacks.Callback):
@@ -34,12 +62,11 @@ class Evaluation(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._sample = Sampler(self.model.sampling_generator, len(self._reals), self._config.seed)
-        self._mean_logit = _MeanLogit(self.model.critic)
+        self._mean_logit = _MeanLogit(self.model)
 
     def on_epoch_end(self, epoch, logs):
-        number, every = epoch + 1, self._config.eval_every
-        if every and (number % every == 0 or number == self._config.epochs):
-            self._measure(number, logs)
+        if is_due(epoch + 1, self._config):
+            self._measure(epoch + 1, logs)
 
     def _measure(self, number, logs):
         if self._evaluator is None:  # the features of the reals take seconds, which the first epoch need not wait
@@ -55,11 +82,45 @@ class Evaluation(keras.callbacks.Callback):
 
     def _critic_estimates(self, samples):
         """mean D(x) - mean D(G(z)) for training and for held-out images x, dropout off."""
-        if self._heldout is None:
+        if self._heldout is None or "heldout_estimate" not in self._config.the_recipe.measures:
             return {}
         fakes = self._mean_logit(samples)
         return {"training_estimate": self._mean_logit(self._reals) - fakes,
                 "heldout_estimate": self._mean_logit(self._heldout) - fakes}
+
+
+class ClassEvaluation(Evaluation):
+    """Adds how many held-out images the discriminator names rightly, and how many the classifier alone does."""
+
+    def __init__(self, config, image_set, history, twin, writer):
+        super().__init__(config, image_set, history, twin, writer)
+        self._labels = image_set.heldout_labels
+        self._all_heldout = image_set.heldout
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self._guess = {"heldout_accuracy": _guesser(self.model.critic),
+                       "heldout_accuracy_alone": _guesser(self.model.classifier)}
+
+    def _measure(self, number, logs):
+        super()._measure(number, logs)
+        if self._all_heldout is None:
+            return
+        for name, guess in self._guess.items():
+            parts = [guess(self._all_heldout[start:start + BATCH]) for start in range(0, len(self._labels), BATCH)]
+            logs[name] = float(np.mean(np.concatenate(parts) == self._labels))
+
+
+def _guesser(network):
+    """The most probable class of each picture; that of samples is none of theirs."""
+    logits = tf.function(lambda pictures: network(scale(pictures))[1][:, :-1], reduce_retracing=True)
+    return lambda pictures: np.argmax(logits(tf.convert_to_tensor(pictures)).numpy(), axis=1)
+
+
+def is_due(number, config):
+    """Whether epoch `number` is one to measure."""
+    every = config.eval_every
+    return bool(every) and (number % every == 0 or number == config.epochs)
 
 
 def _at_most(most, pictures):
@@ -69,8 +130,8 @@ def _at_most(most, pictures):
 class _MeanLogit:
     """The critic's mean score of pictures, uint8 [N, size, size, channels]."""
 
-    def __init__(self, critic):
-        self._sum = tf.function(lambda pictures: tf.reduce_sum(critic(scale(pictures))), reduce_retracing=True)
+    def __init__(self, gan):
+        self._sum = tf.function(lambda pictures: tf.reduce_sum(gan.critic(scale(pictures))), reduce_retracing=True)
 
     def __call__(self, pictures):
         sums = [float(self._sum(tf.convert_to_tensor(pictures[start:start + BATCH])))

@@ -140,8 +140,7 @@ def _generator(config, channels, path):
     """The run's generator with the weights in a file, in float32 on any machine."""
     import tensorflow as tf
 
-    from wgan import networks
-    generator = networks.build_generator(config, channels)
+    generator = config.the_recipe.parts(config, channels).generator
     generator(tf.zeros([1, config.latent_dim]))
     try:
         weights_files.check_fits(path, generator, "the run's generator")

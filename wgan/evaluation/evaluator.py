@@ -31,7 +31,7 @@ class Sampler:
         """
         self.generator = generator
         stream = randomness.stream(seed, 0, Purpose.EVALUATION_LATENTS)
-        self.latents = randomness.normal([count, generator.latent_dim], stream)
+        self.latents = randomness.latents(count, generator, stream)
         self._draw = tf.function(lambda latents: generator(latents, training=False), reduce_retracing=True)
 
     def __call__(self):

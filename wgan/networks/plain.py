@@ -68,7 +68,7 @@ class Generator(keras.Model):
 
 @keras.saving.register_keras_serializable(package="wgan")
 class Critic(keras.Model):
-    """Scores images without a bound: no sigmoid or tanh at the end.
+    """Scores images without a bound, unless asked otherwise.
 
     Three halvings lead from 32x32 to 4x4; larger images have further ones of 128 channels.
 
@@ -76,17 +76,19 @@ class Critic(keras.Model):
     penalty is taken for each image alone (Gulrajani et al. 2017, section 4).
     """
 
-    def __init__(self, channels=3, image_size=32, dropout=0.3, norm="none", **kwargs):
+    def __init__(self, channels=3, image_size=32, dropout=0.3, norm="none", bounded=False, **kwargs):
         """
         Args:
             channels: of the images, 1 or 3.
             image_size: pixels a side, as in `Generator`.
             dropout: share of the second layer's outputs that is dropped in training.
             norm: none or layer.
+            bounded: end in tanh, which no Wasserstein critic should: see `wgan.recipes.wasserstein`.
         """
         super().__init__(**kwargs)
         self.channels = channels
         self.image_size = image_size
+        self.bounded = bounded
         self.dropout_rate = dropout
         self.norm = norm
 
@@ -114,11 +116,12 @@ class Critic(keras.Model):
         for conv, norm in zip((self.conv_3, *self.further_convs), further_norms):
             x = leaky_relu(norm(conv(x)), SLOPE)
         x = leaky_relu(norm_4(self.conv_4(x)), SLOPE)
-        return tf.squeeze(self.dense(self.flatten(x)), axis=1)
+        logits = tf.squeeze(self.dense(self.flatten(x)), axis=1)
+        return tf.tanh(logits) if self.bounded else logits
 
     def get_config(self):
         return {**super().get_config(), "channels": self.channels, "image_size": self.image_size,
-                "dropout": self.dropout_rate, "norm": self.norm}
+                "dropout": self.dropout_rate, "norm": self.norm, "bounded": self.bounded}
 
 
 def _doublings_beyond_32(image_size):

@@ -1,0 +1,21 @@
+"""The GANs that can be trained. Every module in this folder that has `RECIPES` adds to them."""
+
+import importlib
+import pkgutil
+import types
+
+from wgan.recipes.recipe import Parts, Recipe
+
+__all__ = ["DEFAULT", "RECIPES", "Parts", "Recipe"]
+
+DEFAULT = "wgan_gp"
+
+
+def _declared():
+    modules = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    declared = [recipe for name in modules
+                for recipe in getattr(importlib.import_module(f"{__name__}.{name}"), "RECIPES", ())]
+    return {recipe.name: recipe for recipe in sorted(declared, key=lambda recipe: recipe.name != DEFAULT)}
+
+
+RECIPES = types.MappingProxyType(_declared())

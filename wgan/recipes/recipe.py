@@ -1,0 +1,81 @@
+"""What a recipe is: a GAN as a declaration, from which the one engine trains it."""
+
+import collections.abc
+import dataclasses
+
+from wgan.errors import UserError
+
+SETTINGS_OF_A_PENALTY = ("gradient_penalty_weight", "penalty")
+SETTINGS_OF_PLAIN_NETWORKS = ("network", "generator_norm", "critic_norm", "critic_dropout")
+
+WASSERSTEIN_FIGURES = ("wasserstein_estimate", "critic_loss", "critic_real", "critic_fake", "generator_loss")
+PENALTY_FIGURES = ("gradient_penalty", "gradient_norm")
+PROBABILITY_FIGURES = ("critic_loss", "critic_real", "critic_fake", "generator_loss")
+IMAGE_MEASURES = ("fid", "kid", "kid_error", "precision", "recall", "training_estimate", "heldout_estimate")
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """What the engine puts together.
+
+    Attributes:
+        generator: latents [batch, latent_dim] to what is to be made.
+        critic: that to logits [batch].
+        objective: of `wgan.objectives`.
+        constraint: of `wgan.constraints`.
+        kind: `wgan.gan.GAN` or a subclass of it.
+    """
+
+    generator: collections.abc.Callable
+    critic: collections.abc.Callable
+    objective: object
+    constraint: object
+    kind: type
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """One GAN. Importing a declaration must not import TensorFlow: the help lists them all.
+
+    Attributes:
+        name: what `--recipe` is given.
+        summary: a line for the help.
+        parts: a `TrainingConfig` and the number of the images' channels to `Parts`; may import TensorFlow.
+        defaults: settings that differ from `TrainingConfig`'s own defaults; flags go before them.
+        unused: settings that this recipe has no use for, and refuses.
+        figures: the history's columns that it fills each epoch.
+        measures: those that it fills now and then.
+        sheet: rows and columns of the pictures of samples.
+        image_sizes: pixels a side that its networks can draw.
+        wants_labels: whether its images must have labels.
+        makes_points: whether it makes numbers on a line in place of images.
+    """
+
+    name: str
+    summary: str
+    parts: collections.abc.Callable
+    defaults: dict = dataclasses.field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+    figures: tuple[str, ...] = WASSERSTEIN_FIGURES
+    measures: tuple[str, ...] = IMAGE_MEASURES
+    sheet: tuple[int, int] = (4, 4)
+    image_sizes: tuple[int, ...] = (28, 32, 64, 128)
+    wants_labels: bool = False
+    makes_points: bool = False
+
+    def check(self, config, usual):
+        """Raises UserError where settings make no sense with this recipe.
+
+        Args:
+            config: the `TrainingConfig`.
+            usual: the one with this recipe's defaults and nothing else.
+        """
+        for name in self.unused:
+            if getattr(config, name) != getattr(usual, name):
+                raise UserError(f"--{name} does nothing in --recipe {self.name}; leave it out")
+        if not self.makes_points and config.image_size not in self.image_sizes:
+            raise UserError(f"--recipe {self.name} draws images of {' or '.join(map(str, self.image_sizes))} pixels a "
+                            f"side, not {config.image_size}; choose another --image_size")
+        if self.makes_points != (config.dataset == "gaussian"):
+            made = "numbers on a line: its --dataset is gaussian" if self.makes_points else "images, and gaussian has none"
+            raise UserError(f"--recipe {self.name} makes {made}")

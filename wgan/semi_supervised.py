@@ -1,0 +1,99 @@
+"""Semi-supervised training (Odena 2016, "Semi-Supervised Learning with Generative Adversarial Networks")."""
+
+import tensorflow as tf
+
+from wgan import objectives, randomness
+from wgan.gan import GAN, scale
+from wgan.randomness import Purpose
+
+
+class SemiSupervisedGAN(GAN):
+    """A GAN whose discriminator also says which class an image is, samples being a class of their own.
+
+    Beside it trains a classifier of the same form on the same labelled images without a generator: what the
+    samples are worth to the classification is the difference of the two.
+    """
+
+    def compile(self, generator_optimizer, critic_optimizer, **kwargs):
+        """As `GAN.compile`; the classifier gets an optimizer like the discriminator's."""
+        self.classifier_optimizer = _like(critic_optimizer)
+        super().compile(generator_optimizer, critic_optimizer, **kwargs)
+        self.classifier_optimizer.build(self.classifier.trainable_variables)
+
+    def make_further_networks(self, latents):
+        """The classifier too."""
+        super().make_further_networks(latents)
+        self.classifier = type(self.critic).from_config(self.critic.get_config())
+        self.classifier(self.generator(latents))
+
+    @property
+    def optimizers(self):
+        """All optimizers, in a fixed order."""
+        return [*super().optimizers, self.classifier_optimizer]
+
+    def train_step(self, data):
+        """One epoch, as in `GAN`.
+
+        Args:
+            data: the epoch's number; uint8 images [critic_steps, batch, height, width, channels]; as many images
+                that have labels; and those labels, int32 [critic_steps, batch].
+        """
+        epoch, real_batches, labelled_batches, label_batches = data
+        self._labelled = [(scale(labelled_batches[step]), label_batches[step]) for step in range(self.critic_steps)]
+        logs = super().train_step((epoch, real_batches))
+        for step, (images, labels) in enumerate(self._labelled):
+            self.update_classifier(images, labels, self._stream(epoch, Purpose.CLASSIFIER_DROPOUT, step))
+        return logs
+
+    def update_one_critic(self, real_batches, epoch, step):
+        """A critic update with its labelled images."""
+        images, labels = self._labelled[step]
+        return self.update_critic(scale(real_batches[step]), epoch, tf.constant(step, tf.int64), images, labels)
+
+    def critic_loss(self, reals, fakes, weights, dropout_seed, labelled_images, labels):
+        """The discriminator's loss: validity and class, each the mean of its real and its generated half.
+
+        Args:
+            reals, fakes: [batch, height, width, channels].
+            weights: not needed here.
+            dropout_seed: int64 [2].
+            labelled_images: [batch, height, width, channels].
+            labels: int32 [batch].
+        """
+        seeds = [randomness.substream(dropout_seed, 16 + place) for place in range(3)]
+        # Apart, since batch normalisation would let the discriminator see whether the batch is mixed.
+        real_logits, _ = self.critic(reals, dropout_seed=seeds[0], training=True)
+        fake_logits, fake_classes = self.critic(fakes, dropout_seed=seeds[1], training=True)
+        _, real_classes = self.critic(labelled_images, dropout_seed=seeds[2], training=True)
+        generated = tf.fill(tf.shape(labels), self.critic.num_classes)
+        class_loss = (objectives.class_loss(real_classes, labels) + objectives.class_loss(fake_classes, generated)) / 2
+        loss = self.objective.critic_loss(real_logits, fake_logits) + class_loss
+        return loss, {"critic_loss": loss, "class_loss": class_loss,
+                      **self.objective.figures(real_logits, fake_logits),
+                      "accuracy_real": objectives.accuracy(real_classes, labels),
+                      "accuracy_fake": objectives.accuracy(fake_classes, generated)}
+
+    def critic_logits(self, images, dropout_seed):
+        """What the generator climbs: the validity alone."""
+        return self.critic(images, dropout_seed=dropout_seed, training=True)[0]
+
+    @tf.function
+    def update_classifier(self, images, labels, dropout_seed):
+        """One step of the classifier alone, on images [batch, height, width, channels] and labels int32 [batch]."""
+        with tf.GradientTape() as tape:
+            _, classes = self.classifier(images, dropout_seed=dropout_seed, training=True)
+            loss = self.classifier_optimizer.scale_loss(objectives.class_loss(classes, labels))
+        # The validity head has no part in it.
+        variables = [variable for variable in self.classifier.trainable_variables
+                     if not any(variable is other for other in self.classifier.validity.variables)]
+        self.classifier_optimizer.apply(
+            [*tape.gradient(loss, variables), *(tf.zeros_like(v) for v in self.classifier.validity.variables)],
+            [*variables, *self.classifier.validity.variables])
+
+    def call(self, latents, training=False):
+        """Latents [batch, latent_dim] to validity logits [batch], through both networks."""
+        return self.critic(self.generator(latents, training=training))[0]
+
+
+def _like(optimizer):
+    return type(optimizer).from_config(optimizer.get_config())
