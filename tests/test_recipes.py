@@ -1,0 +1,352 @@
+"""Every recipe: its networks, its losses against direct formulas, its constraint, and that it learns."""
+
+import csv
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from export_gif import main as main_export
+from wgan import data, distribution, objectives, randomness
+from wgan.batches import epoch_batches
+from wgan.config import TrainingConfig
+from wgan.constraints import Clipping, WholeBatchPenalty, critic_gradients
+from wgan.data import gaussian
+from wgan.errors import UserError
+from wgan.evaluation.distances import frechet_distance
+from wgan.launch import launch, launch_each
+from wgan.networks import Critic
+from wgan.recipes import RECIPES
+from wgan.training import build_gan
+
+ON_IMAGES = [name for name, recipe in RECIPES.items() if not recipe.makes_points]
+RNG = np.random.default_rng(0)
+REAL, FAKE = RNG.normal(scale=3, size=[2, 50])
+
+
+def config_of(name, **values):
+    settings = dict(precision="float32", eval_every=0, **values)
+    if not RECIPES[name].makes_points:
+        settings.setdefault("dataset", "digits")
+    config = TrainingConfig.of_recipe(name, **settings)
+    config.check()
+    return config
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_every_recipe_is_there_and_the_main_one_comes_first():
+    assert list(RECIPES)[0] == "wgan_gp"
+    assert set(RECIPES) == {"wgan_gp", "wgan_gp_article", "wgan_gp_paper", "wgan_clip", "lsgan_mlp", "sgan", "gan_mlp",
+                            "dcgan", "gaussian_1d"}
+
+
+@pytest.mark.parametrize("name", ON_IMAGES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_networks_fit_together(name, channels):
+    config = config_of(name)
+    parts = config.the_recipe.parts(config, channels)
+    size = config.image_size
+    images = parts.generator(randomness.latents(3, parts.generator, tf.constant([1, 2], tf.int64)))
+    assert images.shape == (3, size, size, channels) and images.dtype == tf.float32
+    assert np.abs(images.numpy()).max() <= 1
+    logits = parts.critic(images)
+    assert (logits[0] if isinstance(logits, tuple) else logits).shape == (3,)
+
+
+@pytest.mark.parametrize("name, generator, critic", [
+    # Counted by hand from the articles' descriptions; batch normalisation counts four times its channels.
+    ("lsgan_mlp", 101 * 256 + 257 * 512 + 513 * 1024, 1025 * 512 + 513 * 256 + 257),
+    ("gan_mlp", 101 * 256 + 257 * 256 + 257 * 784, 785 * 256 + 257 * 256 + 257),
+    ("dcgan", 101 * 3136 + 4 + 9 * 50 + 50 + 200 + 9 * 50 * 25 + 25 + 100 + 4 * 25 + 1,
+     25 * 32 + 32 + 25 * 32 * 64 + 64 + (7 * 7 * 64 + 1) * 1024 + 1025),
+    ("sgan", 101 * 8192 + 512 + 9 * 128 * 128 + 128 + 512 + 9 * 128 * 64 + 64 + 256 + 9 * 64 + 1,
+     9 * 16 + 16 + 9 * 16 * 32 + 32 + 128 + 9 * 32 * 64 + 64 + 256 + 9 * 64 * 128 + 128 + 512 + 513 + 513 * 11),
+    ("gaussian_1d", 2 * 16 + 17 * 16 + 17, 2 * 16 + 17 * 16 + 17),
+])
+def test_networks_have_the_articles_sizes(name, generator, critic):
+    gan = build_gan(config_of(name), channels=1)
+    assert gan.generator.count_params() == generator
+    assert gan.critic.count_params() == critic
+
+
+def test_cross_entropy_is_the_formula():
+    real, fake = tf.constant(REAL), tf.constant(FAKE)
+    expected = -np.mean(np.log(sigmoid(REAL))) - np.mean(np.log(1 - sigmoid(FAKE)))
+    assert float(objectives.CROSS_ENTROPY.critic_loss(real, fake)) == pytest.approx(expected, rel=1e-12)
+    assert float(objectives.CROSS_ENTROPY_MEAN.critic_loss(real, fake)) == pytest.approx(expected / 2, rel=1e-12)
+    assert float(objectives.CROSS_ENTROPY.generator_loss(fake)) == pytest.approx(
+        -np.mean(np.log(sigmoid(FAKE))), rel=1e-12)
+
+
+def test_least_squares_is_the_formula_and_a_quarter_where_nothing_is_known():
+    real, fake = tf.constant(REAL), tf.constant(FAKE)
+    expected = np.mean((sigmoid(REAL) - 1) ** 2) / 2 + np.mean(sigmoid(FAKE) ** 2) / 2
+    assert float(objectives.LEAST_SQUARES.critic_loss(real, fake)) == pytest.approx(expected, rel=1e-12)
+    assert float(objectives.LEAST_SQUARES.generator_loss(fake)) == pytest.approx(
+        np.mean((sigmoid(FAKE) - 1) ** 2), rel=1e-12)
+    nothing = tf.zeros([4], tf.float64)
+    assert float(objectives.LEAST_SQUARES.critic_loss(nothing, nothing)) == 0.25
+
+
+def test_class_loss_and_accuracy_are_the_formulas():
+    logits, labels = RNG.normal(size=[40, 11]), RNG.integers(0, 11, 40)
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    expected = -np.mean(np.log(probabilities[np.arange(40), labels]))
+    assert float(objectives.class_loss(tf.constant(logits), tf.constant(labels, tf.int32))) == pytest.approx(expected)
+    share = np.mean(logits.argmax(1) == labels)
+    assert float(objectives.accuracy(tf.constant(logits), tf.constant(labels, tf.int32))) == pytest.approx(share)
+
+
+def test_the_articles_losses_are_sums_with_reals_scored_down():
+    real, fake = tf.constant(REAL), tf.constant(FAKE)
+    objective = objectives.REVERSED_SUMMED_WASSERSTEIN
+    assert float(objective.critic_loss(real, fake)) == pytest.approx(REAL.sum() - FAKE.sum(), rel=1e-12)
+    assert float(objective.generator_loss(fake)) == pytest.approx(FAKE.sum(), rel=1e-12)
+    estimate = float(objective.figures(real, fake)["wasserstein_estimate"])
+    assert estimate == pytest.approx(FAKE.mean() - REAL.mean(), rel=1e-12)  # positive once the critic can tell
+
+
+def test_the_articles_penalty_is_of_the_whole_batchs_gradient(float64):
+    critic = Critic(channels=1, bounded=True)
+    reals, fakes = (tf.constant(RNG.uniform(-1, 1, [4, 32, 32, 1])) for _ in range(2))
+    weights = tf.constant(RNG.uniform(size=[4, 1, 1, 1]))
+    term, figures = WholeBatchPenalty(10.0).term(critic, reals, fakes, weights)
+    points = weights * reals + (1 - weights) * fakes
+    norm = np.linalg.norm(critic_gradients(critic, points).numpy())  # of all images as one long vector
+    assert float(term) == pytest.approx(4 * 10 * (norm - 1) ** 2, rel=1e-9)
+    assert float(figures["gradient_norm"]) == pytest.approx(norm, rel=1e-9)
+    assert np.abs(critic(100 * points).numpy()).max() <= 1
+
+
+@pytest.fixture
+def eagerly():
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def test_clipped_weights_stay_within_the_bound_after_every_update(eagerly):
+    gan = build_gan(config_of("wgan_clip", batch_size=4, clip_bound=0.005), channels=1)
+    images = data.load("digits", None, "3", "all").images
+    largest = []
+    clip = gan.constraint.after_update
+    gan.constraint.after_update = lambda critic: (
+        clip(critic), largest.append(max(np.abs(variable.numpy()).max() for variable in critic.trainable_variables)))
+    gan.train_step((tf.constant(1, tf.int64), tf.constant(images[:20].reshape(5, 4, 32, 32, 1))))
+    assert len(largest) == 5
+    assert largest == pytest.approx([0.005] * 5, rel=1e-6)  # the initial weights lie beyond it
+    assert isinstance(gan.critic_optimizer, keras.optimizers.RMSprop)
+    assert isinstance(gan.constraint, Clipping)
+
+
+def test_discriminator_of_sgan_has_an_output_more_than_there_are_classes_and_drops_whole_channels():
+    critic = build_gan(config_of("sgan"), channels=1).critic
+    images = tf.random.normal([6, 32, 32, 1], seed=1)
+    validity, classes = critic(images)
+    assert validity.shape == (6,) and classes.shape == (6, 11)
+    dropped = critic.dropout(tf.ones([6, 4, 4, 50]), seed=tf.constant([1, 2], tf.int64)).numpy()
+    per_channel = dropped.reshape(6, 16, 50)
+    assert (per_channel == per_channel[:, :1]).all()
+    assert 0.1 < (per_channel == 0).mean() < 0.4
+
+
+def test_generators_update_in_sgan_climbs_the_validity_alone(eagerly):
+    gan = build_gan(config_of("sgan", batch_size=4), channels=1)
+    gan.critic.classes.kernel.assign(np.nan * np.ones(gan.critic.classes.kernel.shape))
+    assert np.isfinite(float(gan.update_generator(4, tf.constant(1, tf.int64))))
+    assert np.isfinite(gan.generator.dense.kernel.numpy()).all()
+
+
+def test_the_classifier_alone_learns_from_labels_and_leaves_the_gan_alone(eagerly):
+    gan = build_gan(config_of("sgan", batch_size=16), channels=1)
+    images = data.load("digits", None, "all", "all")
+    reals = tf.cast(images.images[:16], tf.float32) / 127.5 - 1
+    labels = tf.constant(images.labels[:16])
+    critic = [variable.numpy() for variable in gan.critic.variables]
+    losses = []
+    for step in range(30):
+        gan.update_classifier(reals, labels, tf.constant([step, 0], tf.int64))
+        losses.append(float(objectives.class_loss(gan.classifier(reals, training=True)[1], labels)))
+    assert losses[-1] < losses[0] / 2
+    for before, variable in zip(critic, gan.critic.variables):
+        np.testing.assert_array_equal(before, variable.numpy())
+
+
+def test_labelled_batches_hold_labelled_images_alone_with_their_own_labels():
+    images = np.arange(100, dtype=np.uint8).reshape(100, 1, 1, 1)
+    labels = np.full(100, -1, np.int32)
+    labels[[3, 50, 99]] = [0, 5, 9]
+    expected = {3: 0, 50: 5, 99: 9}
+    for _, reals, shown, numbers in epoch_batches(images, 0, 2, 8, 1, 3, labels=labels).as_numpy_iterator():
+        assert reals.shape == shown.shape == (2, 8, 1, 1, 1) and numbers.shape == (2, 8)
+        assert all(expected[int(image)] == number for image, number in zip(shown.ravel(), numbers.ravel()))
+        assert len(np.unique(reals)) > 10  # the others come from all images
+
+
+def test_few_labels_are_the_same_ones_again_and_as_many_of_each_class():
+    first, second = (data.load_for_run(config_of("sgan", labels_per_class="7", holdout=200)) for _ in range(2))
+    np.testing.assert_array_equal(first.labels, second.labels)
+    assert [(first.labels == number).sum() for number in range(10)] == [7] * 10
+    assert (first.heldout_labels >= 0).all() and len(first.heldout_labels) == 200
+
+
+def test_labels_belong_to_their_images():
+    images = data.load("digits", None, "all", "all")
+    for number in range(10):
+        alone = data.load("digits", None, str(number), "all")
+        np.testing.assert_array_equal(images.images[images.labels == number], alone.images)
+        assert set(alone.labels) == {number}
+
+
+@pytest.mark.parametrize("name, values, message", [
+    ("wgan_gp", dict(clip_bound=0.1), "--clip_bound does nothing in --recipe wgan_gp"),
+    ("dcgan", dict(gradient_penalty_weight=5.0), "--gradient_penalty_weight does nothing in --recipe dcgan"),
+    ("wgan_gp", dict(image_size=28), "--recipe wgan_gp draws images of 32 or 64 or 128 pixels a side, not 28"),
+    ("gaussian_1d", dict(dataset="mnist"), "makes numbers on a line: its --dataset is gaussian"),
+    ("wgan_gp", dict(dataset="gaussian"), "makes images, and gaussian has none"),
+    ("wgan_clip", dict(momentum=0.5), "--momentum is for --optimizer sgd, not for rmsprop"),
+    ("sgan", dict(labels_per_class="few"), "--labels_per_class is 'few'"),
+    ("sgan", dict(labels_per_class="0"), "--labels_per_class is '0'"),
+    ("dcgan", dict(step_decay=0.5), "--step_decay and --step_epochs go together"),
+    ("dcgan", dict(step_decay=0.5, step_epochs=5, decay_epochs=20000), "choose one"),
+])
+def test_settings_without_effect_are_refused(name, values, message):
+    with pytest.raises(UserError, match=message):
+        config_of(name, **values)
+
+
+def test_an_unknown_recipe_is_refused():
+    with pytest.raises(UserError, match="--recipe is 'wgan'; choose one of wgan_gp, "):
+        TrainingConfig.of_recipe("wgan")
+
+
+def test_flags_go_before_the_recipe_and_the_recipe_before_the_usual_settings():
+    import train
+    groups = train.define_flags()
+    values = groups.parse(["train.py", "--recipe", "dcgan", "--learning_rate", "0.001"])
+    assert groups.given("learning_rate") and not groups.given("beta_2") and values["recipe"] == "dcgan"
+    config = TrainingConfig.of_recipe("dcgan", learning_rate=0.001)
+    assert (config.learning_rate, config.beta_2, config.latent_dim) == (0.001, 0.999, 100)
+
+
+def test_the_help_lists_every_recipe_with_its_line():
+    import train
+    text = " ".join(train.define_flags().help_text().split())
+    for recipe in RECIPES.values():
+        assert recipe.summary in text
+
+
+
+def test_a_run_of_another_recipe_is_not_continued(tiny):
+    launch(tiny(epochs=1, batch_size=4))
+    other = dataclasses.replace(tiny(epochs=2), **{**RECIPES["wgan_clip"].defaults, "recipe": "wgan_clip"})
+    with pytest.raises(UserError, match="recipe was wgan_gp, now wgan_clip"):
+        launch(other)
+
+
+def test_the_distance_on_a_line_is_scipys():
+    from scipy.stats import wasserstein_distance
+    points = RNG.normal(0.5, 2, [1000, 1])
+    found = distribution.figures(points)
+    expected = wasserstein_distance(points.ravel(), gaussian.quantiles(1000).ravel())
+    assert found["wasserstein_distance"] == pytest.approx(expected, rel=1e-6)
+    assert found["mean"] == pytest.approx(points.mean()) and found["deviation"] == pytest.approx(points.std())
+    many = gaussian.quantiles(gaussian.COUNT)
+    assert distribution.figures(many)["wasserstein_distance"] == 0
+    assert many.mean() == pytest.approx(-1, abs=1e-4) and many.std() == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_gaussian_1d_comes_near_its_target_within_the_articles_budget(seed):
+    config = config_of("gaussian_1d", seed=seed)
+    assert (config.epochs, config.critic_steps, config.batch_size) == (10_000, 2, 200)
+    gan, reals = build_gan(config, 1), data.load_for_run(config).images
+    latents = randomness.latents(10_000, gan.generator, tf.constant([seed, 99], tf.int64))
+    before = distribution.figures(gan.sampling_generator(latents).numpy())["wasserstein_distance"]
+    step = tf.function(gan.train_step)
+    for element in epoch_batches(reals, seed, config.critic_steps, config.batch_size, 1, config.epochs):
+        step(element)
+    after = distribution.figures(gan.sampling_generator(latents).numpy())["wasserstein_distance"]
+    assert after < 0.15 < before
+
+
+def pixel_distance(images, reals):
+    """The Frechet distance between images of 8x8 blocks: coarse, and enough to see noise turn into digits."""
+    coarse = [np.asarray(each, np.float64).reshape(len(each), 4, len(each[0]) // 4, 4, -1).mean((2, 4)).reshape(-1, 16)
+              for each in (images, reals)]
+    return frechet_distance(*coarse)
+
+
+@pytest.mark.parametrize("name, epochs, values", [
+    ("wgan_gp", 40, dict(batch_size=16, critic_steps=2, learning_rate=1e-3)),
+    ("wgan_gp_article", 40, dict(batch_size=16, critic_steps=2, learning_rate=1e-3)),
+    ("wgan_gp_paper", 40, dict(batch_size=16, critic_steps=2, learning_rate=1e-3)),
+    ("wgan_clip", 60, dict(batch_size=16, critic_steps=2, learning_rate=1e-3)),
+    ("lsgan_mlp", 300, {}),
+    ("gan_mlp", 300, dict(batch_size=32)),
+    ("dcgan", 60, dict(batch_size=16, learning_rate=1e-3)),
+    ("sgan", 60, dict(batch_size=16)),
+])
+def test_a_short_run_brings_the_samples_nearer_to_the_digits(name, epochs, values):
+    config = config_of(name, label="all", **values)
+    gan, reals = build_gan(config, 1), data.load_for_run(config)
+    latents = randomness.latents(500, gan.generator, tf.constant([0, 99], tf.int64))
+    draw = tf.function(lambda: gan.sampling_generator(latents, training=False))
+    target = reals.images / 127.5 - 1
+    before = pixel_distance(draw().numpy(), target)
+    step = tf.function(gan.train_step)
+    labels = reals.labels if config.the_recipe.wants_labels else None
+    for element in epoch_batches(reals.images, 0, config.critic_steps, config.batch_size, 1, epochs, labels=labels):
+        step(element)
+    after = pixel_distance(draw().numpy(), target)
+    print(name, before, after)
+    assert after < 0.6 * before
+
+
+def test_sgan_learns_the_classes_and_so_does_the_classifier_alone(tiny):
+    config = dataclasses.replace(
+        tiny(label="all", epochs=60, holdout=300, eval_every=60), **{
+            **RECIPES["sgan"].defaults, "recipe": "sgan", "dataset": "digits", "epochs": 60, "batch_size": 32,
+            "latent_dim": 100, "sample_every": 60})
+    assert launch(config) == 0
+    with open(f"{config.checkpoint_dir}/history.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[-1]["heldout_accuracy"]) > 0.3 and float(rows[-1]["heldout_accuracy_alone"]) > 0.3
+    assert float(rows[-1]["accuracy_real"]) > 0.3 > float(rows[0]["accuracy_real"])
+    assert "wasserstein_estimate" not in rows[0]
+
+
+def test_each_class_gets_a_generator_and_a_row(tmp_path, capsys):
+    pictures = tmp_path / "pictures"
+    for number, name in enumerate(("cats & dogs", "horses")):
+        (pictures / name).mkdir(parents=True)
+        for image in range(20):
+            Image.fromarray(RNG.integers(0, 256, [32, 32], dtype=np.uint8)).save(pictures / name / f"{image}.png")
+    config = TrainingConfig.of_recipe(
+        "gan_mlp", dataset="folder", data_dir=str(pictures), label="each", epochs=2, batch_size=4, eval_every=0,
+        precision="float32", checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
+    assert launch_each(config) == 0
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["0_cats_dogs", "1_horses"]
+    with Image.open(tmp_path / "s" / "each.png") as sheet:
+        assert sheet.size == (10 * 30 + 2, 2 * 30 + 2)
+    assert launch_each(config) == 0  # both are finished
+    assert capsys.readouterr().out.count("finished: the run in") == 2
+
+
+def test_a_point_run_draws_its_distribution_and_goes_on_where_it_stopped(tmp_path):
+    config = TrainingConfig.of_recipe("gaussian_1d", epochs=3, sample_every=1, eval_every=2, precision="float32",
+                                      checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
+    assert launch(config) == 0
+    assert launch(dataclasses.replace(config, epochs=4)) == 0
+    assert sorted(path.name for path in (tmp_path / "s").glob("*.png")) == [
+        "reals.png", *(f"sample_{epoch:05d}.png" for epoch in range(1, 5))]
+    with open(tmp_path / "c" / "history.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [bool(row["wasserstein_distance"]) for row in rows] == [False, True, True, True]
+    assert main_export(["export_gif.py", "--sample_dir", str(tmp_path / "s"), "--output", str(tmp_path / "o.gif")]) == 0
