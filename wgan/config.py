@@ -224,7 +224,7 @@ def _typed(field, value):
                         or isinstance(value, bool) != (kind is bool)):
         raise UserError(f"the stored {field.name} is {str(value)[:60]!r}, which is no {kind.__name__}")
     try:
-        return float(value) if kind is float else value
+        return float(value) if kind is float and not is_none else value
     except OverflowError:
         raise UserError(f"the stored {field.name} is too large") from None
 
