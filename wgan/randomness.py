@@ -25,6 +25,7 @@ class Purpose(enum.IntEnum):
     FLIPS = 8
     CRITIC_AUGMENTATION = 9
     GENERATOR_AUGMENTATION = 10
+    GENERATE_LATENTS = 20
 
 
 def stream(seed, epoch, purpose, step=0, attempt=0):
