@@ -53,9 +53,10 @@ def run_with_weights(tmp_path_factory):
     gan = training.build_gan(config, 1)
     rng = np.random.default_rng(0)
     for variable in (*gan.generator.variables, *gan.averaged_generator.variables):
-        spread = 0.2 if "kernel" in variable.name else 0.5
-        variable.assign(np.abs(variable + rng.normal(0, spread, variable.shape)) if "variance" in variable.name
-                        else variable + rng.normal(0, spread, variable.shape))
+        # Factors near 1.5 make contrasts; all but kernels get values as if they had been trained.
+        factor, shift = (1.6, 0.0) if "kernel" in variable.name else (1.0, 0.1)
+        variable.assign(variable * factor * rng.uniform(0.8, 1.2, variable.shape)
+                        + shift * rng.uniform(0, 1, variable.shape))
     run = RunFolder(config)
     run.make()
     image_set = data.load_for_run(config)
