@@ -14,6 +14,7 @@ from PIL import Image, ImageSequence
 
 import generate
 from wgan import cli, images, sampling, trained
+from wgan.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,24 @@ def test_latents_have_the_truncated_normal_distribution(truncation):
     assert scipy.stats.kstest(drawn, expected.cdf).pvalue > 0.001
     if truncation:
         assert 0.99 * truncation < abs(drawn).max() <= truncation
+
+
+@pytest.mark.parametrize("truncation, edge", [(None, 1), (0.25, 0.25), (3.0, 1)])
+def test_latents_may_be_uniform(truncation, edge):
+    drawn = sampling.draw_latents(1, 0, 1000, 100, truncation, "uniform").astype(np.float64).ravel()
+    assert scipy.stats.kstest(drawn, scipy.stats.uniform(-edge, 2 * edge).cdf).pvalue > 0.001
+    assert 0.999 * edge < abs(drawn).max() <= edge
+
+
+def test_a_generator_s_own_distribution_is_drawn_from(generator, monkeypatch):
+    monkeypatch.setattr(generator, "latent_distribution", "uniform", raising=False)
+    assert sampling.Pictures(generator, 4).distribution == "uniform"
+
+
+def test_a_generator_of_other_things_than_images_is_refused(run_with_weights, monkeypatch):
+    monkeypatch.setattr(trained, "load_generator", lambda *run: lambda latents, training: latents)
+    with pytest.raises(UserError, match="draws no images of 32 pixels"):
+        trained.locate(run_with_weights).load()
 
 
 def test_truncation_keeps_the_rank_of_every_number():

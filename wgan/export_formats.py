@@ -31,7 +31,8 @@ def write(generator, format, path):
     Raises:
         UserError: a package is missing, or the converter failed.
     """
-    latents = sampling.draw_latents(0, 0, SAMPLES, generator.latent_dim)
+    latents = sampling.draw_latents(0, 0, SAMPLES, generator.latent_dim,
+                                    distribution=sampling.distribution_of(generator))
     write_format, read_format = FORMATS[format]
     with _quiet(), _exact():
         expected = generator(latents, training=False).numpy()

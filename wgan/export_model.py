@@ -44,8 +44,9 @@ def export_model(weights, format="saved_model", out=None):
         if not difference <= MOST_DIFFERENCE:
             raise UserError(f"the {format} export differs from the original by {difference:.2g}, more than "
                             f"{MOST_DIFFERENCE:g}, and was not kept; try another --format")
+    side = source.config.image_size
     return (f"wrote {out} ({_size(out) / 1e6:.1f} MB) from {source}: latents [N, {generator.latent_dim}] to images "
-            f"[N, {generator.image_size}, {generator.image_size}, {source.channels}]; "
+            f"[N, {side}, {side}, {source.channels}]; "
             f"{export_formats.SAMPLES} samples differ from the original's by at most {difference:.2g}")
 
 

@@ -10,12 +10,12 @@ from wgan.randomness import Purpose
 _BLOCK = 64  # latents from one stream. Part of what a seed means: never change it
 
 
-def draw_latents(seed, first, count, latent_dim, truncation=None):
-    """Draws standard normal latents, each a function of the seed and its own number.
+def draw_latents(seed, first, count, latent_dim, truncation=None, distribution="normal"):
+    """Draws latents, standard normal or uniform in (-1, 1), each a function of the seed and its own number.
 
     By the inverse of the distribution function: z = Phi^-1(u), u from 2**32 equally likely values. Truncated to
     |z| <= t the same u is first brought into [Phi(-t), Phi(t)], which is the exact truncated distribution, and
-    leaves each sample recognisable.
+    leaves each sample recognisable. Uniform latents, 2u - 1, are truncated in the same way.
 
     Args:
         seed: 0 to 2**31 - 1.
@@ -23,6 +23,7 @@ def draw_latents(seed, first, count, latent_dim, truncation=None):
         count: how many, at least 1.
         latent_dim: length of one.
         truncation: t, more than 0, or None.
+        distribution: "normal" or "uniform".
 
     Returns:
         float32 [count, latent_dim].
@@ -31,11 +32,18 @@ def draw_latents(seed, first, count, latent_dim, truncation=None):
     integers = np.concatenate([_integers(seed, block, latent_dim) for block in blocks])
     start = first - blocks.start * _BLOCK
     uniform = (integers[start:start + count] + 2.0**31 + 0.5) * 2.0**-32  # float64, in (0, 1)
+    if distribution == "uniform":
+        return ((2 * uniform - 1) * min(1, truncation or 1)).astype(np.float32)
     if truncation is None:
         return scipy.special.ndtri(uniform).astype(np.float32)
     below = scipy.special.ndtr(-truncation)
     latents = scipy.special.ndtri(below + uniform * (1 - 2 * below))
     return np.clip(latents, -truncation, truncation).astype(np.float32)  # rounding may lead a little beyond
+
+
+def distribution_of(generator):
+    """What a generator's latents are drawn from: "normal", where it does not say `latent_distribution`."""
+    return getattr(generator, "latent_distribution", "normal")
 
 
 def _integers(seed, block, latent_dim):
@@ -58,6 +66,7 @@ class Pictures:
             batch_size: at least 1.
         """
         self.latent_dim = generator.latent_dim
+        self.distribution = distribution_of(generator)
         self.batch_size = batch_size
         self._draw = tf.function(lambda latents: generator(latents, training=False))
 

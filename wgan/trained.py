@@ -26,8 +26,18 @@ class Trained(NamedTuple):
     noted: dict  # epoch and FID, as floats, where the file has them
 
     def load(self):
-        """The generator; see `load_generator`."""
-        return load_generator(self.config, self.channels, self.path)
+        """The generator; see `load_generator`.
+
+        Raises:
+            UserError: as there, or where it draws other things than images of the size that the run says.
+        """
+        import tensorflow as tf
+        generator = load_generator(self.config, self.channels, self.path)
+        drawn = tuple(generator(tf.zeros([1, self.config.latent_dim]), training=False).shape[1:])
+        if drawn != (self.config.image_size, self.config.image_size, self.channels):
+            raise UserError(f"{self.path} draws no images of {self.config.image_size} pixels a side; its samples have "
+                            f"the shape {list(drawn)}")
+        return generator
 
     def __str__(self):
         return f"{self.path}, epoch {self.noted['epoch']:.0f}" if "epoch" in self.noted else str(self.path)
