@@ -37,3 +37,30 @@ def float64():
     keras.config.set_dtype_policy("float64")
     yield
     keras.config.set_dtype_policy(earlier)
+
+
+@pytest.fixture(scope="session")
+def run_with_weights(tmp_path_factory):
+    """The folder of a run of the digits, written without training; its two generators differ and draw contrasts."""
+    import numpy as np
+
+    from wgan import checkpoints, data, training
+    from wgan.history import COLUMNS
+    from wgan.run_folder import RunFolder
+    folder = tmp_path_factory.mktemp("run")
+    config = TrainingConfig(dataset="digits", label="3", batch_size=4, latent_dim=8, precision="float32",
+                            checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"))
+    gan = training.build_gan(config, 1)
+    rng = np.random.default_rng(0)
+    for variable in (*gan.generator.variables, *gan.averaged_generator.variables):
+        # Factors near 1.5 make contrasts; all but kernels get values as if they had been trained.
+        factor, shift = (1.6, 0.0) if "kernel" in variable.name else (1.0, 0.1)
+        variable.assign(variable * factor * rng.uniform(0.8, 1.2, variable.shape)
+                        + shift * rng.uniform(0, 1, variable.shape))
+    run = RunFolder(config)
+    run.make()
+    image_set = data.load_for_run(config)
+    run.write_config(config, image_set, data.fingerprint(image_set.images), {"epoch": 7})
+    checkpoints.write_checkpoint(run.checkpoint_dir, gan, checkpoints.take_snapshot(gan), 7,
+                                 np.zeros((7, len(COLUMNS))))
+    return run.checkpoint_dir

@@ -6,6 +6,8 @@ import re
 import earth_mover
 import evaluate
 import export_gif
+import export_model
+import generate
 import train
 
 README = pathlib.Path(train.__file__).with_name("README.md").read_text(encoding="utf-8")
@@ -17,7 +19,8 @@ def flags_of(script):
 
 def test_every_flag_is_in_the_readme_and_no_other():
     named = set(re.findall(r"--(\w+)", README))
-    assert named == (flags_of(train) | flags_of(evaluate) | flags_of(export_gif) | flags_of(earth_mover) | {"help"})
+    scripts = (train, evaluate, export_gif, earth_mover, generate, export_model)
+    assert named == {"help"}.union(*map(flags_of, scripts))
 
 
 def test_what_is_marked_as_fixed_within_a_run_is_what_the_configuration_says():

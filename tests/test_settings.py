@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.training import build_gan
 
@@ -35,6 +36,12 @@ def test_both_learning_rates_fall_in_a_line_to_zero_at_the_same_epoch(tiny):
 def test_settings_that_make_no_sense_are_refused(tiny, changes, message):
     with pytest.raises(UserError, match=message):
         tiny(**changes).check()
+
+
+@pytest.mark.parametrize("changes", [{}, dict(critic_learning_rate=1e-4, data_dir="pictures")])
+def test_settings_come_back_from_json(tiny, changes):
+    config = tiny(**changes)
+    assert TrainingConfig.from_json(config.to_json()) == config
 
 
 def test_augmentations_are_named_in_any_order(tiny):

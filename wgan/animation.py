@@ -21,7 +21,7 @@ from wgan.images import BACKGROUND, list_samples
 
 _TARGET_WIDTH = 512  # pixels; the default enlargement comes as near to it as a whole number can
 _MAX_GRID_PIXELS = 4096 * 4096  # more is no grid of ours, and may be a small file that unpacks to gigabytes
-_MAX_SIDE = 8192  # pixels of an enlarged grid; players, and the formats, stop not far beyond
+MAX_SIDE = 8192  # pixels of an enlarged grid; players, and the formats, stop not far beyond
 _FPS_RANGE = (0.1, 60)
 _MAX_HOLD = 600  # seconds; the GIF's field ends at 655
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error,
@@ -81,16 +81,21 @@ def read_grid(path):
         raise UserError(f"not a readable PNG ({' '.join(str(error).split())})") from error
 
 
+def usual_scale(width):
+    """The enlargement, a whole number, that brings a grid's width in pixels nearest to 512."""
+    return max(1, round(_TARGET_WIDTH / width))
+
+
 class _Drawing:
     """Turns grids of one size into frames of one size."""
 
     def __init__(self, grid_shape, scale, last_epoch):
         height, width = grid_shape[:2]
-        self.scale = scale or max(1, round(_TARGET_WIDTH / width))
+        self.scale = scale or usual_scale(width)
         self._width = width * self.scale
-        if max(self._width, height * self.scale) > _MAX_SIDE:
+        if max(self._width, height * self.scale) > MAX_SIDE:
             raise UserError(f"--scale {self.scale} would make frames of {self._width}x{height * self.scale} "
-                            f"pixels, more than {_MAX_SIDE} a side")
+                            f"pixels, more than {MAX_SIDE} a side")
         # The longest text decides, so that all frames have the same letters.
         self._font = _fitting_font(f"epoch {last_epoch}", self._width)
         self._strip_height = 2 * math.ceil(0.8 * self._font.size)
@@ -130,6 +135,13 @@ def _frames(samples, last_epoch, scale, shown, warn):
         yield drawing.frame(grid, epoch)
 
 
+def check_fps(suffix, fps):
+    """Raises UserError where a file with this suffix cannot show so many frames a second, or so few."""
+    slowest, fastest = _FPS_RANGE[0], GIF_MAX_FPS if suffix == ".gif" else _FPS_RANGE[1]
+    if not slowest <= fps <= fastest:
+        raise UserError(f"--fps must be {slowest} to {fastest} for {suffix}, not {fps:g}")
+
+
 def _check(output, max_frames, fps, hold, scale):
     """Raises UserError for arguments of `write_animation` that make no sense, NaN among them."""
     suffix = output.suffix.lower()
@@ -139,9 +151,7 @@ def _check(output, max_frames, fps, hold, scale):
         raise UserError(f"cannot write {output}: it is a folder")
     if max_frames < 1:
         raise UserError(f"--max_frames must be at least 1, not {max_frames}")
-    slowest, fastest = _FPS_RANGE[0], GIF_MAX_FPS if suffix == ".gif" else _FPS_RANGE[1]
-    if not slowest <= fps <= fastest:
-        raise UserError(f"--fps must be {slowest} to {fastest} for {suffix}, not {fps:g}")
+    check_fps(suffix, fps)
     if not 0 <= hold <= _MAX_HOLD:
         raise UserError(f"--hold must be 0 to {_MAX_HOLD} seconds, not {hold:g}")
     if scale < 0:

@@ -164,11 +164,7 @@ def write_mp4(path, frames, fps, hold):
         UserError: imageio-ffmpeg is missing.
         OSError: ffmpeg failed.
     """
-    try:
-        import imageio_ffmpeg
-        imageio_ffmpeg.get_ffmpeg_exe()
-    except (ImportError, RuntimeError):  # RuntimeError: the package came without ffmpeg for this system
-        raise UserError("an .mp4 needs ffmpeg: pip install imageio-ffmpeg (or write a .gif)") from None
+    check_ffmpeg()
     # Below quality 9 of 10 the squares' edges blur. yuv420p is what browsers play.
     with imageio.v2.get_writer(path, format="FFMPEG", mode="I", fps=fps, codec="libx264", quality=9,
                                pixelformat="yuv420p", macro_block_size=1) as video:
@@ -181,6 +177,15 @@ def write_mp4(path, frames, fps, hold):
             video.append_data(pixels)
         for _ in range(round(hold * fps) - 1 if pixels is not None else 0):
             video.append_data(pixels)
+
+
+def check_ffmpeg():
+    """Raises UserError where imageio-ffmpeg is missing, without which there is no .mp4."""
+    try:
+        import imageio_ffmpeg
+        imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError):  # RuntimeError: the package came without ffmpeg for this system
+        raise UserError("an .mp4 needs ffmpeg: pip install imageio-ffmpeg (or write a .gif)") from None
 
 
 WRITERS = {".gif": write_gif, ".webp": write_webp, ".mp4": write_mp4}

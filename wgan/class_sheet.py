@@ -3,9 +3,8 @@
 import pathlib
 
 import numpy as np
-import tensorflow as tf
 
-from wgan import checkpoints, data, images, randomness
+from wgan import images, randomness, trained
 from wgan.randomness import Purpose
 
 SHEET_FILE = "each.png"
@@ -29,16 +28,6 @@ def write(runs, folder):
 
 
 def _row(run):
-    generator = _generator(run)
+    generator = trained.locate(run.checkpoint_dir).load()
     latents = randomness.latents(COLUMNS, generator, randomness.stream(run.seed, 0, Purpose.PREVIEW_LATENTS))
     return images.to_uint8(generator(latents, training=False).numpy())
-
-
-def _generator(run):
-    channels = data.load_for_run(run).images.shape[-1]
-    generator = run.the_recipe.parts(run, channels).generator
-    generator(tf.zeros([1, run.latent_dim]))
-    folder = pathlib.Path(run.checkpoint_dir)
-    averaged = folder / checkpoints.AVERAGED_FILE
-    generator.load_weights(averaged if averaged.exists() else folder / checkpoints.GENERATOR_FILE)
-    return generator

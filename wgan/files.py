@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import pathlib
+import shutil
 import sys
 import threading
 import time
@@ -39,6 +40,27 @@ def atomic_path(path):
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path):
+    """As `atomic_path`, for a folder that is not there yet, or is empty; the block makes the temporary one.
+
+    Raises:
+        OSError: `path` is a file or has something in it, which stays.
+    """
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        for written in temporary.rglob("*"):
+            if written.is_file():
+                flush_to_disk(written)
+        if path.is_dir():
+            path.rmdir()
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def flush_to_disk(path):

@@ -27,6 +27,7 @@ class Purpose(enum.IntEnum):
     GENERATOR_AUGMENTATION = 10
     LABELLED_SHUFFLE = 11
     CLASSIFIER_DROPOUT = 12
+    GENERATE_LATENTS = 20
 
 
 def stream(seed, epoch, purpose, step=0, attempt=0):

@@ -10,7 +10,8 @@ import tempfile
 _KNOWN_NOTES = re.compile(
     r"WARNING: All log messages before absl::InitializeLog"
     r"|[IWE]\d{4} .*(port\.cc|cudart_stub\.cc|cuda_platform\.cc|cpu_feature_guard\.cc|computation_placer\.cc"
-    r"|cuda_(fft|dnn|blas)\.cc)"
+    r"|cuda_(fft|dnn|blas)\.cc|node_def_util\.cc)"
+    r"|INFO: Created TensorFlow Lite XNNPACK delegate"
     r"|To enable the following instructions: ")
 
 
@@ -22,7 +23,7 @@ def import_tensorflow():
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's other projects are set to
-    with _without_notes():
+    with without_notes():
         import tensorflow as tf
         gpus = tf.config.list_physical_devices("GPU")
         tf.zeros([])  # sets the devices up
@@ -32,8 +33,8 @@ def import_tensorflow():
 
 
 @contextlib.contextmanager
-def _without_notes():
-    """Holds back file descriptor 2 for the length of the block, then passes on what is worth reading."""
+def without_notes():
+    """Holds back file descriptor 2 for the length of the block, then passes on what is no known note."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         earlier = os.dup(2)

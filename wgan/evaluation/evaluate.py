@@ -2,18 +2,13 @@
 
 import dataclasses
 import json
-import math
 import os
 import pathlib
 import sys
 
-import h5py
-
-from wgan import checkpoints, data, files, startup, weights_files
-from wgan.config import TrainingConfig
+from wgan import data, files, startup, trained
 from wgan.data.messages import did_you_mean, one_line
 from wgan.errors import UserError
-from wgan.run_folder import CONFIG_FILE, RunFolder
 
 FEATURES = ("own", "inception")
 FEWEST_SAMPLES = 16
@@ -43,8 +38,13 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
     """
     checkpoint_dir = pathlib.Path(os.path.expanduser(checkpoint_dir))
     _check(features, samples, seed)
-    config, stored_images = _stored(checkpoint_dir, data_dir)
-    path, attributes = _weights(checkpoint_dir, weights)
+    config, stored_images = trained.read_run(checkpoint_dir)
+    if config.the_recipe.makes_points:
+        raise UserError(f"{checkpoint_dir} holds a run on numbers, not on images; its history.csv has their mean, "
+                        "deviation and distance to the target")
+    path, attributes = trained.find_weights(checkpoint_dir, weights)
+    if data_dir is not None:
+        config = dataclasses.replace(config, data_dir=os.path.expanduser(data_dir))
     image_set = data.load_for_run(config)
     same_images = data.fingerprint(image_set.images) == stored_images["sha256"]
     for notice in (*image_set.notices, *([] if same_images else ["these are not the images of the run"])):
@@ -54,7 +54,7 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
     startup.import_tensorflow()
     from wgan.evaluation.features import extractor
     extract = extractor(features)
-    generator = _generator(config, stored_images["shape"][-1], path)
+    generator = trained.load_generator(config, stored_images["shape"][-1], path)
     seed = config.seed + 1 if seed is None else seed
     rows, pairs = _measure(generator, extract, image_set.images, other, samples, seed, yardsticks)
     found = {
@@ -90,42 +90,6 @@ def _check(features, samples, seed):
         raise UserError(f"--seed is {seed}; it must be at least 0 and less than {2**31}")
 
 
-def _stored(checkpoint_dir, data_dir):
-    """The configuration of the run, as far as this version knows its fields, and what its images were."""
-    stored = RunFolder(TrainingConfig(checkpoint_dir=str(checkpoint_dir))).stored_run()
-    if stored is None:
-        raise UserError(f"{checkpoint_dir} holds no run (no config.json); give its folder with --checkpoint_dir")
-    try:
-        config = TrainingConfig.from_json(stored["config"])
-        if stored["images"]["shape"][-1] not in (1, 3) or not isinstance(stored["images"]["sha256"], str):
-            raise UserError("what it says of the images makes no sense")
-    except (UserError, KeyError, TypeError, IndexError) as error:
-        raise UserError(f"{checkpoint_dir / CONFIG_FILE} is damaged: {error}; restore it") from error
-    if data_dir is not None:
-        config = dataclasses.replace(config, data_dir=os.path.expanduser(data_dir))
-    return config, stored["images"]
-
-
-def _weights(checkpoint_dir, name):
-    """The path of the generator's file, and what is noted in it: epoch and FID."""
-    if name is None:
-        averaged = (checkpoint_dir / checkpoints.AVERAGED_FILE).exists()
-        name = checkpoints.AVERAGED_FILE if averaged else checkpoints.GENERATOR_FILE
-    path = checkpoint_dir / name
-    if not path.is_file():
-        there = sorted(entry.name for entry in checkpoint_dir.glob("generator*.h5"))
-        raise UserError(f"there is no {path}; --weights may be {' or '.join(there) or 'given once the run has saved'}")
-    weights_files.check_readable(path)
-    try:
-        with h5py.File(path, "r") as file:
-            noted = {key: float(file.attrs[key]) for key in ("epoch", "fid") if key in file.attrs}
-        if not all(map(math.isfinite, noted.values())):
-            raise ValueError("its attributes are not finite")
-        return path, noted
-    except weights_files.UNREADABLE as error:
-        raise UserError(f"{path} is damaged ({one_line(error, longest=120)})") from error
-
-
 def _other_class(config):
     """The images of another class, or None where there is none that can be read."""
     try:
@@ -134,22 +98,6 @@ def _other_class(config):
     except UserError as error:
         print(f"note: no other class to compare with: {error}", file=sys.stderr)
         return None
-
-
-def _generator(config, channels, path):
-    """The run's generator with the weights in a file, in float32 on any machine."""
-    import tensorflow as tf
-
-    generator = config.the_recipe.parts(config, channels).generator
-    generator(tf.zeros([1, config.latent_dim]))
-    try:
-        weights_files.check_fits(path, generator, "the run's generator")
-        generator.load_weights(path)
-        if not checkpoints.is_finite([variable.numpy() for variable in generator.variables]):
-            raise ValueError("not all of its numbers are finite")
-    except weights_files.UNREADABLE as error:
-        raise UserError(f"{path} does not fit the run's generator: {one_line(error)}") from error
-    return generator
 
 
 def _write(folder, found, pairs):

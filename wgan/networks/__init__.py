@@ -1,9 +1,11 @@
 """The networks that can be trained, made from a run's settings."""
 
-from wgan.networks import plain, resnet
+from wgan.networks import dcgan, gaussian, perceptrons, plain, resnet, sgan
 from wgan.networks.plain import Critic, Generator
 
-__all__ = ["Critic", "Generator", "build", "build_generator"]
+# All families are imported, so that Keras can load a saved network of any of them.
+__all__ = ["Critic", "Generator", "build", "build_generator", "dcgan", "gaussian", "perceptrons", "plain", "resnet",
+           "sgan"]
 
 
 def build(config, channels):

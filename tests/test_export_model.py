@@ -1,0 +1,166 @@
+"""Exported generators: each format, read back by its own runtime, draws what the original draws."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import export_model
+from wgan import cli, export_formats, files, sampling, trained
+from wgan.networks import plain, resnet
+
+NEEDS_ONNX = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "tf2onnx")),
+    reason="the extra for ONNX is not installed")
+LATENTS = sampling.draw_latents(9, 0, 12, 8)
+
+
+def run_main(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        cli.run(export_model.main, ["export_model.py", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return stop.value.code, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def expected(run_with_weights):
+    images = trained.locate(run_with_weights).load()(LATENTS, training=False).numpy()
+    assert images.std() > 0.2
+    return images
+
+
+def run_saved_model(path, latents):
+    return tf.saved_model.load(str(path)).signatures["serving_default"](latents=tf.constant(latents))["images"]
+
+
+def run_onnx(path, latents):
+    import onnxruntime
+    session = onnxruntime.InferenceSession(path)
+    assert [(put.name, put.shape[1:]) for put in (*session.get_inputs(), *session.get_outputs())] == [
+        ("latents", [8]), ("images", [32, 32, 1])]
+    return session.run(None, {"latents": latents})[0]
+
+
+def run_litert(path, latents):
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        Interpreter = tf.lite.Interpreter
+    return Interpreter(str(path)).get_signature_runner("serving_default")(latents=latents)["images"]
+
+
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")
+@pytest.mark.parametrize("format, name, run", [
+    ("saved_model", "model", run_saved_model), ("litert", "a.tflite", run_litert),
+    pytest.param("onnx", "a.onnx", run_onnx, marks=NEEDS_ONNX)])
+def test_an_export_draws_what_the_original_draws(run_with_weights, expected, tmp_path, capsys, format, name, run):
+    out = tmp_path / "new" / name
+    status, printed, err = run_main(capsys, "--weights", run_with_weights, "--format", format, "--out", out)
+    assert status == 0 and err == "" and len(printed.splitlines()) == 1
+    assert "latents [N, 8] to images [N, 32, 32, 1]" in printed and "epoch 7" in printed
+    assert float(printed.split()[-1]) < 1e-4
+    for count in (1, 12):
+        found = np.asarray(run(out, LATENTS[:count]))
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected[:count], atol=1e-5)
+    assert [path.name for path in out.parent.iterdir()] == [name]
+
+
+def test_a_keras_file_is_read_with_the_networks_imported_and_nothing_else(run_with_weights, expected, tmp_path,
+                                                                         capsys):
+    assert run_main(capsys, "--weights", run_with_weights, "--format", "keras", "--out", tmp_path / "a.keras")[0] == 0
+    np.save(tmp_path / "latents.npy", LATENTS)
+    code = ("import keras, numpy, wgan.networks; model = keras.saving.load_model('a.keras'); "
+            "numpy.save('images.npy', model(numpy.load('latents.npy')))")
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True,
+                   env={**os.environ, "PYTHONPATH": str(Path(export_model.__file__).parent)})
+    np.testing.assert_allclose(np.load(tmp_path / "images.npy"), expected, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")
+@pytest.mark.parametrize("format", ["litert", pytest.param("onnx", marks=NEEDS_ONNX)])
+@pytest.mark.parametrize("family, norm", [(plain, "layer"), (resnet, "batch")], ids=["plain-layer", "resnet-batch"])
+def test_other_networks_are_converted(tmp_path, format, family, norm):
+    generator = family.Generator(4, 3, 32, norm=norm)
+    generator(tf.zeros([1, 4]))
+    assert export_formats.write(generator, format, tmp_path / {"litert": "a.tflite", "onnx": "a.onnx"}[format]) < 1e-4
+
+
+@pytest.mark.parametrize("wrong", [0.002, np.nan])
+def test_an_export_that_differs_is_refused_and_the_old_file_stays(run_with_weights, tmp_path, monkeypatch, capsys,
+                                                                 wrong):
+    write, read = export_formats.FORMATS["keras"]
+    monkeypatch.setitem(export_formats.FORMATS, "keras", (write, lambda path: lambda z: read(path)(z) + wrong))
+    path = tmp_path / "a.keras"
+    path.write_bytes(b"old")
+    status, out, err = run_main(capsys, "--weights", run_with_weights, "--format", "keras", "--out", path)
+    assert (status, out, len(err.splitlines())) == (2, "", 1) and "differs from the original by" in err
+    assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_converter_s_failure_is_one_line_and_leaves_nothing(run_with_weights, tmp_path, monkeypatch, capsys):
+    def fail(generator, path):
+        Path(path).mkdir()
+        raise ValueError("no such\noperation")
+    monkeypatch.setitem(export_formats.FORMATS, "saved_model", (fail, None))
+    status, out, err = run_main(capsys, "--weights", run_with_weights, "--out", tmp_path / "model")
+    assert (status, out) == (2, "") and not list(tmp_path.iterdir())
+    assert err == "export_model.py: the saved_model export failed (ValueError: no such operation)\n"
+
+
+def test_missing_packages_are_named(run_with_weights, tmp_path, monkeypatch, capsys):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if "onnx" in name else find_spec(name))
+    status, _, err = run_main(capsys, "--weights", run_with_weights, "--format", "onnx", "--out", tmp_path / "a.onnx")
+    assert status == 2 and len(err.splitlines()) == 1 and "pip install onnx onnxruntime tf2onnx" in err
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    monkeypatch.setattr(export_formats, "tf", type("WithoutInterpreter", (), {"lite": object()}))
+    with pytest.raises(Exception, match="pip install ai-edge-litert"):
+        export_formats._litert_interpreter()
+
+
+@pytest.mark.parametrize("flags, phrase", [
+    (("--format", "onx"), 'did you mean "onnx"'), (("--format", "keras", "--out", "a.h5"), "must end in .keras"),
+    (("--out", "full"), "is there already"), (("--out", "file"), "is there already"),
+    (("--out", "file/model"), "no folder that can be written to"),
+    (("--format", "litert", "--out", "folder.tflite"), "is a folder"), (("--weights", "nowhere"), "there is no")])
+def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypatch, capsys, flags, phrase):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder.tflite").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "saved_model.pb").write_bytes(b"old")
+    status, out, err = run_main(capsys, "--weights", run_with_weights, *flags)
+    assert status == 2 and out == "" and len(err.splitlines()) == 1 and phrase in err
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder.tflite", "full", "saved_model.pb"]
+
+
+def test_weights_that_do_not_fit_are_refused(run_with_weights, tmp_path, capsys):
+    other = tmp_path / "other"
+    shutil.copytree(run_with_weights, other)
+    settings = (other / "config.json").read_text()
+    (other / "config.json").write_text(settings.replace('"latent_dim": 8', '"latent_dim": 9'))
+    status, _, err = run_main(capsys, "--weights", other, "--out", tmp_path / "model")
+    assert status == 2 and "does not fit" in err and not (tmp_path / "model").exists()
+
+
+def test_a_folder_takes_the_place_of_an_empty_one_whole_or_not_at_all(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(KeyError), files.atomic_folder(tmp_path / "a") as temporary:
+        (temporary / "inner").mkdir(parents=True)
+        raise KeyError
+    assert [path.name for path in tmp_path.rglob("*")] == ["a"]
+    with files.atomic_folder(tmp_path / "a") as temporary:
+        (temporary / "inner").mkdir(parents=True)
+        (temporary / "inner" / "b").write_text("text")
+    assert (tmp_path / "a" / "inner" / "b").read_text() == "text"
+    with pytest.raises(OSError), files.atomic_folder(tmp_path / "a") as temporary:
+        temporary.mkdir()
+    assert (tmp_path / "a" / "inner" / "b").read_text() == "text" and len(list(tmp_path.iterdir())) == 1

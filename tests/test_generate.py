@@ -1,0 +1,285 @@
+"""Samples of a trained generator: the same for the same seed, in every form of output, or one clear line."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+from PIL import Image, ImageSequence
+
+import generate
+from wgan import cli, images, sampling, trained
+from wgan.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def generator(run_with_weights):
+    return trained.locate(run_with_weights).load()
+
+
+def run_main(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        cli.run(generate.main, ["generate.py", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return stop.value.code, captured.out, captured.err
+
+
+def read_png(path):
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture)
+    return pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def read_film(path):
+    """Frames as grey levels, int [N, H, W], and their durations in ms."""
+    with Image.open(path) as film:
+        frames = [(np.asarray(frame.convert("L"), int), frame.info["duration"])
+                  for frame in ImageSequence.Iterator(film)]
+    return np.stack([frame for frame, _ in frames]), [duration for _, duration in frames]
+
+
+# --- latents ---
+
+def test_a_latent_is_a_function_of_seed_and_number():
+    whole = sampling.draw_latents(5, 0, 200, 8)
+    for first, count in ((0, 1), (0, 64), (63, 2), (64, 64), (130, 70)):
+        np.testing.assert_array_equal(sampling.draw_latents(5, first, count, 8), whole[first:first + count])
+    assert whole.dtype == np.float32 and len(np.unique(whole)) == whole.size
+    assert np.isin(sampling.draw_latents(6, 0, 200, 8), whole).mean() < 0.01
+
+
+@pytest.mark.parametrize("truncation", [None, 0.5, 2.0])
+def test_latents_have_the_truncated_normal_distribution(truncation):
+    drawn = sampling.draw_latents(1, 0, 1000, 100, truncation).astype(np.float64).ravel()
+    expected = scipy.stats.norm if truncation is None else scipy.stats.truncnorm(-truncation, truncation)
+    assert scipy.stats.kstest(drawn, expected.cdf).pvalue > 0.001
+    if truncation:
+        assert 0.99 * truncation < abs(drawn).max() <= truncation
+
+
+@pytest.mark.parametrize("truncation, edge", [(None, 1), (0.25, 0.25), (3.0, 1)])
+def test_latents_may_be_uniform(truncation, edge):
+    drawn = sampling.draw_latents(1, 0, 1000, 100, truncation, "uniform").astype(np.float64).ravel()
+    assert scipy.stats.kstest(drawn, scipy.stats.uniform(-edge, 2 * edge).cdf).pvalue > 0.001
+    assert 0.999 * edge < abs(drawn).max() <= edge
+
+
+def test_a_generator_s_own_distribution_is_drawn_from(generator, monkeypatch):
+    monkeypatch.setattr(generator, "latent_distribution", "uniform", raising=False)
+    assert sampling.Pictures(generator, 4).distribution == "uniform"
+
+
+def test_a_generator_of_other_things_than_images_is_refused(run_with_weights, monkeypatch):
+    monkeypatch.setattr(trained, "load_generator", lambda *run: lambda latents, training: latents)
+    with pytest.raises(UserError, match="draws no images of 32 pixels"):
+        trained.locate(run_with_weights).load()
+
+
+def test_truncation_keeps_the_rank_of_every_number():
+    free, cut = (sampling.draw_latents(1, 0, 50, 8, truncation).astype(np.float64) for truncation in (None, 1.5))
+    share = (scipy.special.ndtr(cut) - scipy.special.ndtr(-1.5)) / (1 - 2 * scipy.special.ndtr(-1.5))
+    np.testing.assert_allclose(share, scipy.special.ndtr(free), atol=1e-6)
+
+
+def test_extreme_truncations_stay_finite():
+    assert abs(sampling.draw_latents(1, 0, 4, 8, 1e-300)).max() == 0
+    np.testing.assert_allclose(sampling.draw_latents(1, 0, 4, 8, 1e300), sampling.draw_latents(1, 0, 4, 8))
+
+
+# --- interpolation ---
+
+def test_slerp_turns_at_constant_speed_on_the_sphere():
+    rng = np.random.default_rng(0)
+    start, end = rng.normal(size=(2, 5, 8))
+    end *= np.linalg.norm(start, axis=1, keepdims=True) / np.linalg.norm(end, axis=1, keepdims=True)
+    angle = np.arccos((start * end).sum(axis=1) / (start * start).sum(axis=1))
+    for share in (0, 0.25, 0.6, 1):
+        between = sampling.slerp(start, end, share)
+        np.testing.assert_allclose(np.linalg.norm(between, axis=1), np.linalg.norm(start, axis=1))
+        turned = np.arccos(np.clip((start * between).sum(axis=1) / (start * start).sum(axis=1), -1, 1))
+        np.testing.assert_allclose(turned, share * angle, atol=1e-7)
+        plane = np.stack([start, end, between], axis=1)  # three vectors in one plane have no volume
+        np.testing.assert_allclose(np.linalg.svd(plane, compute_uv=False)[:, 2], 0, atol=1e-12)
+
+
+def test_slerp_meets_its_ends_and_changes_lengths_in_a_line():
+    start, end = np.array([[3.0, 0, 0]]), np.array([[0, 1.0, 0]])
+    np.testing.assert_allclose(sampling.slerp(start, end, 0), start, atol=1e-12)
+    np.testing.assert_allclose(sampling.slerp(start, end, 1), end, atol=1e-12)
+    np.testing.assert_allclose(sampling.slerp(start, end, 0.5), [[2 / np.sqrt(2), 2 / np.sqrt(2), 0]])
+
+
+@pytest.mark.parametrize("start, end, middle", [
+    ([2.0, 0], [2.0, 0], [2.0, 0]), ([2.0, 0], [-2.0, 0], [0, 0]), ([0.0, 0], [0, 0], [0, 0]),
+    ([1.0, 0], [1.0, 1e-9], [1.0, 5e-10])])
+def test_slerp_is_finite_where_there_is_no_arc(start, end, middle):
+    np.testing.assert_allclose(sampling.slerp(np.array([start]), np.array([end]), 0.5), [middle], atol=1e-12)
+
+
+def test_a_walk_passes_every_station_and_closes():
+    stations = np.random.default_rng(0).normal(size=(3, 2, 8))
+    way = np.stack(list(sampling.closed_walk(stations, 4)))
+    assert way.shape == (12, 2, 8)
+    np.testing.assert_allclose(way[::4], stations)
+    np.testing.assert_allclose(way[11], sampling.slerp(stations[2], stations[0], 0.75))
+
+
+# --- pictures ---
+
+def test_pictures_are_the_generator_s_in_inference_mode(generator):
+    latents = sampling.draw_latents(3, 0, 10, 8)
+    expected = images.to_uint8(generator(latents, training=False).numpy())
+    drawn = sampling.Pictures(generator, 4)(latents)
+    assert drawn.shape == (10, 32, 32, 1) and drawn.dtype == np.uint8 and drawn.std() > 20
+    assert abs(drawn.astype(int) - expected).max() <= 1
+    assert abs(images.to_uint8(generator(latents, training=True).numpy()).astype(int) - expected).max() > 20
+
+
+def test_a_picture_does_not_depend_on_how_many_are_drawn(generator):
+    latents = sampling.draw_latents(3, 0, 20, 8)
+    pictures = sampling.Pictures(generator, 8)
+    whole = pictures(latents)
+    for count in (1, 8, 11):
+        np.testing.assert_array_equal(pictures(latents[:count]), whole[:count])
+    for batch_size in (1, 3, 64):  # other shapes may be added up in another order
+        assert abs(sampling.Pictures(generator, batch_size)(latents).astype(int) - whole).max() <= 1
+
+
+def test_grid_arrays_and_single_pictures_hold_the_same_samples(run_with_weights, tmp_path, capsys):
+    same = ("--weights", run_with_weights, "--num", 10, "--seed", 4, "--truncation", 1.5, "--batch_size", 4)
+    for out in ("a.npz", "a.png", "single/"):
+        status, printed, err = run_main(capsys, *same, "--out", f"{tmp_path}/{out}")
+        assert status == 0 and err == "" and "10 samples of seed 4" in printed
+        assert f"generator {run_with_weights / 'generator_ema.weights.h5'}, epoch 7" in printed
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
+        drawn, latents = arrays["images"], arrays["latents"]
+    assert drawn.shape == (10, 32, 32, 1) and drawn.dtype == np.uint8
+    np.testing.assert_array_equal(latents, sampling.draw_latents(4, 0, 10, 8, 1.5))
+    np.testing.assert_array_equal(read_png(tmp_path / "a.png"), images.image_grid(drawn, 4))
+    names = sorted(path.name for path in (tmp_path / "single").iterdir())
+    assert names == [f"{number:06d}.png" for number in range(1, 11)]
+    for name, picture in zip(names, drawn):
+        np.testing.assert_array_equal(read_png(tmp_path / "single" / name), picture)
+
+
+def test_the_folder_s_generator_is_the_average_and_a_file_is_taken_at_its_word(run_with_weights, tmp_path, capsys):
+    for name, place in (("a", run_with_weights), ("b", run_with_weights / "generator_ema.weights.h5"),
+                        ("c", run_with_weights / "generator.weights.h5")):
+        options = ("--num", 3, "--columns", 2, "--out", tmp_path / f"{name}.png")
+        assert run_main(capsys, "--weights", place, *options)[0] == 0
+    average, same, plain = (read_png(tmp_path / f"{name}.png") for name in "abc")
+    assert average.shape == (70, 70, 1)
+    assert (average == same).all() and (average != plain).any()
+
+
+def test_a_film_begins_with_the_grid_and_comes_back_to_it(run_with_weights, tmp_path, capsys):
+    options = ("--weights", run_with_weights, "--num", 4, "--batch_size", 8, "--seed", 2)
+    status, printed, _ = run_main(capsys, *options, "--interpolate", 3, "--frames", 5, "--fps", 10,
+                                  "--out", tmp_path / "a.webp")
+    assert status == 0 and "15 frames through 3 latents" in printed
+    assert run_main(capsys, *options, "--out", tmp_path / "a.png")[0] == 0
+    frames, durations = read_film(tmp_path / "a.webp")
+    assert durations == [100] * 15 and frames.shape == (15, 70 * 7, 70 * 7)
+    grid = read_png(tmp_path / "a.png")[:, :, 0].repeat(7, 0).repeat(7, 1).astype(int)
+    assert abs(frames[0] - grid).max() <= 1
+    steps = [abs(after - before).mean() for before, after in zip(frames, np.roll(frames, -1, axis=0))]
+    assert min(steps) > 0 and steps[-1] < 3 * np.median(steps)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".mp4"])
+def test_a_film_of_one_walk(run_with_weights, tmp_path, capsys, suffix):
+    if suffix == ".mp4":
+        pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg, the extra for .mp4, is not installed")
+    out = tmp_path / f"a{suffix}"
+    status, _, err = run_main(capsys, "--weights", run_with_weights, "--num", 1, "--interpolate", 2, "--frames", 3,
+                              "--out", out)
+    assert status == 0 and err == ""
+    if suffix == ".gif":
+        frames, durations = read_film(out)
+        assert frames.shape == (6, 512, 512) and durations == [50] * 6
+    else:
+        import imageio.v3
+        assert imageio.v3.imread(out, plugin="FFMPEG").shape == (6, 512, 512, 3)
+
+
+def test_an_interrupted_drawing_keeps_the_old_file(run_with_weights, tmp_path, monkeypatch, capsys):
+    def interrupted(self, latents):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(sampling.Pictures, "__call__", interrupted)
+    for name in ("a.png", "a.npz", "a.gif"):
+        (tmp_path / name).write_bytes(b"old")
+        extra = ("--interpolate", 2) if name == "a.gif" else ()
+        status, _, err = run_main(capsys, "--weights", run_with_weights, "--out", tmp_path / name, *extra)
+        assert status == 130 and "interrupted" in err and (tmp_path / name).read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gif", "a.npz", "a.png"]
+
+
+# --- bad input ---
+
+@pytest.mark.parametrize("flag, phrase", [
+    ("--num=0", "--num is 0"), ("--num=many", "num"), ("--columns=-1", "--columns is -1"),
+    ("--seed=-1", "--seed is -1"), ("--batch_size=0", "--batch_size is 0"),
+    ("--truncation=0", "--truncation is 0"), ("--truncation=nan", "--truncation is nan"),
+    ("--truncation=inf", "--truncation is inf"), ("--out=a.jpg", "give a .png, an .npz, a folder"),
+    ("--out=samples", "give a .png"), ("--out=", "--out is empty"), ("--out=a.gif", "wants --interpolate"),
+    ("--interpolate=3", "--out must end in"), ("--interpolate=1", "--interpolate is 1"),
+    ("--frames=0", "--frames is 0"), ("--num=1000000", "GB in one file"), ("stray", "stray")])
+def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypatch, capsys, flag, phrase):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run_main(capsys, "--weights", run_with_weights, flag)
+    assert status == 2 and out == "" and len(err.splitlines()) == 1
+    assert err.startswith("generate.py: ") and phrase in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flags, phrase", [
+    (("--fps", 51), "--fps must be"), (("--num", 100_000), "more than 8192 a side"), (("--frames", 60_000), "at most")])
+def test_impossible_films_are_refused(run_with_weights, tmp_path, capsys, flags, phrase):
+    status, _, err = run_main(capsys, "--weights", run_with_weights, "--interpolate", 2, "--out", tmp_path / "a.gif",
+                              *flags)
+    assert status == 2 and phrase in err and not list(tmp_path.iterdir())
+
+
+def test_weights_that_cannot_be_used_are_refused(run_with_weights, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    lone = tmp_path / "generator.weights.h5"
+    shutil.copy(run_with_weights / "generator.weights.h5", lone)
+    other = tmp_path / "other"
+    shutil.copytree(run_with_weights, other)
+    settings = (other / "config.json").read_text()
+    (other / "config.json").write_text(settings.replace('"latent_dim": 8', '"latent_dim": 9'))
+    (other / "half.h5").write_bytes(lone.read_bytes()[:5000])
+    for place, phrase in ((tmp_path / "nowhere", "there is no"), (tmp_path / "empty", "holds no run"),
+                          (lone, "holds no run"), (other, "does not fit"), (other / "config.json", "no HDF5"),
+                          (other / "half.h5", "no HDF5"), (run_with_weights / "critic.weights.h5", "does not fit"),
+                          (run_with_weights / "training_state.weights.h5", "does not fit")):
+        status, out, err = run_main(capsys, "--weights", place, "--out", tmp_path / "a.png")
+        assert (status, out, len(err.splitlines())) == (2, "", 1), err
+        assert phrase in err, err
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_places_that_cannot_be_written_are_refused_and_no_samples_are_mixed(run_with_weights, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "000005.png").write_bytes(b"old")
+    for out, phrase in (("file/a.png", "is a file"), ("file/", "is a file"), ("full", "holds samples already")):
+        status, _, err = run_main(capsys, "--weights", run_with_weights, "--num", 1, "--out", f"{tmp_path}/{out}")
+        assert status == 2 and phrase in err and len(err.splitlines()) == 1
+    assert (tmp_path / "full" / "000005.png").read_bytes() == b"old" and len(list((tmp_path / "full").iterdir())) == 1
+
+
+def test_mistakes_are_answered_without_tensorflow(run_with_weights, tmp_path):
+    script = Path(generate.__file__)
+    code = ("import sys, runpy\nsys.argv[0] = 'generate.py'\n"
+            f"try:\n    runpy.run_path({str(script)!r}, run_name='__main__')\n"
+            "finally:\n    assert 'tensorflow' not in sys.modules")
+    done = subprocess.run([sys.executable, "-c", code, "--weights", str(run_with_weights), "--out", "a.jpg"],
+                          cwd=tmp_path, text=True, capture_output=True,
+                          env={**os.environ, "PYTHONPATH": str(script.parent)})
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "a.jpg" in done.stderr
