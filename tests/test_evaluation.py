@@ -18,9 +18,10 @@ from wgan.curves import draw_curves
 from wgan.errors import UserError
 from wgan.evaluation import evaluator, features
 from wgan.evaluation.evaluate import evaluate
-from wgan.history import COLUMNS, MEASURED_NOW_AND_THEN, History
+from wgan.history import COLUMNS, History, columns
 from wgan.launch import launch
 from wgan.networks import Generator
+from wgan.recipes import RECIPES
 
 
 def measured_rows(config):
@@ -71,8 +72,8 @@ def test_a_run_in_pieces_measures_the_same(tiny, tmp_path):
     one, other = measured_rows(whole), measured_rows(pieces)
     assert list(one) == list(other)
     for epoch in one:
-        assert [one[epoch][name] for name in MEASURED_NOW_AND_THEN] == [
-            other[epoch][name] for name in MEASURED_NOW_AND_THEN]
+        assert [one[epoch][name] for name in whole.the_recipe.measures] == [
+            other[epoch][name] for name in whole.the_recipe.measures]
 
 
 def test_the_figures_are_those_of_the_weights_that_were_saved(tiny, own):
@@ -164,9 +165,10 @@ def test_curves_show_what_was_measured_and_bear_what_was_not(tmp_path):
     rows = np.ones((5, len(COLUMNS)))
     rows[:, 0] = range(1, 6)
     rows[:, COLUMNS.index("fid"):] = np.nan
-    draw_curves(rows, tmp_path / "without.png")
+    shown = columns(RECIPES["wgan_gp"])
+    draw_curves(rows, tmp_path / "without.png", shown)
     rows[[1, 3], COLUMNS.index("fid"):] = 2.0
-    draw_curves(rows, tmp_path / "with.png")
+    draw_curves(rows, tmp_path / "with.png", shown)
     with Image.open(tmp_path / "without.png") as without, Image.open(tmp_path / "with.png") as drawn:
         assert without.size == drawn.size
         difference = np.abs(np.asarray(without, int) - np.asarray(drawn)).sum(axis=2)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from wgan import checkpoints
 from wgan.errors import UserError
-from wgan.history import COLUMNS, MEASURED_EACH_EPOCH
+from wgan.history import COLUMNS, columns
 from wgan.launch import launch
 from wgan.networks import Generator
 
@@ -32,7 +32,7 @@ def rows_of(config):
 
 
 def without_seconds(rows):
-    return [[cell for column, cell in zip(COLUMNS, row) if column != "seconds"] for row in rows]
+    return [[cell for column, cell in zip(rows[0], row) if column != "seconds"] for row in rows]
 
 
 def grids_of(config):
@@ -60,16 +60,18 @@ def test_a_run_leaves_all_its_files_and_no_others(tiny, tmp_path):
     config = tiny(epochs=3)
     assert launch(config) == 0
     assert {path.name for path in pathlib.Path(config.checkpoint_dir).iterdir()} == {
-        "generator.weights.h5", "critic.weights.h5", "training_state.weights.h5",
+        "generator.weights.h5", "generator_ema.weights.h5", "critic.weights.h5", "training_state.weights.h5",
         "training_state.previous.weights.h5", "history.csv", "history.png", "config.json", ".run_id"}
     assert {path.name for path in pathlib.Path(config.sample_dir).iterdir()} - set(grids_of(config)) == {".run_id"}
     assert list(grids_of(config)) == ["reals.png", "sample_00001.png", "sample_00002.png", "sample_00003.png"]
     with Image.open(tmp_path / "samples/sample_00003.png") as grid:
         assert grid.size == (138, 138) and grid.mode == "L"
     rows = rows_of(config)
-    assert rows[0] == list(COLUMNS) and [row[0] for row in rows[1:]] == ["1", "2", "3"]
-    assert all(np.isfinite(float(value)) for row in rows[1:] for value in row[:len(MEASURED_EACH_EPOCH)])
-    assert all(value == "" for row in rows[1:] for value in row[len(MEASURED_EACH_EPOCH):])  # eval_every is 0
+    recipe = config.the_recipe
+    assert rows[0] == list(columns(recipe)) and [row[0] for row in rows[1:]] == ["1", "2", "3"]
+    for row in rows[1:]:
+        for name, value in zip(rows[0], row):
+            assert value == "" if name in recipe.measures else np.isfinite(float(value))  # eval_every is 0
     stored = json.loads((tmp_path / "checkpoints/config.json").read_text())
     assert stored["config"]["seed"] == 0 and stored["config"]["label"] == "3"
     assert set(stored["starts"][0]) == {"epoch", "time", "device", "python", "tensorflow", "keras"}
