@@ -33,7 +33,9 @@ def ours(images, precision, batch_size):
     from wgan.batches import epoch_batches
     from wgan.config import TrainingConfig
     from wgan.training import build_gan
-    config = TrainingConfig(precision=precision, batch_size=batch_size, image_size=images.shape[1])
+    # The article's dropout, and neither average nor mirror images: the others have these networks and no more.
+    config = TrainingConfig(precision=precision, batch_size=batch_size, image_size=images.shape[1], learning_rate=2e-4,
+                            beta_1=0.5, critic_dropout=0.3, ema_decay=0.0, flips="off")
     gan = build_gan(config, channels=images.shape[-1])
     gan.make_train_function()
     iterator = iter(epoch_batches(images, 0, CRITIC_STEPS, batch_size, 1, 10**6))

@@ -76,7 +76,7 @@ class TrainingConfig:
     optimizer: str = option(
         "adam", "Training", "For both networks.", decides_result=True, choices=("adam", "rmsprop", "sgd"))
     learning_rate: float = option(
-        2e-4, "Training", "For both networks.", decides_result=True, above=0, below=1)
+        4e-4, "Training", "For both networks.", decides_result=True, above=0, below=1)
     critic_learning_rate: float | None = option(
         None, "Training", "The critic's own (Heusel et al. 2017). Default: --learning_rate.", decides_result=True,
         above=0, below=1)
@@ -90,7 +90,7 @@ class TrainingConfig:
     step_epochs: int = option(
         0, "Training", "Epochs between two such steps; 0: none.", decides_result=True, at_least=0, below=10**9)
     beta_1: float = option(
-        0.5, "Training", "Adam's decay of the mean of the gradients.", decides_result=True, at_least=0, below=1)
+        0.0, "Training", "Adam's decay of the mean of the gradients.", decides_result=True, at_least=0, below=1)
     beta_2: float = option(
         0.9, "Training", "Adam's decay of the mean of their squares.", decides_result=True, at_least=0, below=1)
     momentum: float = option(
@@ -99,8 +99,9 @@ class TrainingConfig:
         0.999, "Training", "Keep an average of the generator, for grids, metrics and samples, that forgets at least "
         "this slowly late in a run and faster early on. 0: no average.", decides_result=True, at_least=0, below=1)
 
-    flips: bool = option(
-        False, "Images seen", "Mirror half of the real images.", decides_result=True)
+    flips: str = option(
+        "auto", "Images seen", "Mirror half of the real images. auto: those of cifar10 only, since many other things, "
+        "such as digits, are not the same in a mirror.", decides_result=True, choices=("auto", "on", "off"))
     augment: str = option(
         "none", "Images seen", "What to change at random in all that the critic sees, so that few images last longer: "
         "color, translation and cutout, separated by commas (Zhao et al. 2020), or none.", decides_result=True)
@@ -117,7 +118,7 @@ class TrainingConfig:
         "none", "Networks", "Normalisation in the critic; over a batch it would spoil the penalty.",
         decides_result=True, choices=("none", "layer"))
     critic_dropout: float = option(
-        0.3, "Networks", "Share of the critic's second layer that is dropped; the residual critic has none.",
+        0.0, "Networks", "Share of the critic's second layer that is dropped; the residual critic has none.",
         decides_result=True, at_least=0, below=1)
 
     gradient_penalty_weight: float = option(
@@ -205,6 +206,11 @@ class TrainingConfig:
     def the_recipe(self):
         """The `Recipe` that is named."""
         return RECIPES[self.recipe]
+
+    @property
+    def mirrors(self):
+        """Whether half of the real images are mirrored."""
+        return self.flips == "on" or self.flips == "auto" and self.dataset == "cifar10"
 
     @property
     def augmentation(self):

@@ -212,7 +212,7 @@ class StatelessDropout(keras.layers.Layer):
             inputs: float tensor of any shape.
             seed: int64 [2], as `wgan.randomness.stream` gives it; None leaves the inputs alone.
         """
-        if seed is None:
+        if seed is None or not self.rate:
             return inputs
         shape = tf.shape(inputs)
         if self.whole_channels:

@@ -142,7 +142,7 @@ def build_gan(config, channels):
     gan = parts.kind(parts.generator, parts.critic, parts.objective, parts.constraint,
                      seed=config.seed, critic_steps=config.critic_steps,
                      generator_batch_size=config.generator_batch_size, drift_weight=config.drift_weight,
-                     ema_decay=config.ema_decay, flips=config.flips, augmentation=config.augmentation)
+                     ema_decay=config.ema_decay, flips=config.mirrors, augmentation=config.augmentation)
     gan.compile(_optimizer(config, config.learning_rate, updates_per_epoch=1),
                 _optimizer(config, config.critic_learning_rate or config.learning_rate, config.critic_steps),
                 jit_compile=_compiled_by_xla(config))

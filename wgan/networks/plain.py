@@ -76,7 +76,7 @@ class Critic(keras.Model):
     penalty is taken for each image alone (Gulrajani et al. 2017, section 4).
     """
 
-    def __init__(self, channels=3, image_size=32, dropout=0.3, norm="none", bounded=False, **kwargs):
+    def __init__(self, channels=3, image_size=32, dropout=0.0, norm="none", bounded=False, **kwargs):
         """
         Args:
             channels: of the images, 1 or 3.

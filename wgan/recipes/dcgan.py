@@ -18,7 +18,7 @@ RECIPES = (
     # Schedule as in gan_mlp, so that only the networks differ.
     Recipe("dcgan", "Convolutions with cross-entropy, trained as gan_mlp is.", parts,
            defaults=dict(dataset="mnist", image_size=28, epochs=9_380, batch_size=128, critic_steps=1,
-                         learning_rate=3e-4, beta_1=0.5, beta_2=0.999, ema_decay=0.0, flips=False, sample_every=50),
+                         learning_rate=3e-4, beta_1=0.5, beta_2=0.999, ema_decay=0.0, flips="off", sample_every=50),
            unused=(*SETTINGS_OF_A_PENALTY, *SETTINGS_OF_PLAIN_NETWORKS, "clip_bound", "drift_weight",
                    "labels_per_class"),
            figures=PROBABILITY_FIGURES),

@@ -25,7 +25,7 @@ RECIPES = (
            parts,
            defaults=dict(dataset="gaussian", epochs=10_000, batch_size=200, critic_steps=2, latent_dim=1,
                          learning_rate=3e-4, critic_learning_rate=3e-3, beta_1=0.0, beta_2=0.99, step_decay=0.95,
-                         step_epochs=2_500, ema_decay=0.999, flips=False, sample_every=50, eval_every=100),
+                         step_epochs=2_500, ema_decay=0.999, flips="off", sample_every=50, eval_every=100),
            unused=(*SETTINGS_OF_A_PENALTY, *SETTINGS_OF_PLAIN_NETWORKS, "clip_bound", "drift_weight",
                    "labels_per_class", "image_size", "holdout", "flips", "augment"),
            figures=PROBABILITY_FIGURES, measures=("mean", "deviation", "wasserstein_distance"), makes_points=True),

@@ -33,11 +33,11 @@ RECIPES = (
     # Its 10 passes over MNIST's 60,000 training images in batches of 32 are 18,750 updates.
     Recipe("lsgan_mlp", "Perceptrons with the least-squares loss (Mao et al. 2017) behind a sigmoid.", least_squares,
            defaults=dict(dataset="mnist", epochs=18_750, batch_size=32, critic_steps=1, learning_rate=2e-4, beta_1=0.5,
-                         beta_2=0.999, ema_decay=0.0, flips=False, sample_every=100),
+                         beta_2=0.999, ema_decay=0.0, flips="off", sample_every=100),
            unused=UNUSED, figures=PROBABILITY_FIGURES, sheet=(2, 5)),
     # Batch, latents, betas and passes are not in the article: 128, 100, (.5, .999), and 20 over 60,000 images.
     Recipe("gan_mlp", "Perceptrons with cross-entropy (Goodfellow et al. 2014, non-saturating).", cross_entropy,
            defaults=dict(dataset="mnist", image_size=28, epochs=9_380, batch_size=128, critic_steps=1,
-                         learning_rate=3e-4, beta_1=0.5, beta_2=0.999, ema_decay=0.0, flips=False, sample_every=50),
+                         learning_rate=3e-4, beta_1=0.5, beta_2=0.999, ema_decay=0.0, flips="off", sample_every=50),
            unused=UNUSED, figures=PROBABILITY_FIGURES),
 )

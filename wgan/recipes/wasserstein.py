@@ -45,18 +45,18 @@ RECIPES = (
            image_sizes=SIZES),
     Recipe("wgan_gp_article", "The article that this project comes from, its slips included: tanh after the critic, one "
            "gradient norm for the whole batch, sums for means.", as_in_the_article,
-           defaults=dict(learning_rate=2e-4, beta_1=0.9, beta_2=0.999, ema_decay=0.0, flips=False, critic_dropout=0.3,
+           defaults=dict(learning_rate=2e-4, beta_1=0.9, beta_2=0.999, ema_decay=0.0, flips="off", critic_dropout=0.3,
                          sample_every=10),
            unused=("clip_bound", "labels_per_class", "penalty", "network"),
            figures=WASSERSTEIN_FIGURES + PENALTY_FIGURES, image_sizes=SIZES),
     Recipe("wgan_gp_paper", "The same networks trained as Algorithm 1 of the paper says: Adam 1e-4, betas (0, .9), "
            "batches of 64, no dropout.", with_penalty,
            defaults=dict(learning_rate=1e-4, beta_1=0.0, beta_2=0.9, batch_size=64, critic_dropout=0.0, ema_decay=0.0,
-                         flips=False),
+                         flips="off"),
            unused=("clip_bound", "labels_per_class"), figures=WASSERSTEIN_FIGURES + PENALTY_FIGURES,
            image_sizes=SIZES),
     Recipe("wgan_clip", "WGAN (Arjovsky et al. 2017): the critic's weights are clipped in place of a penalty; "
            "RMSprop 5e-5.", with_clipping,
-           defaults=dict(optimizer="rmsprop", learning_rate=5e-5, ema_decay=0.0, flips=False, critic_dropout=0.3),
+           defaults=dict(optimizer="rmsprop", learning_rate=5e-5, ema_decay=0.0, flips="off", critic_dropout=0.3),
            unused=(*SETTINGS_OF_A_PENALTY, "labels_per_class", "beta_1", "beta_2"), image_sizes=SIZES),
 )
