@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from wgan import cli, files
 from wgan.comparison import runs as runs_of
 from wgan.comparison.figures import duration, spread, three_digits, three_places, with_spread
-from wgan.comparison.runs import Run, check_settings_unchanged, read_history
+from wgan.comparison.runs import Run, read_history
 from wgan.config import TrainingConfig, value_type
 from wgan.data.messages import did_you_mean, listed, one_line
 from wgan.errors import UserError
@@ -35,6 +35,7 @@ COMMON = "common"
 REPORT_FILE = "comparison.json"
 FIELDS = {field.name: field for field in dataclasses.fields(TrainingConfig)}
 SET_HERE = {"seed": "--seeds", "epochs": "--epochs", "checkpoint_dir": "--output_dir", "sample_dir": "--output_dir"}
+REMEDY = "Remove that folder, give the setting another name, or choose another --output_dir"
 EXAMPLE = '{"common": {"label": "7", "eval_every": 100}, "plain": {}, "fast": {"learning_rate": 4e-4}}'
 
 
@@ -281,7 +282,7 @@ def main(argv):
     settings, output_dir = read_settings(values["settings"]), values["output_dir"]
     runs = plan(settings, values["seeds"], values["epochs"], output_dir, values["data_dir"])
     epochs = epochs_to_report(values["at"], values["epochs"])
-    check_settings_unchanged(runs)
+    runs_of.check_settings_unchanged(runs, REMEDY)
     if values["report_only"]:
         publish(runs, epochs, output_dir)
         return 0

@@ -73,16 +73,20 @@ def command_of(run, script):
     return [sys.executable, str(script), *(f"--{name}={value}" for name, value in what_differs(run.config).items())]
 
 
-def check_settings_unchanged(runs):
-    """Raises UserError where a folder holds a run that was made with other settings: its figures are not these."""
+def check_settings_unchanged(runs, remedy):
+    """Raises UserError where a folder holds a run that was made with other settings: its figures are not these.
+
+    Args:
+        runs: a list of `Run`s.
+        remedy: what the user may do, a sentence without its full stop.
+    """
     for run in runs:
         stored = RunFolder(run.config).stored_run()
         if stored is None:
             continue
         differences = run.config.settled_by(stored["config"]).differences(stored["config"])
         if differences:
-            raise UserError(f"{run.folder} holds a run with other settings: {'; '.join(differences)}. Remove that "
-                            "folder, give the setting another name, or choose another --output_dir")
+            raise UserError(f"{run.folder} holds a run with other settings: {'; '.join(differences)}. {remedy}")
 
 
 def is_finished(run):
