@@ -19,9 +19,9 @@ COMMON = {"dataset": "mnist", "data_dir": None, "label": None, "image_size": 32,
 
 def define_flags():
     """Which recipes, on what, for how long, and where the page goes."""
-    groups = cli.FlagGroups("Trains several recipes on the same images with the same budget, one run after another, and "
-                            "writes index.html with their figures, curves and samples. The same command continues "
-                            "where the last one stopped.")
+    groups = cli.FlagGroups("Trains several recipes on the same images with the same budget, one run after another, "
+                            "and writes index.html with their figures, curves and samples. The same command "
+                            "continues where the last one stopped.")
     groups.define("Comparison", "recipes", str, None, "Their names, separated by commas; the list is below.")
     groups.define("Comparison", "epochs", int, None, "Generator updates of every run. Give this or")
     groups.define("Comparison", "seconds", float, None, "seconds of training of every run; measurements do not "

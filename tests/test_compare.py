@@ -73,7 +73,8 @@ def begin(run, rows, header=HEADER):
     run.history_path.parent.mkdir(parents=True, exist_ok=True)
     run.history_path.write_text("\n".join([header, *rows]) + "\n")
     (run.history_path.parent / "config.json").write_text(json.dumps({
-        "config": run.config.to_json(), "images": {"name": "digits 3", "count": 183, "sha256": "", "shape": [32, 32, 1]},
+        "config": run.config.to_json(),
+        "images": {"name": "digits 3", "count": 183, "sha256": "", "shape": [32, 32, 1]},
         "starts": [{"device": "GPU <b>", "python": "3.12", "tensorflow": "2.20", "keras": "3.10"}]}))
 
 
@@ -140,8 +141,9 @@ def test_the_table_says_what_the_histories_say(tmp_path):
     for run in made:
         fid, kid, precision = fids[run.setting, run.seed] = rng.uniform((20, 0.1, 0), (90, 0.9, 1))
         seconds = 3 + run.seed
-        begin(run, [f"1,{seconds + 7},,,,,", f"2,{seconds + 40},1,1,0,1,1", f"3,{seconds},,,,,", f"4,{seconds + 40},1,1,0,1,1",
-                    f"5,{seconds},,,,,", f"6,{seconds + 40},{fid},{kid},0.01,{precision},0.25"])
+        begin(run, [f"1,{seconds + 7},,,,,", f"2,{seconds + 40},1,1,0,1,1", f"3,{seconds},,,,,",
+                    f"4,{seconds + 40},1,1,0,1,1", f"5,{seconds},,,,,",
+                    f"6,{seconds + 40},{fid},{kid},0.01,{precision},0.25"])
     rows, text = published(tmp_path, made)
     for row, name in zip(rows, ("wgan_gp", "dcgan")):
         found = np.array([fids[name, 0], fids[name, 1]])
@@ -273,8 +275,8 @@ def test_a_failure_is_on_the_page_and_the_others_go_on(fake_train, tmp_path, cap
 
 @POSIX
 def test_a_run_is_stopped_when_its_time_is_over_and_has_then_finished(fake_train, tmp_path):
-    """19 updates of 0.1 seconds, and 2 measured ones, which count for as much."""
-    behaviour = {name: {"waits": True, "epochs": epochs} for name, epochs in (("wgan_gp/seed_0", 5), ("gan_mlp/seed_0", 7))}
+    """Updates take 0.1 seconds, and those that are measured count for as much."""
+    behaviour = {"wgan_gp/seed_0": {"waits": True, "epochs": 5}, "gan_mlp/seed_0": {"waits": True, "epochs": 7}}
     assert fake_train(budget=("--seconds", "0.3"), behaviour=behaviour) == (0, ["wgan_gp/seed_0", "gan_mlp/seed_0"])
     found = results_in(tmp_path)
     assert (found["wgan_gp"]["epochs"], found["gan_mlp"]["epochs"]) == ([5], [7])

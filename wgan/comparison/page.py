@@ -79,7 +79,8 @@ def page(found, budget, has_sheet):
 {sheet}
 <h2>How it was made</h2>
 <pre>{_escaped(found["command"])}</pre>
-<p>On a machine with {found["processor_cores"]} processor cores{_escaped("".join(map("; {}".format, found["machines"])))}.</p>
+<p>{_escaped("; ".join(found["machines"]) or "No run has begun")}. The machine of the last call has
+{found["processor_cores"]} processor cores.</p>
 <details><summary>The runs</summary>
 {_runs(found["results"])}
 </details>

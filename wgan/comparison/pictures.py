@@ -148,7 +148,8 @@ def _scaled(path):
     """A row as an RGB picture, enlarged by a whole number so that pixels stay square and sharp."""
     with Image.open(path) as picture:
         factor = max(1, round(LEAST_SIDE * row.COLUMNS / picture.width))
-        return picture.convert("RGB").resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+        size = picture.width * factor, picture.height * factor
+        return picture.convert("RGB").resize(size, Image.Resampling.NEAREST)
 
 
 def _with_names(rows):

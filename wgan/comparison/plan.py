@@ -94,8 +94,8 @@ def plan(names, seeds, budget, output_dir, eval_every, dataset="mnist", image_si
             folder = pathlib.Path(output_dir).expanduser() / name / f"seed_{seed}"
             config = TrainingConfig.of_recipe(
                 name, **settings, dataset=dataset, image_size=image_size, seed=seed, epochs=epochs,
-                eval_every=eval_every, sample_every=max(1, eval_every or epochs), checkpoint_dir=str(folder / "checkpoints"),
-                sample_dir=str(folder / "samples"))
+                eval_every=eval_every, sample_every=max(1, eval_every or epochs),
+                checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"))
             planned.append(Run(name, seed, runs.checked(name, config), folder, budget.seconds))
     return planned
 
@@ -130,5 +130,6 @@ def note_unmeasured(planned, budget):
     if not every:
         return "note: nothing is measured, since --eval_every is 0"
     if budget.seconds is not None:
-        return f"note: runs that do not reach {every} updates in {budget.seconds:g} s are not measured; see --eval_every"
+        return (f"note: runs that do not reach {every} updates in {budget.seconds:g} s are not measured; see "
+                "--eval_every")
     return None
