@@ -2,8 +2,10 @@
 
 import html
 import json
+import os
 import pathlib
 import re
+import subprocess
 import sys
 
 import compare
@@ -190,6 +192,30 @@ def test_the_page_stands_by_itself(tmp_path):
     with Image.open(tmp_path / "out/sheet.png") as sheet:
         assert sheet.height == 2 * 2 * 36  # two rows, every pixel twice as large
     assert not list((tmp_path / "out").glob(".tmp-*"))
+
+
+def test_a_row_is_drawn_again_when_its_weights_are_newer_and_a_failure_is_noted(tmp_path, monkeypatch):
+    made, drawn = planned(tmp_path), []
+
+    def draw(checkpoint_dir, path, reals_path):
+        drawn.append(path)
+        if "dcgan" in str(path):
+            return subprocess.CompletedProcess([], 1, "", "Traceback\n  of many lines\nValueError: <bad> weights\n")
+        Image.new("L", (12 * 34 + 2, 36)).save(path)
+        return subprocess.CompletedProcess([], 0, "", "")
+    monkeypatch.setattr(pictures, "_in_a_process", draw)
+    for run in made:
+        begin(run, ["1,2,,,,,"])
+        run.history_path.with_name("generator.weights.h5").write_text("")
+    for _ in range(2):
+        _, text = published(tmp_path, made)
+    first, second = (tmp_path / "out" / name / "seed_0/row.png" for name in ("wgan_gp", "dcgan"))
+    assert drawn == [first, second, second]
+    assert '<p class="bad">no new samples of dcgan, seed 0: ValueError: &lt;bad&gt; weights</p>' in text
+    newer = first.stat().st_mtime + 10
+    os.utime(made[0].history_path.with_name("generator.weights.h5"), (newer, newer))
+    published(tmp_path, made)
+    assert drawn[3:] == [first, second]
 
 
 def test_runs_without_measurements_and_runs_on_other_images_are_pointed_out(tmp_path):

@@ -20,7 +20,7 @@ table { border-collapse: collapse; width: 100%; }
 th, td { padding: .45em .6em; border-bottom: 1px solid #ddd; text-align: right; vertical-align: top; }
 th:first-child, td:first-child { text-align: left; min-width: 18em; }
 td { white-space: nowrap; } td:first-child { white-space: normal; }
-.best { font-weight: bold; } .small { color: #666; font-size: 13px; } .bad { color: #a00; }
+.wide { overflow-x: auto; } .best { font-weight: bold; } .small { color: #666; font-size: 13px; } .bad { color: #a00; }
 img { max-width: 100%; } pre { background: #f4f4f4; padding: .7em; overflow-x: auto; } code { font-size: 13px; }
 """
 READING = (
@@ -67,7 +67,8 @@ def page(found, budget, has_sheet):
              if has_sheet else "")
     return f"""<!DOCTYPE html>
 <html lang="en">
-<head><meta charset="utf-8"><title>Recipes compared</title><style>{STYLE}</style></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Recipes compared</title>
+<style>{STYLE}</style></head>
 <body>
 <h1>Recipes compared</h1>
 <p>{_escaped(_images(found["images"]))}; {_escaped(budget)} each.</p>
@@ -116,7 +117,8 @@ def _table(recipes):
     rows = [_table_row(recipe, recipe["fid"]["mean"] is not None and recipe["fid"]["mean"] == min(known))
             for recipe in recipes]
     head = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
-    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody>\n</table>"
+    return (f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{"".join(rows)}</tbody>\n'
+            "</table></div>")
 
 
 def _table_row(recipe, is_best):

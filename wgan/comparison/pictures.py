@@ -114,7 +114,8 @@ def make_rows(planned, output_dir):
         if run.seed == 0 and weights and not _is_newer(path, weights):
             answer = _in_a_process(run.config.checkpoint_dir, path, output_dir / REALS_FILE)
             if answer.returncode:
-                notes.append(f"no samples of {run}: {one_line(answer.stderr.strip().splitlines()[-1:])}")
+                words = answer.stderr.strip().rpartition("\n")[2]  # the last line
+                notes.append(f"no new samples of {run}: {one_line(words)}")
     return notes
 
 
