@@ -3,7 +3,7 @@
     python benchmarks/compare_settings.py --settings settings.json --seeds 3 --epochs 2000 --data_dir DIR
 
 The settings file gives every setting a name and flags of train.py. Those under "common" go to all settings; a
-setting's own come before them, and null stands for train.py's default:
+setting's own come before them, and null stands for the default of the recipe, which is a flag ("recipe") as well:
 
     {"common": {"label": "7", "eval_every": 100}, "plain": {}, "fast": {"learning_rate": 4e-4, "beta_1": 0.0}}
 
@@ -11,57 +11,32 @@ Each setting and seed is a run of train.py in OUTPUT_DIR/SETTING/seed_N. All set
 runs with the next, so that a comparison which is stopped early is still fair. The same command continues it.
 """
 
-import csv
 import dataclasses
-import datetime
 import json
-import math
-import os
 import pathlib
 import re
-import signal
 import statistics
-import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from wgan import cli, data, files
+from wgan import cli, files
+from wgan.comparison import runs as runs_of
+from wgan.comparison.figures import duration, spread, three_digits, three_places, with_spread
+from wgan.comparison.runs import Run, read_history
 from wgan.config import TrainingConfig, value_type
 from wgan.data.messages import did_you_mean, listed, one_line
 from wgan.errors import UserError
-from wgan.run_folder import RunFolder
+from wgan.recipes import DEFAULT
 
 TRAIN = ROOT / "train.py"
 COMMON = "common"
 REPORT_FILE = "comparison.json"
 FIELDS = {field.name: field for field in dataclasses.fields(TrainingConfig)}
 SET_HERE = {"seed": "--seeds", "epochs": "--epochs", "checkpoint_dir": "--output_dir", "sample_dir": "--output_dir"}
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+REMEDY = "Remove that folder, give the setting another name, or choose another --output_dir"
 EXAMPLE = '{"common": {"label": "7", "eval_every": 100}, "plain": {}, "fast": {"learning_rate": 4e-4}}'
-STOPPED = tuple(128 + number for number in SIGNALS)
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One setting with one seed: its name, its checked `TrainingConfig`, and the folder that holds all of it."""
-
-    setting: str
-    seed: int
-    config: TrainingConfig
-    folder: pathlib.Path
-
-    def __str__(self):
-        return f"{self.setting}, seed {self.seed}"
-
-    @property
-    def log_path(self):
-        return self.folder / "log.txt"
-
-    @property
-    def history_path(self):
-        return RunFolder(self.config).history_path
 
 
 def read_settings(path):
@@ -159,62 +134,18 @@ def plan(settings, seeds, epochs, output_dir, data_dir=None):
     for seed in range(seeds):
         for name, flags in settings.items():
             folder = pathlib.Path(output_dir).expanduser() / name / f"seed_{seed}"
-            config = TrainingConfig(**{
-                "data_dir": data_dir, "sample_every": epochs, **flags, "seed": seed, "epochs": epochs,
-                "checkpoint_dir": str(folder / "checkpoints"), "sample_dir": str(folder / "samples")})
-            runs.append(Run(name, seed, _checked(name, config), folder))
+            values = {"data_dir": data_dir, "sample_every": epochs, **flags, "seed": seed, "epochs": epochs,
+                      "checkpoint_dir": str(folder / "checkpoints"), "sample_dir": str(folder / "samples")}
+            runs.append(Run(name, seed, runs_of.checked(name, _configuration(name, values)), folder))
     return runs
 
 
-def _checked(name, config):
-    """The configuration with its label in canonical form, as train.py stores it."""
+def _configuration(name, values):
+    """Flags over what their recipe has, and that over the usual settings."""
     try:
-        config.check()
-        return dataclasses.replace(
-            config, label=data.check(config.dataset, config.data_dir, config.label, config.split))
+        return TrainingConfig.of_recipe(values.pop("recipe", DEFAULT), **values)
     except UserError as error:
         raise UserError(f"{name}: {error}") from error
-
-
-def check_settings_unchanged(runs):
-    """Raises UserError where a folder holds a run that was made with other settings: its figures are not these."""
-    for run in runs:
-        stored = RunFolder(run.config).stored_run()
-        if stored is None:
-            continue
-        differences = run.config.settled_by(stored["config"]).differences(stored["config"])
-        if differences:
-            raise UserError(f"{run.folder} holds a run with other settings: {'; '.join(differences)}. Remove that "
-                            "folder, give the setting another name, or choose another --output_dir")
-
-
-def is_finished(run):
-    """Whether the run's history has all its epochs."""
-    return RunFolder(run.config).stored_run() is not None and run.config.epochs in read_history(run.history_path)
-
-
-def read_history(path):
-    """Reads a `history.csv`.
-
-    Returns:
-        A dictionary from epochs to rows, each a dictionary from columns to floats; cells that are empty or not
-        finite, and rows that are not complete, are left out. Empty where there is no file.
-    """
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = [{name: _finite(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
-    except FileNotFoundError:
-        return {}
-    rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
-    return {int(row["epoch"]): row for row in rows if "epoch" in row and "seconds" in row}
-
-
-def _finite(cell):
-    try:
-        value = float(cell)
-    except (TypeError, ValueError):  # nothing was measured, or the line was cut off
-        return None
-    return value if math.isfinite(value) else None
 
 
 def compare(runs, epochs):
@@ -253,12 +184,6 @@ def _figures(histories, epoch):
             "seconds_per_epoch": statistics.median(sum(seconds, [])) if seconds else None}
 
 
-def spread(values):
-    """`values` with their mean and their standard deviation (n - 1), each None where there are too few."""
-    return {"mean": statistics.fmean(values) if values else None,
-            "sd": statistics.stdev(values) if len(values) > 1 else None, "values": values}
-
-
 def report(rows):
     """The rows of `compare` as text: a table in Markdown for each epoch, and notes on what is missing."""
     lines = ["Mean ± standard deviation over the seeds. FID and KID rest on the project's own features and compare "
@@ -276,32 +201,17 @@ def report(rows):
 
 def _table_line(row):
     seconds, wall = row["seconds_per_epoch"], row["wall_seconds"]
-    cells = [row["setting"], f"{len(row['seeds'])} of {row['planned']}", _with_spread(row["fid"]),
-             _with_spread(row["kid"]), _mean(row["precision"]), _mean(row["recall"]),
-             "—" if wall is None else str(datetime.timedelta(seconds=round(wall))),
-             "—" if seconds is None else f"{seconds:.3g}"]
+    cells = [row["setting"], f"{len(row['seeds'])} of {row['planned']}", with_spread(row["fid"]),
+             with_spread(row["kid"]), three_places(row["precision"]), three_places(row["recall"]),
+             duration(wall), three_digits(seconds)]
     return f"| {' | '.join(cells)} |"
-
-
-def _with_spread(figure):
-    """Four digits of the mean, and the standard deviation to the same place; `?` where one seed has none."""
-    mean, deviation = figure["mean"], figure["sd"]
-    if mean is None:
-        return "—"
-    largest = max(abs(mean), deviation or 0)
-    places = max(0, 3 - math.floor(math.log10(largest))) if largest else 0
-    return f"{mean:.{places}f} ± {'?' if deviation is None else f'{deviation:.{places}f}'}"
-
-
-def _mean(figure):
-    return "—" if figure["mean"] is None else f"{figure['mean']:.3f}"
 
 
 def publish(runs, epochs, output_dir):
     """Writes `comparison.json` and prints the tables."""
     rows = compare(runs, epochs)
-    settings = {run.setting: {name: value for name, value in run.config.to_json().items()
-                              if value != FIELDS[name].default and name not in SET_HERE} for run in runs}
+    settings = {run.setting: {name: value for name, value in runs_of.what_differs(run.config).items()
+                              if name not in SET_HERE} for run in runs}
     path = pathlib.Path(output_dir).expanduser() / REPORT_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(path, json.dumps({"settings": settings, "results": rows}, indent=2) + "\n")
@@ -309,63 +219,8 @@ def publish(runs, epochs, output_dir):
 
 
 def command_of(run):
-    """The words that start `train.py` with all that differs from its defaults."""
-    given = [(name, value) for name, value in run.config.to_json().items() if value != FIELDS[name].default]
-    return [sys.executable, str(TRAIN), *(f"--{name}={value}" for name, value in given)]
-
-
-def execute(run):
-    """Begins or continues a run; all that it prints goes to the end of its log.
-
-    Returns:
-        Its exit status (128 + the number of a signal that stopped it, or that came to this process meanwhile),
-        and the last line that it printed.
-    """
-    run.folder.mkdir(parents=True, exist_ok=True)
-    command = command_of(run)
-    with open(run.log_path, "ab") as log:
-        log.write(f"$ {' '.join(command)}\n".encode(errors="replace"))
-        log.flush()
-        start = log.tell()
-        status = _run_to_its_end(command, log)
-    return status, _last_line(run.log_path, start)
-
-
-def _run_to_its_end(command, log):
-    """Runs a command and hands it the signals that come meanwhile: it saves before it stops."""
-    received, process = [], None
-
-    def receive(number, frame):
-        received.append(number)
-        if process is not None:
-            pass_on(number)
-
-    def pass_on(number):
-        if os.name == "posix":  # Windows gives Ctrl-C to both by itself
-            process.send_signal(number)
-
-    earlier = {number: signal.signal(number, receive) for number in SIGNALS
-               if signal.getsignal(number) != signal.SIG_IGN}  # under nohup they stay ignored
-    try:
-        # Of its own session, since a terminal would send it Ctrl-C too, and the second one stops it unsaved.
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        for number in tuple(received):  # came before there was a process
-            pass_on(number)
-        status = process.wait()
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
-    if received:
-        return 128 + received[0]
-    return status if status >= 0 else 128 - status
-
-
-def _last_line(path, start, longest=4096):
-    """The last line of a file that is not empty, from byte `start` on."""
-    with open(path, "rb") as file:
-        file.seek(max(start, path.stat().st_size - longest))
-        lines = file.read().decode(errors="replace").split("\n")
-    return next((one_line(line) for line in reversed(lines) if line.strip()), "it printed nothing")
+    """The words that start `train.py`."""
+    return runs_of.command_of(run, TRAIN)
 
 
 def run_all(runs, epochs, output_dir):
@@ -377,26 +232,9 @@ def run_all(runs, epochs, output_dir):
         output_dir: the folder of the comparison.
 
     Returns:
-        The exit status: 0, 1 where runs have failed, or that of a run which was stopped by a signal.
+        The exit status, as `wgan.comparison.runs.run_all` gives it.
     """
-    pending = [run for run in runs if not is_finished(run)]
-    print(f"{len(runs) - len(pending)} of {len(runs)} runs are finished", flush=True)
-    failed = []
-    for number, run in enumerate(pending, 1):
-        print(f"{number} of {len(pending)}: {run}; {run.log_path}", flush=True)
-        status, last_line = execute(run)
-        if status in STOPPED:
-            print(f"stopped in {run}; the same command continues", file=sys.stderr)
-            return status
-        if status:
-            failed.append(run)
-            print(f"{run} failed with status {status}: {last_line}", file=sys.stderr, flush=True)
-        publish(runs, epochs, output_dir)
-    if not pending:
-        publish(runs, epochs, output_dir)
-    if failed:
-        print(f"{len(failed)} of {len(runs)} runs failed: {'; '.join(map(str, failed))}", file=sys.stderr)
-    return 1 if failed else 0
+    return runs_of.run_all(runs, TRAIN, lambda failed: publish(runs, epochs, output_dir))
 
 
 def note_unmeasured(runs, epochs):
@@ -444,7 +282,7 @@ def main(argv):
     settings, output_dir = read_settings(values["settings"]), values["output_dir"]
     runs = plan(settings, values["seeds"], values["epochs"], output_dir, values["data_dir"])
     epochs = epochs_to_report(values["at"], values["epochs"])
-    check_settings_unchanged(runs)
+    runs_of.check_settings_unchanged(runs, REMEDY)
     if values["report_only"]:
         publish(runs, epochs, output_dir)
         return 0

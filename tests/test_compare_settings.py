@@ -91,6 +91,17 @@ def test_a_setting_goes_before_the_common_flags_and_those_before_the_defaults(tm
     assert one.data_dir == two.data_dir == str(tmp_path)
 
 
+def test_a_recipe_has_its_own_defaults_which_flags_go_before(tmp_path):
+    settings = {"common": {"dataset": "digits", "batch_size": 64}, "one": {"recipe": "dcgan", "learning_rate": 2e-4},
+                "two": {"recipe": "dcgan", "batch_size": None}}
+    one, two = planned(tmp_path, settings, seeds=1)
+    assert (one.config.critic_steps, one.config.image_size, one.config.batch_size) == (1, 28, 64)
+    assert (two.config.batch_size, two.config.learning_rate) == (128, 3e-4)
+    words = compare_settings.command_of(one)
+    assert {"--recipe=dcgan", "--batch_size=64", "--learning_rate=0.0002"} <= set(words)  # the usual one, not dcgan's
+    assert not any(word.startswith("--critic_steps") for word in words)
+
+
 def test_the_command_says_what_differs_from_the_defaults(tmp_path):
     run = planned(tmp_path, {"one": {"dataset": "digits", "deterministic": True, "beta_1": 0}}, seeds=2)[1]
     python, script, *words = compare_settings.command_of(run)
@@ -131,6 +142,7 @@ def test_train_understands_the_command(tmp_path):
     ({"plain": {"learning_rate": "1"}}, 'learning_rate is "1"; it must be a number'),
     ({"plain": {"deterministic": 1}}, "deterministic is 1; it must be true or false"),
     ({"plain": {"label": ["7"]}}, "it must be text in quotes"),
+    ({"plain": {"recipe": "dcgam"}}, "plain: --recipe is 'dcgam'; choose one of wgan_gp"),
     ({"plain": {"batch_size": 1}}, "plain: --batch_size is 1; it must be at least 2"),
     ({"plain": {"label": "hrose"}}, "plain: cifar10 has no class 'hrose' (did you mean \"horse\"?)"),
 ])
@@ -241,7 +253,7 @@ def test_what_will_not_be_measured_is_said_before(tmp_path, capsys):
     (45.123, 1.26, "45.12 ± 1.26"), (1234.5, 20.3, "1234 ± 20"), (-0.0001, 0.0123, "-0.00010 ± 0.01230"),
     (0, 0, "0 ± 0"), (3, None, "3.000 ± ?"), (None, None, "—")])
 def test_figures_have_four_digits(mean, deviation, text):
-    assert compare_settings._with_spread({"mean": mean, "sd": deviation}) == text
+    assert compare_settings.with_spread({"mean": mean, "sd": deviation}) == text
 
 
 @pytest.fixture

@@ -1,0 +1,57 @@
+"""A row of samples of one run, and one of real images: a process of its own, for TensorFlow would keep a GPU's memory
+from the runs.
+
+    python -m wgan.comparison.row CHECKPOINT_DIR ROW.png REALS.png
+"""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+
+from wgan import cli, data, images, startup
+from wgan.config import TrainingConfig
+from wgan.run_folder import CONFIG_FILE
+
+COLUMNS = 12
+
+
+def weights_path(checkpoint_dir):
+    """The generator's weights that samples are drawn with, the average where there is one; None without any."""
+    paths = [pathlib.Path(checkpoint_dir, name) for name in ("generator_ema.weights.h5", "generator.weights.h5")]
+    return next((path for path in paths if path.exists()), None)
+
+
+def draw(checkpoint_dir, config, channels):
+    """Samples from the latents of seed 0, the same for all recipes: uint8 [COLUMNS, size, size, channels]."""
+    import tensorflow as tf
+
+    from wgan import randomness
+    generator = config.the_recipe.parts(config, channels).generator
+    generator(tf.zeros([1, config.latent_dim]))
+    generator.load_weights(weights_path(checkpoint_dir))
+    latents = randomness.latents(COLUMNS, generator, randomness.stream(0, 0, randomness.Purpose.PREVIEW_LATENTS))
+    return images.to_uint8(generator(latents, training=False).numpy())
+
+
+def reals(config):
+    """Real images of a run, chosen at random but always the same: uint8 [COLUMNS, size, size, channels]."""
+    found = data.load_for_run(config).images
+    return found[np.random.default_rng(0).choice(len(found), COLUMNS, replace=len(found) < COLUMNS)]
+
+
+def main(argv):
+    """Writes both rows; the second one where it is not there yet."""
+    checkpoint_dir, row_path, reals_path = map(pathlib.Path, argv[1:])
+    startup.import_tensorflow()
+    stored = json.loads((checkpoint_dir / CONFIG_FILE).read_text(encoding="utf-8"))
+    config = TrainingConfig.from_json(stored["config"])
+    if not reals_path.exists():
+        images.save_png(reals_path, images.image_grid(reals(config), COLUMNS))
+    images.save_png(row_path, images.image_grid(draw(checkpoint_dir, config, stored["images"]["shape"][-1]), COLUMNS))
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main, sys.argv)
