@@ -3,6 +3,7 @@
 import pathlib
 import re
 
+import compare
 import earth_mover
 import evaluate
 import export_gif
@@ -19,7 +20,7 @@ def flags_of(script):
 
 def test_every_flag_is_in_the_readme_and_no_other():
     named = set(re.findall(r"--(\w+)", README))
-    scripts = (train, evaluate, export_gif, earth_mover, generate, export_model)
+    scripts = (train, evaluate, export_gif, earth_mover, generate, export_model, compare)
     assert named == {"help"}.union(*map(flags_of, scripts))
 
 

@@ -4,15 +4,12 @@ from the runs.
     python -m wgan.comparison.row CHECKPOINT_DIR ROW.png REALS.png
 """
 
-import json
 import pathlib
 import sys
 
 import numpy as np
 
-from wgan import cli, data, images, startup
-from wgan.config import TrainingConfig
-from wgan.run_folder import CONFIG_FILE
+from wgan import cli, data, images, startup, trained
 
 COLUMNS = 12
 
@@ -23,14 +20,9 @@ def weights_path(checkpoint_dir):
     return next((path for path in paths if path.exists()), None)
 
 
-def draw(checkpoint_dir, config, channels):
+def draw(generator):
     """Samples from the latents of seed 0, the same for all recipes: uint8 [COLUMNS, size, size, channels]."""
-    import tensorflow as tf
-
     from wgan import randomness
-    generator = config.the_recipe.parts(config, channels).generator
-    generator(tf.zeros([1, config.latent_dim]))
-    generator.load_weights(weights_path(checkpoint_dir))
     latents = randomness.latents(COLUMNS, generator, randomness.stream(0, 0, randomness.Purpose.PREVIEW_LATENTS))
     return images.to_uint8(generator(latents, training=False).numpy())
 
@@ -45,11 +37,10 @@ def main(argv):
     """Writes both rows; the second one where it is not there yet."""
     checkpoint_dir, row_path, reals_path = map(pathlib.Path, argv[1:])
     startup.import_tensorflow()
-    stored = json.loads((checkpoint_dir / CONFIG_FILE).read_text(encoding="utf-8"))
-    config = TrainingConfig.from_json(stored["config"])
+    found = trained.locate(checkpoint_dir)
     if not reals_path.exists():
-        images.save_png(reals_path, images.image_grid(reals(config), COLUMNS))
-    images.save_png(row_path, images.image_grid(draw(checkpoint_dir, config, stored["images"]["shape"][-1]), COLUMNS))
+        images.save_png(reals_path, images.image_grid(reals(found.config), COLUMNS))
+    images.save_png(row_path, images.image_grid(draw(found.load()), COLUMNS))
     return 0
 
 
