@@ -440,11 +440,10 @@ def weights_to_measure(folder):
 
 def measured_generator(path):
     """The attributes and the generator that an evaluation finds in a file."""
-    from wgan import networks
-    from wgan.evaluation import evaluate
-    with mock.patch.object(networks, "Generator", tiny_networks()[0]):
-        found, attributes = evaluate._weights(path.parent, path.name)
-        return attributes, evaluate._generator(TrainingConfig(latent_dim=2), 1, found)
+    from wgan import networks, trained
+    with mock.patch.object(networks, "build", lambda config, channels: [make() for make in tiny_networks()]):
+        found, attributes = trained.find_weights(path.parent, path.name)
+        return attributes, trained.load_generator(TrainingConfig(latent_dim=2), 1, found)
 
 
 def weights_of_another_program(name, write, folder):

@@ -114,7 +114,7 @@ def test_a_full_disk_holds_up_nothing_and_the_run_is_saved_once_there_is_room(ti
     assert not list(folder.glob(".tmp-*"))
     said = [line for line in capsys.readouterr().err.splitlines() if "written" in line]
     assert said == [f"warning: checkpoints cannot be written ([Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}: "
-                    f"'{folder / checkpoints.GENERATOR_FILE}'); the training goes on and tries again",
+                    f"'{folder / checkpoints.AVERAGED_FILE}'); the training goes on and tries again",
                     "note: checkpoints are being written again"]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from test_launch import keras_2_weights
 
-from wgan import checkpoints, initial_weights, launch as launching, weights_files
+from wgan import checkpoints, initial_weights, launch as launching, trained, weights_files
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.run_folder import RunFolder
@@ -117,13 +117,12 @@ def test_a_state_with_a_layer_that_this_version_does_not_know_is_refused(tmp_pat
 
 
 def test_an_evaluated_generator_of_another_architecture_is_refused_with_both_sides(tmp_path):
-    from wgan.evaluation import evaluate
     path = tmp_path / "generator.weights.h5"
     gan_of().generator.save_weights(path)
     config = TrainingConfig(dataset="digits", latent_dim=8)
-    evaluate._generator(config, 1, path)
+    trained.load_generator(config, 1, path)
     with pytest.raises(UserError, match="its images have 1 channel, and those of the run's generator have 3"):
-        evaluate._generator(config, 3, path)
+        trained.load_generator(config, 3, path)
 
 
 def write_config(folder, **changes):
