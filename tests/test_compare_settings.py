@@ -13,7 +13,7 @@ from benchmarks import compare_settings
 from wgan import cli
 from wgan.errors import UserError
 
-SETTINGS = {"common": {"dataset": "digits", "label": "3", "eval_every": 2}, "plain": {}, "fast": {"beta_1": 0.0}}
+SETTINGS = {"common": {"dataset": "digits", "label": "3", "eval_every": 2}, "plain": {}, "fast": {"beta_1": 0.5}}
 
 # Stands for train.py: does one call's worth of epochs, as the file `behaviour.json` beside it says.
 FAKE_TRAIN = '''
@@ -87,7 +87,7 @@ def test_a_setting_goes_before_the_common_flags_and_those_before_the_defaults(tm
                 "two": {"label": None, "learning_rate": None}}
     one, two = (run.config for run in planned(tmp_path, settings, seeds=1, data_dir=str(tmp_path)))
     assert (one.batch_size, one.label, one.sample_every, one.learning_rate) == (8, "3", 2, 1e-3)
-    assert (two.batch_size, two.label, two.sample_every, two.learning_rate) == (64, "all", 4, 2e-4)
+    assert (two.batch_size, two.label, two.sample_every, two.learning_rate) == (64, "all", 4, 4e-4)
     assert one.data_dir == two.data_dir == str(tmp_path)
 
 
@@ -103,17 +103,17 @@ def test_a_recipe_has_its_own_defaults_which_flags_go_before(tmp_path):
 
 
 def test_the_command_says_what_differs_from_the_defaults(tmp_path):
-    run = planned(tmp_path, {"one": {"dataset": "digits", "deterministic": True, "beta_1": 0}}, seeds=2)[1]
+    run = planned(tmp_path, {"one": {"dataset": "digits", "deterministic": True, "beta_1": 0.5}}, seeds=2)[1]
     python, script, *words = compare_settings.command_of(run)
     assert (python, script) == (sys.executable, str(compare_settings.ROOT / "train.py"))
-    assert set(words) == {"--dataset=digits", "--label=all", "--deterministic=True", "--beta_1=0.0", "--epochs=4",
+    assert set(words) == {"--dataset=digits", "--label=all", "--deterministic=True", "--beta_1=0.5", "--epochs=4",
                           "--sample_every=4", "--seed=1", f"--checkpoint_dir={run.folder / 'checkpoints'}",
                           f"--sample_dir={run.folder / 'samples'}"}
 
 
 def test_train_understands_the_command(tmp_path):
     import train
-    run = planned(tmp_path, {"one": {"dataset": "digits", "deterministic": True, "beta_1": 0}}, seeds=2)[1]
+    run = planned(tmp_path, {"one": {"dataset": "digits", "deterministic": True, "beta_1": 0.5}}, seeds=2)[1]
     values = train.define_flags().parse(compare_settings.command_of(run)[1:])
     assert {name: values[name] for name in run.config.to_json()} == run.config.to_json()
 
@@ -285,7 +285,7 @@ def test_a_comparison_runs_reports_and_does_not_run_again(fake_train, tmp_path, 
     assert "| plain | 2 of 2 | 40.50 ± 0.71 | 0.01000 ± 0.00000 | 0.500 | 0.250 | 0:00:08 | 2 |" in out
     assert results_in(tmp_path)["fast", 2]["fid"]["values"] == [20, 21]
     stored = json.loads((tmp_path / "out/comparison.json").read_text())["settings"]
-    assert stored["fast"] == {"dataset": "digits", "label": "3", "eval_every": 2, "sample_every": 4, "beta_1": 0.0}
+    assert stored["fast"] == {"dataset": "digits", "label": "3", "eval_every": 2, "sample_every": 4, "beta_1": 0.5}
 
     assert fake_train() == (0, [])
     out = capsys.readouterr().out
@@ -336,7 +336,7 @@ def test_other_settings_under_an_old_name_are_refused(fake_train, tmp_path):
     fake_train("--seeds", "1")
     settings_file(tmp_path, {**SETTINGS, "fast": {"beta_1": 0.25}})
     for arguments in ([], ["--report_only"]):
-        with pytest.raises(UserError, match="fast.seed_0 holds a run with other settings: beta_1 was 0.0, now 0.25"):
+        with pytest.raises(UserError, match="fast.seed_0 holds a run with other settings: beta_1 was 0.5, now 0.25"):
             fake_train("--seeds", "1", *arguments)
 
 

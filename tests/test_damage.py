@@ -30,7 +30,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan import animation, checkpoints, data, files, initial_weights, lock
+from wgan import animation, checkpoints, data, files, initial_weights, lock, trained
 from wgan.config import TrainingConfig, value_type
 from wgan.data import cifar10_batch, pictures
 from wgan.errors import UserError
@@ -440,7 +440,7 @@ def weights_to_measure(folder):
 
 def measured_generator(path):
     """The attributes and the generator that an evaluation finds in a file."""
-    from wgan import networks, trained
+    from wgan import networks
     with mock.patch.object(networks, "build", lambda config, channels: [make() for make in tiny_networks()]):
         found, attributes = trained.find_weights(path.parent, path.name)
         return attributes, trained.load_generator(TrainingConfig(latent_dim=2), 1, found)
@@ -710,16 +710,11 @@ def configuration(folder):
             config.settled_by(stored["config"]).check()
             run.check_continues(config, stored)
         with refusal_naming(folder):
-            assert_typed(*evaluate_module()._stored(folder, None))
+            assert_typed(*trained.read_run(folder))
         run.add_setback({"epoch": 1})
         run.write_config(config, images_of_a_run(), "0" * 64, {"epoch": 1})  # as --fresh does
         assert run.stored_run()["config"] == config.to_json()
     return damage, read
-
-
-def evaluate_module():
-    from wgan.evaluation import evaluate
-    return evaluate
 
 
 def assert_typed(config, stored_images):

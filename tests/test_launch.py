@@ -85,7 +85,7 @@ def test_saved_generator_draws_the_last_grid(tiny):
     latents = randomness.normal([16, config.latent_dim],
                                 randomness.stream(config.seed, 0, randomness.Purpose.PREVIEW_LATENTS))
     generator(latents)
-    generator.load_weights(pathlib.Path(config.checkpoint_dir, "generator.weights.h5"))
+    generator.load_weights(pathlib.Path(config.checkpoint_dir, checkpoints.AVERAGED_FILE))
     grid = images.image_grid(images.to_uint8(generator(latents)), columns=4)
     with Image.open(images.sample_path(config.sample_dir, 2)) as saved:
         assert np.abs(np.asarray(saved).astype(int) - grid[:, :, 0]).max() <= 1
@@ -132,7 +132,7 @@ def test_what_does_not_decide_the_result_may_change(tiny, tmp_path):
 @pytest.mark.parametrize("change, words", [
     (dict(batch_size=5, seed=7), ["batch_size was 4, now 5", "seed was 0, now 7"]),
     (dict(label="all"), ["label was 3, now all"]),
-    (dict(learning_rate=1e-3), ["learning_rate was 0.0002, now 0.001"]),
+    (dict(learning_rate=1e-3), ["learning_rate was 0.0004, now 0.001"]),
 ])
 def test_other_settings_are_refused_with_both_values(tiny, tmp_path, change, words):
     launch(tiny(epochs=1))
@@ -183,7 +183,7 @@ def test_fresh_starts_over_and_says_what_it_replaces(tiny, capsys):
     launch(tiny(epochs=3))
     assert launch(tiny(epochs=1, seed=9), fresh=True) == 0
     printed = capsys.readouterr().out
-    assert "replacing 7 files of an earlier run" in printed and "and 4 pictures in" in printed
+    assert "replacing 8 files of an earlier run" in printed and "and 4 pictures in" in printed
     assert list(grids_of(tiny())) == ["reals.png", "sample_00001.png"]
     assert len(rows_of(tiny())) == 2
 
@@ -283,7 +283,7 @@ def test_damaged_states_and_configurations_are_named(tiny, tmp_path):
 def test_dry_run_prints_the_plan_and_writes_nothing(tiny, tmp_path, capsys):
     assert launch(tiny(epochs=1000), dry_run=True) == 0
     printed = capsys.readouterr().out
-    assert "learning_rate: 0.0002" in printed and "183" in printed and "disk: about" in printed
+    assert "learning_rate: 0.0004" in printed and "183" in printed and "disk: about" in printed
     assert "critic parameters: 668,801" in printed and "epochs to run: 1 to 1000" in printed
     assert everything_below(tmp_path) == {}
 

@@ -23,7 +23,7 @@ from wgan.networks import Generator
 generator = Generator()
 latents = randomness.normal([16, 100], randomness.stream(0, 0, randomness.Purpose.PREVIEW_LATENTS))
 generator(latents)
-generator.load_weights(sys.argv[1] + "/generator.weights.h5")
+generator.load_weights(sys.argv[1] + "/generator_ema.weights.h5")
 np.save(sys.argv[2], generator(latents).numpy())
 """
 

@@ -171,9 +171,9 @@ class GAN(keras.Model):
         return self.generator(randomness.latents(batch_size, self.generator, seed), training=True)
 
     def update_average(self, decay):
-        """average += (1 - decay) (generator - average), for weights and moving statistics alike."""
+        """average = decay * average + (1 - decay) * generator, for weights and moving statistics alike."""
         for average, variable in zip(self.averaged_generator.variables, self.generator.variables, strict=True):
-            average.assign_add((1.0 - decay) * (variable - average))
+            average.assign(decay * average + (1.0 - decay) * variable)
 
     def _stream(self, epoch, purpose, step=0):
         return randomness.stream(self.seed, epoch, purpose, step, self.attempt)

@@ -168,7 +168,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             count = tf.cast(tf.size(inputs) // inputs.shape[-1], variance.dtype)
             self._move(self.moving_mean, mean)
             self._move(self.moving_variance, variance * (count - 1) / count)
-        return tf.reshape(outputs, [-1, *inputs.shape[1:]])  # sides that stay known: exported networks need them
+        known = None not in inputs.shape[1:]  # exported networks need sides that stay known
+        return tf.reshape(outputs, [-1, *inputs.shape[1:]] if known else tf.shape(inputs))
 
     def _move(self, average, value):
         average.assign(average * self.momentum + value * (1 - self.momentum))
