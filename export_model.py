@@ -7,6 +7,7 @@ import sys
 
 from wgan import cli
 from wgan.export_model import MOST_DIFFERENCE, SUFFIXES, export_model
+from wgan.trained import WEIGHTS_HELP
 
 
 def define_flags():
@@ -14,8 +15,7 @@ def define_flags():
     groups = cli.FlagGroups("Exports a trained generator: latents [N, D] to images [N, H, W, C] in [-1, 1], float32, "
                             f"N free. Reads the result back and refuses it where a sample differs by more than "
                             f"{MOST_DIFFERENCE:g} from the original's.")
-    groups.define("Files", "weights", str, "checkpoints", "A run's folder, or a generator's weights file in it. In a "
-                  "folder it is generator_ema.weights.h5, or generator.weights.h5 where the run kept no average.")
+    groups.define("Files", "weights", str, "checkpoints", WEIGHTS_HELP)
     groups.define("Files", "format", str, "saved_model", f"One of {', '.join(SUFFIXES)}. saved_model, a folder, and "
                   "litert, a .tflite, are TensorFlow's; onnx needs: pip install onnx onnxruntime tf2onnx; keras is "
                   "read where wgan.networks is imported.")

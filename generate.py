@@ -7,14 +7,14 @@ import sys
 
 from wgan import cli
 from wgan.generate import generate
+from wgan.trained import WEIGHTS_HELP
 
 
 def define_flags():
     """Which generator, which samples, and where they go."""
     groups = cli.FlagGroups("Draws samples from a trained generator. The same seed gives the same samples, however "
                             "many are asked for.")
-    groups.define("Files", "weights", str, "checkpoints", "A run's folder, or a generator's weights file in it. In a "
-                  "folder it is generator_ema.weights.h5, or generator.weights.h5 where the run kept no average.")
+    groups.define("Files", "weights", str, "checkpoints", WEIGHTS_HELP)
     groups.define("Files", "out", str, "samples.png", "A .png for one grid; a folder (ends in / or is there) for "
                   "single pictures 000001.png ...; an .npz for the arrays images (uint8 [N, H, W, C]) and latents "
                   "(float32 [N, D]); with --interpolate a .gif, .webp or .mp4 (needs: pip install imageio-ffmpeg).")

@@ -64,3 +64,12 @@ def run_with_weights(tmp_path_factory):
     checkpoints.write_checkpoint(run.checkpoint_dir, gan, checkpoints.take_snapshot(gan), 7,
                                  np.zeros((7, len(COLUMNS))))
     return run.checkpoint_dir
+
+
+@pytest.fixture
+def eagerly():
+    """Graphs are not made: a single step costs less without one."""
+    import tensorflow as tf
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -126,14 +126,6 @@ def test_averaging_leaves_the_training_alone(eagerly):
     np.testing.assert_array_equal(train_a_little(with_average), train_a_little(without))
 
 
-@pytest.fixture
-def eagerly():
-    """Graphs are not made: a single step costs less without one."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def train_a_little(gan):
     for epoch in range(1, 3):
         logs = gan.train_step((tf.constant(epoch, tf.int64), tf.constant(IMAGES[None, :4])))

@@ -124,13 +124,6 @@ def test_the_articles_penalty_is_of_the_whole_batchs_gradient(float64):
     assert np.abs(critic(100 * points).numpy()).max() <= 1
 
 
-@pytest.fixture
-def eagerly():
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 def test_clipped_weights_stay_within_the_bound_after_every_update(eagerly):
     gan = build_gan(config_of("wgan_clip", batch_size=4, clip_bound=0.005), channels=1)
     images = data.load("digits", None, "3", "all").images
@@ -221,6 +214,18 @@ def test_settings_without_effect_are_refused(name, values, message):
         config_of(name, **values)
 
 
+def test_more_classes_than_the_class_head_has_are_refused(tiny, tmp_path):
+    for number in range(11):
+        folder = tmp_path / "pictures" / f"kind {number}"
+        folder.mkdir(parents=True)
+        Image.new("L", (28, 28), 20 * number).save(folder / "a.png")
+    config = dataclasses.replace(config_of("sgan", dataset="folder", data_dir=str(tmp_path / "pictures")),
+                                 checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
+    with pytest.raises(UserError, match="learns up to 10 classes, and .* has 11; leave some"):
+        launch(config)
+    assert not (tmp_path / "c").exists()
+
+
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(UserError, match="--recipe is 'wgan'; choose one of wgan_gp, "):
         TrainingConfig.of_recipe("wgan")
@@ -240,7 +245,6 @@ def test_the_help_lists_every_recipe_with_its_line():
     text = " ".join(train.define_flags().help_text().split())
     for recipe in RECIPES.values():
         assert recipe.summary in text
-
 
 
 def test_a_run_of_another_recipe_is_not_continued(tiny):

@@ -44,6 +44,21 @@ class State:
     attempt: int = 0
 
 
+def load_weights(network, path, owner):
+    """Loads a file for which `weights_files.check_readable` holds into a network that has its variables.
+
+    Args:
+        owner: whose network it is, for the message: "this run's generator".
+
+    Raises:
+        One of `weights_files.UNREADABLE`: the weights do not fit, or are not finite.
+    """
+    weights_files.check_fits(path, network, owner)
+    network.load_weights(path)
+    if not is_finite([variable.numpy() for variable in network.variables]):
+        raise ValueError("not all of its numbers are finite")
+
+
 def take_snapshot(gan):
     """Copies all that training changes, in a few milliseconds: a list of numpy arrays."""
     return [variable.numpy() for variable in _state_variables(gan)]

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from wgan import sampling, startup
+from wgan import randomness, sampling, startup
 from wgan.data.messages import one_line
 from wgan.errors import UserError
 
@@ -32,7 +32,7 @@ def write(generator, format, path):
         UserError: a package is missing, or the converter failed.
     """
     latents = sampling.draw_latents(0, 0, SAMPLES, generator.latent_dim,
-                                    distribution=sampling.distribution_of(generator))
+                                    distribution=randomness.latent_distribution(generator))
     write_format, read_format = FORMATS[format]
     with _quiet(), _exact():
         expected = generator(latents, training=False).numpy()

@@ -88,30 +88,28 @@ class GAN(keras.Model):
         """One epoch: `critic_steps` critic updates, each on its own batch, then one generator update.
 
         Args:
-            data: the epoch's number, int64 [], and uint8 images
-                [critic_steps, batch, height, width, channels].
+            data: the epoch's number, int64 []; uint8 images [critic_steps, batch, height, width, channels]; and
+                what else `critic_loss` wants for each of the updates, [critic_steps, ...].
 
         Returns:
             The history's figures, float32 scalars; those of the critic are means over its updates.
         """
-        epoch, real_batches = data
+        epoch, real_batches, *further = data
         batch_size = self.generator_batch_size or real_batches.shape[1]
-        critic_logs = [self.update_one_critic(real_batches, epoch, step) for step in range(self.critic_steps)]
+        critic_logs = [self.update_critic(scale(real_batches[step]), epoch, tf.constant(step, tf.int64),
+                                          *(each[step] for each in further))
+                       for step in range(self.critic_steps)]
         logs = {name: tf.reduce_mean([log[name] for log in critic_logs]) for name in critic_logs[0]}
         logs["generator_loss"] = self.update_generator(batch_size, epoch)
         if self.averaged_generator:
             self.update_average(averaging_decay(self.ema_decay, epoch))
         return logs
 
-    def update_one_critic(self, real_batches, epoch, step):
-        """The critic update number `step` of an epoch."""
-        return self.update_critic(scale(real_batches[step]), epoch, tf.constant(step, tf.int64))
-
     @tf.function  # so that the epoch's graph is traced once for all its critic updates
-    def update_critic(self, reals, epoch, step, *labelled):
+    def update_critic(self, reals, epoch, step, *further):
         """One pass of the paper's inner loop (lines 3 to 9) on reals [batch, height, width, channels].
 
-        `labelled` is for GANs whose critic learns more: `critic_loss` gets it as it is.
+        `further` is for GANs whose critic learns more: `critic_loss` gets it as it is.
         """
         batch_size = reals.shape[0]
         stream = functools.partial(self._stream, epoch, step=step)
@@ -124,7 +122,7 @@ class GAN(keras.Model):
             reals, fakes = tf.split(both, 2)
 
         with tf.GradientTape() as tape:
-            loss, logs = self.critic_loss(reals, fakes, weights, stream(Purpose.CRITIC_DROPOUT), *labelled)
+            loss, logs = self.critic_loss(reals, fakes, weights, stream(Purpose.CRITIC_DROPOUT), *further)
             loss = self.critic_optimizer.scale_loss(loss)  # unchanged, but in float16
         gradients = tape.gradient(loss, self.critic.trainable_variables)
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)

@@ -56,11 +56,8 @@ def load_weights(gan, place):
     """
     for network, path in zip((gan.generator, gan.critic), find_weights(place)):
         try:
-            weights_files.check_fits(path, network, f"this run's {type(network).__name__.lower()}")
             with _named_by_layout(path) as readable:
-                network.load_weights(readable)
-            if not checkpoints.is_finite([variable.numpy() for variable in network.variables]):
-                raise ValueError("not all of its numbers are finite")
+                checkpoints.load_weights(network, readable, f"this run's {type(network).__name__.lower()}")
         except weights_files.UNREADABLE as error:
             reason = " ".join(str(error).split())
             raise UserError(f"--init_from: {path} does not fit the {type(network).__name__.lower()}: "

@@ -125,9 +125,7 @@ def _with_places(config):
 
 def _load_images(config, stored):
     image_set = data.load_for_run(config)
-    if config.the_recipe.wants_labels and image_set.labels is None:
-        raise UserError(f"--recipe {config.recipe} learns classes, and {image_set.name} has none: put the pictures into "
-                        "one folder per class")
+    _check_classes(config, image_set)
     for notice in image_set.notices:
         print(f"note: {notice}", file=sys.stderr)
     sha256 = data.fingerprint(image_set.images)
@@ -136,3 +134,13 @@ def _load_images(config, stored):
                         f"the run in {config.checkpoint_dir} began with; give it the same data, or start over "
                         "with --fresh")
     return image_set, sha256
+
+
+def _check_classes(config, image_set):
+    most = config.the_recipe.most_classes
+    if most and image_set.labels is None:
+        raise UserError(f"--recipe {config.recipe} learns classes, and {image_set.name} has none: put the pictures into "
+                        "one folder per class")
+    if most and len(image_set.label_names) > most:
+        raise UserError(f"--recipe {config.recipe} learns up to {most} classes, and {image_set.name} has "
+                        f"{len(image_set.label_names)}; leave some of the folders out")

@@ -72,9 +72,14 @@ def latents(count, generator, seed):
     Standard normal, or uniform in [-1, 1) where the generator says `latent_distribution = "uniform"`.
     """
     shape = [count, generator.latent_dim]
-    if getattr(generator, "latent_distribution", "normal") == "uniform":
+    if latent_distribution(generator) == "uniform":
         return 2.0 * uniform(shape, seed) - 1.0
     return normal(shape, seed)
+
+
+def latent_distribution(generator):
+    """What a generator's latents are drawn from: "normal", where it does not say `latent_distribution`."""
+    return getattr(generator, "latent_distribution", "normal")
 
 
 def happens(probability, shape, seed):

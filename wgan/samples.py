@@ -7,7 +7,6 @@ from wgan.images import sample_path
 
 __all__ = ["bytes_of_a_picture", "picture_maker", "sample_path", "save", "save_reals"]
 
-POINTS = 10_000  # enough for the outline of a distribution to hold still
 BYTES_OF_A_PLOT = 25_000
 
 
@@ -24,7 +23,7 @@ def picture_maker(gan, recipe, seed):
         gives the picture, uint8 [height, width, 1 or 3].
     """
     rows, columns = recipe.sheet
-    latents = randomness.latents(POINTS if recipe.makes_points else rows * columns, gan.generator, seed)
+    latents = randomness.latents(distribution.POINTS if recipe.makes_points else rows * columns, gan.generator, seed)
     draw = tf.function(lambda: gan.sampling_generator(latents, training=False))
     if recipe.makes_points:
         scores = tf.function(lambda: tf.sigmoid(gan.critic(distribution.PLACES[:, None])))

@@ -41,11 +41,6 @@ def draw_latents(seed, first, count, latent_dim, truncation=None, distribution="
     return np.clip(latents, -truncation, truncation).astype(np.float32)  # rounding may lead a little beyond
 
 
-def distribution_of(generator):
-    """What a generator's latents are drawn from: "normal", where it does not say `latent_distribution`."""
-    return getattr(generator, "latent_distribution", "normal")
-
-
 def _integers(seed, block, latent_dim):
     stream = randomness.stream(seed, block, Purpose.GENERATE_LATENTS)
     return randomness.integers([_BLOCK, latent_dim], stream).numpy()
@@ -66,7 +61,7 @@ class Pictures:
             batch_size: at least 1.
         """
         self.latent_dim = generator.latent_dim
-        self.distribution = distribution_of(generator)
+        self.distribution = randomness.latent_distribution(generator)
         self.batch_size = batch_size
         self._draw = tf.function(lambda latents: generator(latents, training=False))
 

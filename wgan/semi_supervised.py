@@ -38,17 +38,12 @@ class SemiSupervisedGAN(GAN):
             data: the epoch's number; uint8 images [critic_steps, batch, height, width, channels]; as many images
                 that have labels; and those labels, int32 [critic_steps, batch].
         """
-        epoch, real_batches, labelled_batches, label_batches = data
-        self._labelled = [(scale(labelled_batches[step]), label_batches[step]) for step in range(self.critic_steps)]
-        logs = super().train_step((epoch, real_batches))
-        for step, (images, labels) in enumerate(self._labelled):
-            self.update_classifier(images, labels, self._stream(epoch, Purpose.CLASSIFIER_DROPOUT, step))
+        logs = super().train_step(data)
+        epoch, _, labelled_batches, label_batches = data
+        for step in range(self.critic_steps):
+            self.update_classifier(scale(labelled_batches[step]), label_batches[step],
+                                   self._stream(epoch, Purpose.CLASSIFIER_DROPOUT, step))
         return logs
-
-    def update_one_critic(self, real_batches, epoch, step):
-        """A critic update with its labelled images."""
-        images, labels = self._labelled[step]
-        return self.update_critic(scale(real_batches[step]), epoch, tf.constant(step, tf.int64), images, labels)
 
     def critic_loss(self, reals, fakes, weights, dropout_seed, labelled_images, labels):
         """The discriminator's loss: validity and class, each the mean of its real and its generated half.
@@ -57,14 +52,14 @@ class SemiSupervisedGAN(GAN):
             reals, fakes: [batch, height, width, channels].
             weights: not needed here.
             dropout_seed: int64 [2].
-            labelled_images: [batch, height, width, channels].
+            labelled_images: uint8 [batch, height, width, channels].
             labels: int32 [batch].
         """
         seeds = [randomness.substream(dropout_seed, 16 + place) for place in range(3)]
         # Apart, since batch normalisation would let the discriminator see whether the batch is mixed.
         real_logits, _ = self.critic(reals, dropout_seed=seeds[0], training=True)
         fake_logits, fake_classes = self.critic(fakes, dropout_seed=seeds[1], training=True)
-        _, real_classes = self.critic(labelled_images, dropout_seed=seeds[2], training=True)
+        _, real_classes = self.critic(scale(labelled_images), dropout_seed=seeds[2], training=True)
         generated = tf.fill(tf.shape(labels), self.critic.num_classes)
         class_loss = (objectives.class_loss(real_classes, labels) + objectives.class_loss(fake_classes, generated)) / 2
         loss = self.objective.critic_loss(real_logits, fake_logits) + class_loss
@@ -83,12 +78,10 @@ class SemiSupervisedGAN(GAN):
         with tf.GradientTape() as tape:
             _, classes = self.classifier(images, dropout_seed=dropout_seed, training=True)
             loss = self.classifier_optimizer.scale_loss(objectives.class_loss(classes, labels))
-        # The validity head has no part in it.
-        variables = [variable for variable in self.classifier.trainable_variables
-                     if not any(variable is other for other in self.classifier.validity.variables)]
-        self.classifier_optimizer.apply(
-            [*tape.gradient(loss, variables), *(tf.zeros_like(v) for v in self.classifier.validity.variables)],
-            [*variables, *self.classifier.validity.variables])
+        variables = self.classifier.trainable_variables
+        gradients = [tf.zeros_like(variable) if gradient is None else gradient  # the validity head has no part in it
+                     for gradient, variable in zip(tape.gradient(loss, variables), variables)]
+        self.classifier_optimizer.apply(gradients, variables)
 
     def call(self, latents, training=False):
         """Latents [batch, latent_dim] to validity logits [batch], through both networks."""

@@ -16,6 +16,9 @@ from wgan.data.messages import one_line
 from wgan.errors import UserError
 from wgan.run_folder import CONFIG_FILE, RunFolder
 
+WEIGHTS_HELP = ("A run's folder, or a generator's weights file in it. In a folder it is generator_ema.weights.h5, or "
+                "generator.weights.h5 where the run kept no average.")  # of the flag that `locate` reads
+
 
 class Trained(NamedTuple):
     """A generator's file, and what its run says of it."""
@@ -87,6 +90,12 @@ def read_run(checkpoint_dir, advice="give its folder with --checkpoint_dir"):
     return config, stored["images"]
 
 
+def usual_weights(checkpoint_dir):
+    """The path of the averaged generator in a run's folder where there is one, else of the generator."""
+    averaged = pathlib.Path(checkpoint_dir, checkpoints.AVERAGED_FILE)
+    return averaged if averaged.exists() else averaged.with_name(checkpoints.GENERATOR_FILE)
+
+
 def find_weights(checkpoint_dir, name=None):
     """Finds a generator's file in a run's folder.
 
@@ -100,10 +109,7 @@ def find_weights(checkpoint_dir, name=None):
     Raises:
         UserError: there is no such file, or it is damaged.
     """
-    if name is None:
-        averaged = (checkpoint_dir / checkpoints.AVERAGED_FILE).exists()
-        name = checkpoints.AVERAGED_FILE if averaged else checkpoints.GENERATOR_FILE
-    path = checkpoint_dir / name
+    path = checkpoint_dir / name if name else usual_weights(checkpoint_dir)
     if not path.is_file():
         there = sorted(entry.name for entry in checkpoint_dir.glob("generator*.h5"))
         raise UserError(f"there is no {path}; --weights may be {' or '.join(there) or 'given once the run has saved'}")
@@ -129,10 +135,7 @@ def load_generator(config, channels, path):
     generator = config.the_recipe.parts(config, channels).generator
     generator(tf.zeros([1, config.latent_dim]))
     try:
-        weights_files.check_fits(path, generator, "the run's generator")
-        generator.load_weights(path)
-        if not checkpoints.is_finite([variable.numpy() for variable in generator.variables]):
-            raise ValueError("not all of its numbers are finite")
+        checkpoints.load_weights(generator, path, "the run's generator")
     except weights_files.UNREADABLE as error:
         raise UserError(f"{path} does not fit the run's generator: {one_line(error)}") from error
     return generator

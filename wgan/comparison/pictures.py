@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from PIL import Image, ImageDraw, ImageFont
 
-from wgan import files, images
+from wgan import files, images, trained
 from wgan.comparison import row
 from wgan.data.messages import one_line
 
@@ -110,8 +110,8 @@ def make_rows(planned, output_dir):
     """
     output_dir, notes = pathlib.Path(output_dir), []
     for run in planned:
-        path, weights = run.folder / ROW_FILE, row.weights_path(run.config.checkpoint_dir)
-        if run.seed == 0 and weights and not _is_newer(path, weights):
+        path, weights = run.folder / ROW_FILE, trained.usual_weights(run.config.checkpoint_dir)
+        if run.seed == 0 and weights.exists() and not _is_newer(path, weights):
             answer = _in_a_process(run.config.checkpoint_dir, path, output_dir / REALS_FILE)
             if answer.returncode:
                 words = answer.stderr.strip().rpartition("\n")[2]  # the last line

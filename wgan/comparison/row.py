@@ -14,12 +14,6 @@ from wgan import cli, data, images, startup, trained
 COLUMNS = 12
 
 
-def weights_path(checkpoint_dir):
-    """The generator's weights that samples are drawn with, the average where there is one; None without any."""
-    paths = [pathlib.Path(checkpoint_dir, name) for name in ("generator_ema.weights.h5", "generator.weights.h5")]
-    return next((path for path in paths if path.exists()), None)
-
-
 def draw(generator):
     """Samples from the latents of seed 0, the same for all recipes: uint8 [COLUMNS, size, size, channels]."""
     from wgan import randomness

@@ -13,7 +13,8 @@ from wgan.data.imageset import ImageSet, fingerprint
 from wgan.data.messages import did_you_mean, one_line
 from wgan.errors import UserError
 
-__all__ = ["DATASET_NAMES", "POINTS", "SPLITS", "ImageSet", "check", "class_names", "fingerprint", "load", "load_for_run", "similar_class"]
+__all__ = ["DATASET_NAMES", "SPLITS", "ImageSet", "check", "class_names", "fingerprint", "load", "load_for_run",
+           "similar_class"]
 
 # Each source has check(data_dir, label, split) -> canonical label; and, where class_name is that canonical
 # label, load(data_dir, class_name, split, size) -> ImageSet and similar_class(data_dir, class_name) -> class name;
@@ -28,7 +29,6 @@ _SOURCES = types.MappingProxyType({
 })
 
 DATASET_NAMES = tuple(_SOURCES)
-POINTS = ("gaussian",)  # data sets of numbers on a line, float32 [N, 1], in place of images
 SPLITS = ("all", "train", "test")
 
 

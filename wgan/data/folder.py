@@ -70,18 +70,19 @@ def load(data_dir, class_name, split, size):
         notices.append(f"{len(broken)} {noun} could not be read and left out: {listed(broken)}")
     if _is_grey(images):
         images = np.ascontiguousarray(images[..., :1])
-    numbers, class_names = _numbers(data_dir, [name for name in names if name not in set(broken)])
+    left_out = set(broken)
+    numbers, class_names = _numbers([name for name in names if name not in left_out])
     return ImageSet(images, f"{shown}, {one_line(class_name)}", class_name, tuple(notices), labels=numbers,
                     label_names=class_names)
 
 
-def _numbers(data_dir, names):
+def _numbers(names):
     """The class of each file as int32 [N], and the classes' names; None and none where some have no class folder."""
     if not all("/" in name for name in names):
         return None, ()
-    class_names = tuple(_class_names(data_dir))
-    places = {name: place for place, name in enumerate(class_names)}
-    return np.array([places[name.split("/")[0]] for name in names], np.int32), class_names
+    of_files = [name.split("/")[0] for name in names]
+    places = {name: place for place, name in enumerate(dict.fromkeys(of_files))}  # in the order of the files
+    return np.array([places[name] for name in of_files], np.int32), tuple(places)
 
 
 def _resolve(label, class_names, data_dir):

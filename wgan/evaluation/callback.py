@@ -10,8 +10,6 @@ from wgan.evaluation.evaluator import BATCH, MOST_REALS, Evaluator, Sampler, sub
 from wgan.gan import scale
 from wgan.randomness import Purpose
 
-POINTS = 10_000
-
 
 def evaluation(config, image_set, history, twin, writer):
     """The callback that measures what a recipe makes; arguments as in `Evaluation`."""
@@ -30,7 +28,7 @@ class PointEvaluation(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         stream = randomness.stream(self._config.seed, 0, Purpose.EVALUATION_LATENTS)
-        latents = randomness.latents(POINTS, self.model.generator, stream)
+        latents = randomness.latents(distribution.POINTS, self.model.generator, stream)
         self._draw = tf.function(lambda: self.model.sampling_generator(latents, training=False))
 
     def on_epoch_end(self, epoch, logs):

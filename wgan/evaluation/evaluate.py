@@ -38,17 +38,9 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
     """
     checkpoint_dir = pathlib.Path(os.path.expanduser(checkpoint_dir))
     _check(features, samples, seed)
-    config, stored_images = trained.read_run(checkpoint_dir)
-    if config.the_recipe.makes_points:
-        raise UserError(f"{checkpoint_dir} holds a run on numbers, not on images; its history.csv has their mean, "
-                        "deviation and distance to the target")
+    config, stored_images = _run_on_images(checkpoint_dir, data_dir)
     path, attributes = trained.find_weights(checkpoint_dir, weights)
-    if data_dir is not None:
-        config = dataclasses.replace(config, data_dir=os.path.expanduser(data_dir))
-    image_set = data.load_for_run(config)
-    same_images = data.fingerprint(image_set.images) == stored_images["sha256"]
-    for notice in (*image_set.notices, *([] if same_images else ["these are not the images of the run"])):
-        print(f"note: {notice}", file=sys.stderr)
+    image_set, same_images = _images(config, stored_images["sha256"])
     other = _other_class(config) if yardsticks else None
 
     startup.import_tensorflow()
@@ -65,6 +57,26 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
     _write(pathlib.Path(output_dir or checkpoint_dir), found, pairs)
     _print(found)
     return found
+
+
+def _run_on_images(checkpoint_dir, data_dir):
+    """What a run stored about itself; its images where they are now."""
+    config, stored_images = trained.read_run(checkpoint_dir)
+    if config.the_recipe.makes_points:
+        raise UserError(f"{checkpoint_dir} holds a run on numbers, not on images; its history.csv has their mean, "
+                        "deviation and distance to the target")
+    if data_dir is not None:
+        config = dataclasses.replace(config, data_dir=os.path.expanduser(data_dir))
+    return config, stored_images
+
+
+def _images(config, sha256):
+    """The run's images, and whether they are those that it was trained on."""
+    image_set = data.load_for_run(config)
+    same_images = data.fingerprint(image_set.images) == sha256
+    for notice in (*image_set.notices, *([] if same_images else ["these are not the images of the run"])):
+        print(f"note: {notice}", file=sys.stderr)
+    return image_set, same_images
 
 
 def _measure(generator, extract, training_images, other, samples, seed, yardsticks):

@@ -5,20 +5,18 @@ import tensorflow as tf
 from keras import layers
 
 from wgan.layers import BatchNormalization, leaky_relu
+from wgan.networks.image_generator import ImageGenerator
 
 SLOPE = 0.2
 
 
 @keras.saving.register_keras_serializable(package="wgan.dcgan")
-class Generator(keras.Model):
+class Generator(ImageGenerator):
     """One plane of twice the image's side, refined by convolutions, and halved by the last one."""
 
     def __init__(self, latent_dim=100, channels=1, image_size=28, **kwargs):
         """Args: latent_dim: length of a latent; channels: of the images; image_size: pixels a side."""
-        super().__init__(**kwargs)
-        self.latent_dim = latent_dim
-        self.channels = channels
-        self.image_size = image_size
+        super().__init__(latent_dim, channels, image_size, **kwargs)
         side = 2 * image_size
         self.dense = layers.Dense(side * side)
         self.reshape = layers.Reshape((side, side, 1))
@@ -35,10 +33,6 @@ class Generator(keras.Model):
         x = tf.nn.relu(self.norm_2(self.conv_2(x), training=training))
         x = tf.nn.relu(self.norm_3(self.conv_3(x), training=training))
         return tf.tanh(tf.cast(self.conv_4(x), self.variable_dtype))
-
-    def get_config(self):
-        return {**super().get_config(), "latent_dim": self.latent_dim, "channels": self.channels,
-                "image_size": self.image_size}
 
 
 @keras.saving.register_keras_serializable(package="wgan.dcgan")

@@ -5,12 +5,13 @@ import tensorflow as tf
 from keras import layers
 
 from wgan.layers import PhasesConv2DTranspose, StatelessDropout, UpsampleConv2D, leaky_relu, normalization
+from wgan.networks.image_generator import ImageGenerator
 
 SLOPE = 0.3  # of LeakyReLU on negative inputs
 
 
 @keras.saving.register_keras_serializable(package="wgan")
-class Generator(keras.Model):
+class Generator(ImageGenerator):
     """Draws images from latents: 4x4x128, then three doublings to 32x32.
 
     Larger images begin with further doublings of 128 channels.
@@ -27,10 +28,7 @@ class Generator(keras.Model):
             image_size: pixels a side, 32 or twice, four times ... as many.
             norm: batch, layer or none.
         """
-        super().__init__(**kwargs)
-        self.latent_dim = latent_dim
-        self.channels = channels
-        self.image_size = image_size
+        super().__init__(latent_dim, channels, image_size, **kwargs)
         self.norm = norm
         doublings = _doublings_beyond_32(image_size)
 
@@ -62,8 +60,7 @@ class Generator(keras.Model):
         return tf.tanh(tf.cast(self.conv_5(x), self.variable_dtype))
 
     def get_config(self):
-        return {**super().get_config(), "latent_dim": self.latent_dim, "channels": self.channels,
-                "image_size": self.image_size, "norm": self.norm}
+        return {**super().get_config(), "norm": self.norm}
 
 
 @keras.saving.register_keras_serializable(package="wgan")

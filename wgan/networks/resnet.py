@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import layers
 
 from wgan.layers import leaky_relu, normalization
+from wgan.networks.image_generator import ImageGenerator
 
 WIDTH = 128
 
@@ -64,7 +65,7 @@ class ResidualBlock(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="wgan.resnet")
-class Generator(keras.Model):
+class Generator(ImageGenerator):
     """4x4x128, then one doubling residual block after another."""
 
     def __init__(self, latent_dim=128, channels=3, image_size=32, norm="batch", **kwargs):
@@ -75,10 +76,7 @@ class Generator(keras.Model):
             image_size: pixels a side, a power of two from 8 on.
             norm: batch, layer or none.
         """
-        super().__init__(**kwargs)
-        self.latent_dim = latent_dim
-        self.channels = channels
-        self.image_size = image_size
+        super().__init__(latent_dim, channels, image_size, **kwargs)
         self.norm = norm
         self.dense = layers.Dense(4 * 4 * WIDTH)
         self.reshape = layers.Reshape((4, 4, WIDTH))
@@ -95,8 +93,7 @@ class Generator(keras.Model):
         return tf.tanh(tf.cast(self.last_conv(x), self.variable_dtype))
 
     def get_config(self):
-        return {**super().get_config(), "latent_dim": self.latent_dim, "channels": self.channels,
-                "image_size": self.image_size, "norm": self.norm}
+        return {**super().get_config(), "norm": self.norm}
 
 
 @keras.saving.register_keras_serializable(package="wgan.resnet")

@@ -6,6 +6,7 @@ from keras import layers
 
 from wgan import randomness
 from wgan.layers import BatchNormalization, StatelessDropout, leaky_relu
+from wgan.networks.image_generator import ImageGenerator
 
 SLOPE = 0.2
 CONV_INITIALIZER = {"class_name": "RandomNormal", "config": {"stddev": 0.02}}
@@ -22,15 +23,12 @@ def _norm():
 
 
 @keras.saving.register_keras_serializable(package="wgan.sgan")
-class Generator(keras.Model):
+class Generator(ImageGenerator):
     """A quarter of the image's side with 128 channels, doubled twice."""
 
     def __init__(self, latent_dim=100, channels=1, image_size=32, **kwargs):
         """Args: latent_dim: length of a latent; channels: of the images; image_size: pixels a side, a multiple of 4."""
-        super().__init__(**kwargs)
-        self.latent_dim = latent_dim
-        self.channels = channels
-        self.image_size = image_size
+        super().__init__(latent_dim, channels, image_size, **kwargs)
         side = image_size // 4
         self.dense = layers.Dense(128 * side * side)
         self.reshape = layers.Reshape((side, side, 128))
@@ -44,10 +42,6 @@ class Generator(keras.Model):
         x = leaky_relu(self.norm_2(self.conv_2(self.upsample(x)), training=training), SLOPE)
         x = leaky_relu(self.norm_3(self.conv_3(self.upsample(x)), training=training), SLOPE)
         return tf.tanh(tf.cast(self.conv_4(x), self.variable_dtype))
-
-    def get_config(self):
-        return {**super().get_config(), "latent_dim": self.latent_dim, "channels": self.channels,
-                "image_size": self.image_size}
 
 
 @keras.saving.register_keras_serializable(package="wgan.sgan")

@@ -47,7 +47,7 @@ class Recipe:
         measures: those that it fills now and then.
         sheet: rows and columns of the pictures of samples.
         image_sizes: pixels a side that its networks can draw.
-        wants_labels: whether its images must have labels.
+        most_classes: how many classes it learns at most; 0 where it has no use for labels.
         makes_points: whether it makes numbers on a line in place of images.
     """
 
@@ -60,8 +60,13 @@ class Recipe:
     measures: tuple[str, ...] = IMAGE_MEASURES
     sheet: tuple[int, int] = (4, 4)
     image_sizes: tuple[int, ...] = (28, 32, 64, 128)
-    wants_labels: bool = False
+    most_classes: int = 0
     makes_points: bool = False
+
+    @property
+    def wants_labels(self):
+        """Whether its images must have labels."""
+        return self.most_classes > 0
 
     def check(self, config, usual):
         """Raises UserError where settings make no sense with this recipe.

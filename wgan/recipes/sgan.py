@@ -3,6 +3,7 @@
 from wgan.recipes.recipe import (
     PROBABILITY_FIGURES, SETTINGS_OF_A_PENALTY, SETTINGS_OF_PLAIN_NETWORKS, IMAGE_MEASURES, Parts, Recipe)
 
+MOST_CLASSES = 10  # outputs of the class head, one more apart
 ACCURACIES = ("class_loss", "accuracy_real", "accuracy_fake")
 
 
@@ -12,7 +13,7 @@ def parts(config, channels):
     from wgan.constraints import NoConstraint
     from wgan.networks import sgan
     from wgan.semi_supervised import SemiSupervisedGAN
-    return Parts(sgan.Generator(config.latent_dim, channels, config.image_size), sgan.Discriminator(),
+    return Parts(sgan.Generator(config.latent_dim, channels, config.image_size), sgan.Discriminator(MOST_CLASSES),
                  objectives.CROSS_ENTROPY_MEAN, NoConstraint(), SemiSupervisedGAN)
 
 
@@ -25,5 +26,6 @@ RECIPES = (
                          beta_2=0.999, ema_decay=0.0, flips="off", sample_every=400),
            unused=(*SETTINGS_OF_A_PENALTY, *SETTINGS_OF_PLAIN_NETWORKS, "clip_bound", "drift_weight"),
            figures=PROBABILITY_FIGURES + ACCURACIES,
-           measures=IMAGE_MEASURES[:5] + ("heldout_accuracy", "heldout_accuracy_alone"), sheet=(5, 5), wants_labels=True),
+           measures=IMAGE_MEASURES[:5] + ("heldout_accuracy", "heldout_accuracy_alone"), sheet=(5, 5),
+           most_classes=MOST_CLASSES),
 )
