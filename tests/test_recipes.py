@@ -218,12 +218,13 @@ def test_more_classes_than_the_class_head_has_are_refused(tiny, tmp_path):
     for number in range(11):
         folder = tmp_path / "pictures" / f"kind {number}"
         folder.mkdir(parents=True)
-        Image.new("L", (28, 28), 20 * number).save(folder / "a.png")
+        for name in ("a.png", "b.png"):
+            Image.new("L", (28, 28), 20 * number).save(folder / name)
     config = dataclasses.replace(config_of("sgan", dataset="folder", data_dir=str(tmp_path / "pictures")),
                                  checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
     with pytest.raises(UserError, match="learns up to 10 classes, and .* has 11; leave some"):
         launch(config)
-    assert not (tmp_path / "c").exists()
+    assert not list((tmp_path / "c").glob("*.json"))
 
 
 def test_an_unknown_recipe_is_refused():
