@@ -1,1 +1,40 @@
-"""WGAN-GP in TensorFlow and Keras: one generator and one critic, trained on one class of images."""
+"""WGAN-GP in TensorFlow and Keras. What `from wgan import ...` gives is documented in docs/library.md.
+
+Names are imported when they are asked for: `import wgan` alone, or the configuration, does not import TensorFlow.
+"""
+
+import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from wgan.batches import epoch_batches
+    from wgan.config import TrainingConfig
+    from wgan.constraints import Clipping, GradientPenalty
+    from wgan.data import ImageSet
+    from wgan.errors import UserError
+    from wgan.gan import GAN
+    from wgan.images import image_grid, save_png
+    from wgan.library import draw_samples, load_generator, load_images, measure, train
+    from wgan.networks import Critic, Generator
+    from wgan.recipes import RECIPES
+
+_HOMES = {
+    "epoch_batches": "wgan.batches", "TrainingConfig": "wgan.config", "Clipping": "wgan.constraints", "GradientPenalty": "wgan.constraints",
+    "ImageSet": "wgan.data", "UserError": "wgan.errors", "GAN": "wgan.gan", "image_grid": "wgan.images",
+    "save_png": "wgan.images", "draw_samples": "wgan.library", "load_generator": "wgan.library",
+    "load_images": "wgan.library", "measure": "wgan.library", "train": "wgan.library", "Critic": "wgan.networks",
+    "Generator": "wgan.networks", "RECIPES": "wgan.recipes",
+}
+
+__all__ = ["Clipping", "Critic", "GAN", "Generator", "GradientPenalty", "ImageSet", "RECIPES", "TrainingConfig",
+           "UserError", "draw_samples", "epoch_batches", "image_grid", "load_generator", "load_images", "measure", "save_png", "train"]
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'wgan' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

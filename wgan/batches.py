@@ -22,12 +22,17 @@ def epoch_indices(seed, epoch, num_images, num_drawn, attempt=0, purpose=Purpose
     return tf.reshape(tf.argsort(keys, stable=True), [-1])[:num_drawn]
 
 
-def epoch_batches(images, seed, critic_steps, batch_size, first_epoch, last_epoch, attempt=0, labels=None):
+def epoch_batches(images: np.ndarray, seed: int, critic_steps: int, batch_size: int, first_epoch: int, last_epoch: int,
+                  attempt: int = 0, labels: np.ndarray | None = None) -> tf.data.Dataset:
     """The training data as `fit` takes it: one element is one epoch.
 
     Args:
         images: uint8 [num_images, height, width, channels]; also a `numpy.memmap`. They are not copied,
             but for the batches drawn from them. Or numbers that are no images, float32 [num_images, 1].
+        seed: of the shuffles.
+        critic_steps, batch_size: batches an epoch, and images in each.
+        first_epoch, last_epoch: the epochs to give, counted from 1.
+        attempt: another number gives other shuffles.
         labels: int32 [num_images], negative where an image has none; or None.
 
     Returns:

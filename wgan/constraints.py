@@ -27,7 +27,7 @@ class NoConstraint:
 class GradientPenalty(NoConstraint):
     """lambda (|grad D| - 1)^2 on points between reals and fakes (Gulrajani et al. 2017, equation 3)."""
 
-    def __init__(self, weight=10.0, one_sided=False):
+    def __init__(self, weight: float = 10.0, one_sided: bool = False):
         """
         Args:
             weight: lambda.
@@ -74,7 +74,7 @@ class WholeBatchPenalty(GradientPenalty):
 class Clipping(NoConstraint):
     """Weights within [-bound, bound] after every update (Arjovsky et al. 2017, Algorithm 1, line 7)."""
 
-    def __init__(self, bound):
+    def __init__(self, bound: float):
         """Args: bound: c in the paper, above 0."""
         self.bound = bound
 

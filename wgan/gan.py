@@ -1,6 +1,7 @@
 """Training of a generator against a critic: Algorithm 1 of Gulrajani et al. (2017), one `train_step` per generator
 update. The objective and the constraint say which GAN it is."""
 
+import collections.abc
 import functools
 
 import keras
@@ -8,8 +9,8 @@ import tensorflow as tf
 
 from wgan import randomness
 from wgan.augmentation import augment, flip
-from wgan.constraints import GradientPenalty
-from wgan.objectives import WASSERSTEIN, drift
+from wgan.constraints import GradientPenalty, NoConstraint
+from wgan.objectives import WASSERSTEIN, Objective, drift
 from wgan.randomness import Purpose
 
 
@@ -19,8 +20,10 @@ class GAN(keras.Model):
     Every random number follows from `seed` and the epoch, so that training can stop and go on anywhere.
     """
 
-    def __init__(self, generator, critic, objective=WASSERSTEIN, constraint=None, *, seed=0, critic_steps=5,
-                 generator_batch_size=None, drift_weight=0.0, ema_decay=0.0, flips=False, augmentation=(), **kwargs):
+    def __init__(self, generator: keras.Model, critic: keras.Model, objective: Objective = WASSERSTEIN,
+                 constraint: NoConstraint | None = None, *, seed: int = 0, critic_steps: int = 5,
+                 generator_batch_size: int | None = None, drift_weight: float = 0.0, ema_decay: float = 0.0,
+                 flips: bool = False, augmentation: collections.abc.Sequence[str] = (), **kwargs):
         """
         Args:
             generator: latents [batch, latent_dim] to images in [-1, 1].

@@ -20,7 +20,7 @@ class Generator(ImageGenerator):
     comes from.
     """
 
-    def __init__(self, latent_dim=100, channels=3, image_size=32, norm="batch", **kwargs):
+    def __init__(self, latent_dim: int = 100, channels: int = 3, image_size: int = 32, norm: str = "batch", **kwargs):
         """
         Args:
             latent_dim: length of a latent.
@@ -73,7 +73,8 @@ class Critic(keras.Model):
     penalty is taken for each image alone (Gulrajani et al. 2017, section 4).
     """
 
-    def __init__(self, channels=3, image_size=32, dropout=0.0, norm="none", bounded=False, **kwargs):
+    def __init__(self, channels: int = 3, image_size: int = 32, dropout: float = 0.0, norm: str = "none",
+                 bounded: bool = False, **kwargs):
         """
         Args:
             channels: of the images, 1 or 3.
