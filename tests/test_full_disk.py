@@ -133,7 +133,7 @@ def test_a_disk_that_stays_full_gives_one_line_and_no_good_exit(tiny, small_disk
         write(*args)
     watch = Watch(monkeypatch, between)
     monkeypatch.setattr(checkpoints, "write_checkpoint", write_and_look)
-    monkeypatch.setattr(files.BackgroundWriter, "LAST_CHANCE", 0.05)
+    monkeypatch.setattr(files.BackgroundWriter, "LAST_CHANCE", 3.0)
     for leaving in (8 * 2**20, 0):  # the second time, the disk is full from the beginning
         if not leaving:
             ballast.fill()
