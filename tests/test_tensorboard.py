@@ -1,6 +1,7 @@
 """Event files: what TensorFlow's reader of records and TensorBoard's own find in them."""
 
 import builtins
+import contextlib
 import csv
 import errno
 import pathlib
@@ -104,24 +105,27 @@ def test_another_start_replaces_what_the_last_one_had_beyond_the_restored_state(
 
 
 class HalfWrites:
-    """Takes the place of `open`: of what is written to event files, a half arrives before the disk is full."""
+    """Takes the place of `open` for event files: half of what is written arrives, then the disk is full."""
 
     def __init__(self, monkeypatch):
-        self.full, self.open = True, builtins.open
-        monkeypatch.setattr(event_log, "open", self, raising=False)
+        self.full = True
+        monkeypatch.setattr(event_log, "open", self.open, raising=False)
 
-    def __call__(self, path, mode):
-        file = self.open(path, mode)
-        if self.full:
-            write = file.write
+    @contextlib.contextmanager
+    def open(self, path, mode):
+        with builtins.open(path, mode) as file:
+            self.file = file
+            yield self if self.full else file
 
-            def half(data):
-                write(data[:len(data) // 2])
-                file.close()
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return type("Half", (), {"__enter__": lambda s: s, "__exit__": lambda *a: file.close(), "seek": file.seek,
-                                     "write": staticmethod(half)})()
-        return file
+    def seek(self, place):
+        self.file.seek(place)
+
+    def write(self, data):
+        self.file.write(data[:len(data) // 2])
+        self.fail()
+
+    def fail(self, *arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -143,6 +147,21 @@ def test_a_write_that_fails_halfway_is_repeated_without_doubling(tmp_path, monke
     disk.full = False
     events.update()
     assert steps_of(tmp_path) == [1, 2, 3, 4, 5]
+
+
+def test_what_a_failing_disk_keeps_of_a_failed_write_is_overwritten(tmp_path, monkeypatch):
+    disk = HalfWrites(monkeypatch)
+    events = tensorboard.RunEvents(tmp_path, history_of(3), SHOWN, "")
+    with monkeypatch.context() as patched:
+        patched.setattr(event_log.os, "truncate", disk.fail)
+        with pytest.raises(OSError, match="No space"):
+            events.update()
+    [path] = event_log.list_files(tmp_path)
+    half = path.read_bytes()
+    disk.full = False
+    events.update()
+    assert half and path.read_bytes().startswith(half)  # for who has read it already
+    assert steps_of(tmp_path) == [1, 2, 3]
 
 
 def test_a_file_that_was_removed_or_cut_is_written_anew_but_a_missing_drive_is_not_hidden(tmp_path):
@@ -198,7 +217,8 @@ def test_tensorboard_itself_reads_curves_pictures_and_settings(tmp_path, tiny):
     earlier.write_bytes(killed_before_removing)
     found = accumulators.EventAccumulator(str(tmp_path), size_guidance=dict(scalars=0, images=0, tensors=0))
     found.Reload()
-    assert [(event.step, event.value) for event in found.Scalars("critic/critic_loss")] == [(1, 2), (2, 3), (3, 4), (4, 5)]
+    losses = [(event.step, event.value) for event in found.Scalars("critic/critic_loss")]
+    assert losses == [(1, 2), (2, 3), (3, 4), (4, 5)]
     assert [event.step for event in found.Scalars("metrics/fid")] == [2, 4]
     [picture] = found.Images(tensorboard.SAMPLES_TAG)
     assert (picture.step, picture.width, picture.height) == (4, 4, 3)
