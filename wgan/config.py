@@ -159,6 +159,9 @@ class TrainingConfig:
     checkpoint_minutes: float = option(
         2.0, "Files", "Minutes between two checkpoints; 0 saves after every epoch. The end of a run and "
         "Ctrl-C save too.", decides_result=False, at_least=0)
+    tensorboard: bool = option(
+        False, "Files", "Write curves, some grids and the settings for TensorBoard, into tensorboard in "
+        "--checkpoint_dir.", decides_result=False)
 
     seed: int = option(
         0, "Reproducibility", "The same seed on the same machine gives the same weights to the bit "

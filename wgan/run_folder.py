@@ -7,7 +7,7 @@ import os
 import pathlib
 import uuid
 
-from wgan import checkpoints, files, images
+from wgan import checkpoints, event_log, files, images
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 
@@ -16,6 +16,7 @@ HISTORY_FILE = "history.csv"
 CURVES_FILE = "history.png"
 REALS_FILE = "reals.png"
 RUN_ID_FILE = ".run_id"
+EVENTS_FOLDER = "tensorboard"
 
 
 class RunFolder:
@@ -29,6 +30,10 @@ class RunFolder:
         self.history_path = self.checkpoint_dir / HISTORY_FILE
         self.curves_path = self.checkpoint_dir / CURVES_FILE
         self.reals_path = self.sample_dir / REALS_FILE
+        self.events_dir = self.checkpoint_dir / EVENTS_FOLDER
+        self._places = [(self.checkpoint_dir, "--checkpoint_dir"), (self.sample_dir, "--sample_dir")]
+        if config.tensorboard:
+            self._places.append((self.events_dir, "--tensorboard"))
 
     def stored_run(self):
         """What `write_config` wrote when the run began, or None where no run has begun.
@@ -96,7 +101,7 @@ class RunFolder:
 
     def check_writable(self):
         """Raises UserError where one of the folders could not be made or written to."""
-        for folder, flag in ((self.checkpoint_dir, "--checkpoint_dir"), (self.sample_dir, "--sample_dir")):
+        for folder, flag in self._places:
             places = (folder.absolute(), *folder.absolute().parents)
             existing = next((path for path in places if path.exists()), None)
             if existing is None:
@@ -117,7 +122,7 @@ class RunFolder:
         """Every file that a run writes and that is there now."""
         names = (CONFIG_FILE, HISTORY_FILE, CURVES_FILE, *checkpoints.FILES)
         paths = [self.checkpoint_dir / name for name in names]
-        return [path for path in paths if path.exists()] + self._pictures()
+        return [path for path in paths if path.exists()] + event_log.list_files(self.events_dir) + self._pictures()
 
     def describe(self, paths):
         """A phrase for what `--fresh` replaces."""
@@ -129,6 +134,8 @@ class RunFolder:
         """Removes an earlier run's files, the configuration last: until then the run can be recognised."""
         for path in sorted(self.files_of_a_run(), key=lambda path: path == self.config_path):
             path.unlink()
+        with contextlib.suppress(OSError):
+            self.events_dir.rmdir()  # unless something else is in it
 
     def remove_grids_after(self, epoch):
         """Removes grids of epochs that the restored state does not know; they will be drawn again."""

@@ -8,7 +8,7 @@ import sys
 import keras
 import tensorflow as tf
 
-from wgan import callbacks, checkpoints, files, initial_weights, precision, samples
+from wgan import callbacks, checkpoints, files, initial_weights, precision, samples, tensorboard
 from wgan.batches import epoch_batches
 from wgan.config import TrainingConfig
 from wgan.data import ImageSet
@@ -52,10 +52,14 @@ def train(config, folder, lock, image_set, sha256, state, device):
     folder.mark_as_one_run()
     folder.write_config(config, image_set, sha256, {"epoch": epoch, "device": device, **versions()})
 
-    with (callbacks.StopOnSignal() as stop, files.BackgroundWriter("grids") as grid_writer,
-          files.BackgroundWriter("checkpoints") as checkpoint_writer):
+    if config.tensorboard:
+        print(tensorboard.how_to_look(folder.events_dir))
+
+    with (callbacks.StopOnSignal() as stop, files.BackgroundWriter("event files") as event_writer,
+          files.BackgroundWriter("grids") as grid_writer, files.BackgroundWriter("checkpoints") as checkpoint_writer):
         grid_writer.submit(samples.save_reals, folder.reals_path, image_set.images, config.the_recipe)
-        watchers = Watchers(config, folder, lock, image_set, twin, stop, grid_writer, checkpoint_writer)
+        watchers = Watchers(config, folder, lock, image_set, twin, stop, event_writer, grid_writer,
+                            checkpoint_writer)
         history = _fit_with_second_chances(gan, watchers, history)
     return _report(stop.signal_number, config, len(history.rows))
 
@@ -70,6 +74,7 @@ class Watchers:
     image_set: ImageSet
     twin: GAN
     stop: callbacks.StopOnSignal
+    event_writer: files.BackgroundWriter
     grid_writer: files.BackgroundWriter
     checkpoint_writer: files.BackgroundWriter
 
@@ -82,8 +87,13 @@ class Watchers:
                 callbacks.HistoryWriter(history, self.folder.history_path, columns(self.config.the_recipe),
                                         self.checkpoint_writer),
                 callbacks.SampleGrids(self.config, self.grid_writer),
+                *self._events(history),
                 checkpointing,
                 callbacks.Progress(len(history.rows) + 1, self.config.epochs)]
+
+    def _events(self, history):
+        return [tensorboard.EventWriter(self.config, self.folder, self.image_set, history, self.grid_writer,
+                                        self.event_writer)] if self.config.tensorboard else []
 
     def checkpoints(self, history, attempt):
         return callbacks.Checkpoints(self.config, self.twin, history, attempt, self.folder.curves_path,
@@ -237,8 +247,9 @@ def _disk_bytes(config, gan, image_set):
     """An estimate: two states, the weights and the best generator's, history, and grids as large as their pixels."""
     weights = 4 * (gan.count_params() + gan.generator.count_params())
     grid = samples.bytes_of_a_picture(image_set.images, config.the_recipe)
-    history_row = 130
-    return 2 * _state_bytes(gan) + weights + config.epochs * history_row + config.epochs // config.sample_every * grid
+    history_row = 130 + (450 if config.tensorboard else 0)
+    grids = config.epochs // config.sample_every + (60 if config.tensorboard else 0)
+    return 2 * _state_bytes(gan) + weights + config.epochs * history_row + grids * grid
 
 
 def _report(signal_number, config, epoch):
