@@ -48,7 +48,7 @@ def is_shown(number, config):
 
 
 def _is_next(before, number):
-    """Whether one of the epochs 1, 2, 3, 4, 5, 7, 9, 12, 15 ... lies above `before` and not above `number`."""
+    """Whether one of the epochs 1, 2, 3, 4, 5, 6, 8, 10, 12 ... lies above `before` and not above `number`."""
     mark = 1
     while mark <= before:
         mark = max(mark + 1, round(GROWTH * mark))
