@@ -4,6 +4,7 @@ import pathlib
 import re
 
 import compare
+import demo
 import earth_mover
 import evaluate
 import export_gif
@@ -20,7 +21,7 @@ def flags_of(script):
 
 def test_every_flag_is_in_the_readme_and_no_other():
     named = set(re.findall(r"--(\w+)", README))
-    scripts = (train, evaluate, export_gif, earth_mover, generate, export_model, compare)
+    scripts = (train, evaluate, export_gif, earth_mover, generate, export_model, compare, demo)
     assert named == {"help"}.union(*map(flags_of, scripts))
 
 

@@ -245,8 +245,7 @@ def _grid_part(gradio, drawings):
     with gradio.Row():
         controls = [gradio.Number(number, label="Samples", elem_id="number", min_width=80),
                     gradio.Number(seed, label="Seed", elem_id="seed", min_width=80),
-                    gradio.Number(truncation, label="Truncation (0: none)", step=0.1, elem_id="truncation",
-                                  min_width=80)]
+                    gradio.Number(truncation, label="Truncation, or 0", step=0.1, elem_id="truncation", min_width=80)]
     _connect(gradio, drawings.grid, controls, "grid")
 
 
