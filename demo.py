@@ -12,9 +12,9 @@ from wgan.trained import WEIGHTS_HELP
 
 def define_flags():
     """Which run, and where the page is."""
-    groups = cli.FlagGroups("Shows a trained generator on a page in the browser, until Ctrl-C: samples of any seed, the "
-                            "way between two of them, and the training's film. Needs: pip install gradio. Works "
-                            "offline.")
+    groups = cli.FlagGroups("Shows a trained generator on a page in the browser, until Ctrl-C: samples of any seed, "
+                            "the way between two of them, and the training's film. Needs: pip install gradio. "
+                            "Works offline.")
     groups.define("Run", "weights", str, "checkpoints", WEIGHTS_HELP)
     groups.define("Run", "sample_dir", str, "samples", "Folder with the run's grids (sample_00001.png ...), for the "
                   "film.")

@@ -52,8 +52,8 @@ def read_png(file):
 # --- what is drawn ---
 
 def test_the_grid_is_generate_py_s_enlarged_without_blur(drawings, run_with_weights, tmp_path):
-    generate.main(["generate.py", "--weights", str(run_with_weights), "--num", "10", "--seed", "4", "--truncation", "1.5",
-                   "--out", str(tmp_path / "a.png")])
+    generate.main(["generate.py", "--weights", str(run_with_weights), "--num", "10", "--seed", "4",
+                   "--truncation", "1.5", "--out", str(tmp_path / "a.png")])
     with Image.open(tmp_path / "a.png") as small:  # 4 columns and 3 rows: 138 x 104 pixels
         expected = np.asarray(small.convert("RGB").resize((138 * 4, 104 * 4), Image.Resampling.NEAREST))
     np.testing.assert_array_equal(drawings.grid(10, 4, 1.5), expected)
@@ -83,7 +83,8 @@ def test_the_way_leads_along_the_arc_from_one_seed_s_sample_to_the_other_s(drawi
     ((1.5, 0, 0), "Samples is 1.5"), ((None, 0, 0), "Samples is empty"), (("9", 0, 0), "Samples is 9"),
     ((1, -1, 0), "Seed is -1"), ((1, 2**31, 0), "Seed is 2147483648"), ((1, float("nan"), 0), "Seed is nan"),
     ((1, float("inf"), 0), "Seed is inf"), ((1, True, 0), "Seed is True"),
-    ((1, 0, -0.5), "Truncation is -0.5"), ((1, 0, float("nan")), "Truncation is nan"), ((1, 0, "1"), "Truncation is 1")])
+    ((1, 0, -0.5), "Truncation is -0.5"), ((1, 0, float("nan")), "Truncation is nan"),
+    ((1, 0, "1"), "Truncation is 1")])
 def test_values_out_of_bounds_are_refused(drawings, values, phrase):
     with pytest.raises(UserError, match=phrase):
         drawings.grid(*values)
@@ -263,10 +264,18 @@ def fill(browser, name, value):
 
 def wait_for_picture(browser, name, expected):
     """Waits until the picture is `expected`, but for a grey level, and gives its pixels."""
+    from selenium.common.exceptions import TimeoutException
+
     def is_there():
         pixels = shown(browser, name)
         return pixels is not None and pixels.shape == expected.shape and abs(pixels - expected.astype(int)).max() <= 1
-    wait_for(browser, is_there, f"another {name}")
+    try:
+        wait_for(browser, is_there, f"another {name}")
+    except TimeoutException:
+        pixels = shown(browser, name)
+        differs = abs(pixels - expected.astype(int)).max() if pixels.shape == expected.shape else pixels.shape
+        fields = browser.execute_script("return [...document.querySelectorAll('input')].map(field => field.value)")
+        pytest.fail(f"{name} is not {expected.shape} as expected (by {differs}); the page's fields: {fields}")
     return shown(browser, name)
 
 
