@@ -227,9 +227,9 @@ def _page(gradio, drawings, line, film, no_film):
         gradio.HTML(f"<h2>A trained generator</h2><p>{html.escape(line)}</p>", elem_id="run")
         with gradio.Row():
             with gradio.Column():
-                _grid_part(gradio, drawings)
+                _grid_part(gradio, page, drawings)
             with gradio.Column():
-                _way_part(gradio, drawings)
+                _way_part(gradio, page, drawings)
             with gradio.Column():
                 gradio.HTML("<h3>The training</h3>")
                 if film is None:
@@ -239,30 +239,30 @@ def _page(gradio, drawings, line, film, no_film):
     return page
 
 
-def _grid_part(gradio, drawings):
+def _grid_part(gradio, page, drawings):
     gradio.HTML("<h3>Samples</h3>")
     number, seed, truncation = FIRST_GRID
     with gradio.Row():
         controls = [gradio.Number(number, label="Samples", elem_id="number", min_width=80),
                     gradio.Number(seed, label="Seed", elem_id="seed", min_width=80),
                     gradio.Number(truncation, label="Truncation, or 0", step=0.1, elem_id="truncation", min_width=80)]
-    _connect(gradio, drawings.grid, controls, "grid")
+    _connect(gradio, page, drawings.grid, controls, "grid")
 
 
-def _way_part(gradio, drawings):
+def _way_part(gradio, page, drawings):
     gradio.HTML("<h3>From one sample to another</h3>")
     first, second, share = FIRST_WAY
     with gradio.Row():
         seeds = [gradio.Number(first, label="From seed", elem_id="first_seed", min_width=80),
                  gradio.Number(second, label="To seed", elem_id="second_seed", min_width=80)]
     slider = gradio.Slider(0, 1, share, step=0.01, label="Share of the way", elem_id="share")
-    _connect(gradio, drawings.between, [*seeds, slider], "way")
+    _connect(gradio, page, drawings.between, [*seeds, slider], "way")
 
 
-def _connect(gradio, draw, controls, name):
+def _connect(gradio, page, draw, controls, name):
     """Puts a picture below the controls that follows them, and a line that says what is wrong with their values."""
     message = gradio.HTML(elem_id=f"{name}_message", elem_classes="message", visible=False)
-    picture = _picture(gradio, draw(*(control.value for control in controls)), f"{name}_picture", "png")
+    picture = _picture(gradio, None, f"{name}_picture", "png")
 
     def follow(*values):
         try:
@@ -270,8 +270,9 @@ def _connect(gradio, draw, controls, name):
         except UserError as error:
             return gradio.skip(), gradio.HTML(html.escape(str(error)), visible=True)
 
-    # Of the changes that come while one is being drawn, the last alone counts.
-    gradio.on([control.change for control in controls], follow, controls, [picture, message],
+    # The first picture is drawn as all others are: what is on the page shows that the page is listened to. Of the
+    # changes that come while one is being drawn, the last alone counts.
+    gradio.on([page.load, *(control.change for control in controls)], follow, controls, [picture, message],
               trigger_mode="always_last", show_progress="hidden")
 
 
