@@ -96,6 +96,7 @@ def test_the_notebook_runs_and_run_again_goes_on(tmp_path, drive, monkeypatch):
         assert not [output for shown in outputs.values() for output in shown if output.output_type == "error"]
         for cell in ("film", "samples", "walk", "evaluate"):
             assert outputs[cell][-1].data["text/html"].startswith("<img")
+        assert "| samples " in outputs["evaluate"][0].data["text/markdown"]
         assert "image/png" in outputs["load"][-1].data
         assert (tmp_path / "executed.ipynb").stat().st_size < MOST_OUTPUT
     for name in ("training.gif", "samples.png", "walk.gif", "generator.onnx", "evaluation.json", "nearest.png",

@@ -1,5 +1,6 @@
 """`wgan.notebook`: scripts as processes of their own, shown while they run. Small scripts stand in for train.py."""
 
+import json
 import os
 import pathlib
 import re
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from wgan import images, lock, notebook
+from wgan.evaluation import report
 
 ROOT = pathlib.Path(notebook.__file__).parent.parent
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs the signals and named pipes of POSIX")
@@ -185,6 +187,8 @@ def test_other_scripts_pass_their_output_on_and_fail_with_their_last_line(script
     with pytest.raises(notebook.RunFailed, match="^generate.py: there is no x$"):
         notebook.run(script("print('begun'); sys.exit('generate.py: there is no x')", "b.py"))
     assert capfd.readouterr().out.startswith("begun\n")
+    notebook.run(script("print('hidden')", "c.py"), quiet=True)
+    assert capfd.readouterr().out == ""
 
 
 def test_a_row_that_is_just_being_written_is_left_out():
@@ -197,6 +201,14 @@ def test_pictures_are_enlarged_by_whole_numbers(tmp_path):
     images.save_png(tmp_path / "a.png", np.zeros((100, 130, 1), np.uint8))
     pytest.importorskip("IPython")
     assert "width: 520px" in notebook.picture(tmp_path / "a.png").data
+
+
+def test_an_evaluation_is_shown_as_a_table(tmp_path):
+    pytest.importorskip("IPython")
+    row = dict.fromkeys((*report.COLUMNS, "images", "reals"), 0.25)
+    (tmp_path / "evaluation.json").write_text(json.dumps({"rows": [{"name": "samples", **row}]}))
+    head, line, samples = notebook.table(tmp_path / "evaluation.json").data.splitlines()
+    assert "FID" in head and set(line) == {"|", "-"} and samples.count("25.0%") == 4
 
 
 def test_the_notebook_keeps_tensorflow_out_of_its_process():

@@ -9,6 +9,7 @@ import contextlib
 import csv
 import hashlib
 import html
+import json
 import os
 import pathlib
 import shlex
@@ -22,13 +23,14 @@ import numpy as np
 from PIL import Image
 
 from wgan import images, lock
-from wgan.animation import usual_scale
 from wgan.curves import draw_curves
 from wgan.errors import UserError
+from wgan.evaluation.report import as_table
 from wgan.history import COLUMNS
 from wgan.run_folder import HISTORY_FILE, REALS_FILE
 
 LINES_SHOWN = 5  # of the run's output
+ALONE, IN_A_PAIR = 560, 420  # pixels of width, beyond which no picture is enlarged: four times, and three times, a grid
 LONGEST_NAP = 0.5  # seconds after which the end of a run is noticed
 # Windows sends Ctrl-C only to whole consoles; a run that is ended there has saved within --checkpoint_minutes.
 _STOP = signal.SIGINT if os.name == "posix" else signal.SIGTERM
@@ -44,11 +46,12 @@ class RunFailed(UserError):
         return [str(self)]
 
 
-def run(command):
+def run(command, quiet=False):
     """Runs a script to its end and passes its output on, line by line.
 
     Args:
         command: what stands after `python`: `"generate.py --num 16"`, or a list of words.
+        quiet: show no output, for what is shown in another form afterwards.
 
     Raises:
         RunFailed: the exit status is not 0.
@@ -59,7 +62,8 @@ def run(command):
     try:
         for line in process.stdout:
             last = line.strip() or last
-            print(line, end="", flush=True)
+            if not quiet:
+                print(line, end="", flush=True)
     except KeyboardInterrupt:
         process.send_signal(_STOP)
         process.wait()
@@ -105,9 +109,16 @@ def watch(command, checkpoint_dir, sample_dir, seconds=10.0, show=None):
 
 
 def picture(path):
-    """A PNG or GIF for the end of a cell, enlarged by a whole number to about 512 pixels, its pixels left sharp."""
+    """A PNG or GIF for the end of a cell, enlarged by a whole number, its pixels left sharp."""
     from IPython.display import HTML
-    return HTML(_enlarged(pathlib.Path(path)))
+    return HTML(_enlarged(pathlib.Path(path), ALONE))
+
+
+def table(path):
+    """What `evaluate.py` wrote as evaluation.json, as a table for the end of a cell."""
+    from IPython.display import Markdown
+    found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    return Markdown(as_table(found["rows"]))
 
 
 def log_path(checkpoint_dir):
@@ -209,13 +220,13 @@ def _last_lines(path):
 
 
 def _side_by_side(titled_paths):
-    shown = "".join(f"<div>{html.escape(title)}<br>{_enlarged(path)}</div>" for title, path in titled_paths)
+    shown = "".join(f"<div>{html.escape(title)}<br>{_enlarged(path, IN_A_PAIR)}</div>" for title, path in titled_paths)
     return f'<div style="display: flex; flex-wrap: wrap; gap: 16px">{shown}</div>'
 
 
-def _enlarged(path):
+def _enlarged(path, most):
     with Image.open(path) as image:
-        width = usual_scale(image.width) * image.width
+        width = max(1, most // image.width) * image.width
     return _image_tag(path, f"width: {width}px; max-width: 100%; image-rendering: pixelated")
 
 
