@@ -521,3 +521,14 @@ def test_a_file_that_another_process_has_open_is_tried_again(monkeypatch):
     refusals += [PermissionError] * 100
     with pytest.raises(PermissionError):
         lock._patiently(read)
+
+
+def test_the_holder_is_told_as_long_as_it_lives(tmp_path):
+    assert lock.holder(tmp_path) is None
+    with RunLock(tmp_path):
+        assert lock.holder(tmp_path).pid == os.getpid()
+    assert lock.holder(tmp_path) is None
+    write(tmp_path, mark(started=mark().started - 1000))  # a process of the same number that has ended
+    assert lock.holder(tmp_path) is None
+    write(tmp_path, mark(machine="another"))
+    assert lock.holder(tmp_path) is None

@@ -239,6 +239,16 @@ class RunLock:
                 self._temporary.unlink(missing_ok=True)
 
 
+def holder(folder):
+    """The `Mark` of the living process that holds a folder; None where there is none, or it cannot be seen from here.
+
+    Raises:
+        OSError: the lock file cannot be read.
+    """
+    mark = Mark.parse(_read(pathlib.Path(folder) / LOCK_FILE))
+    return mark if mark and mark.is_alive() else None
+
+
 def _create_in_place(path, content):
     try:
         file = _patiently(open, path, "xb")
