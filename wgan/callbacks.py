@@ -71,6 +71,7 @@ class SampleGrids(keras.callbacks.Callback):
     def __init__(self, config, writer):
         super().__init__()
         self._config, self._writer = config, writer
+        self._save = samples.saver(config.sample_dir, config.samples_layout)
 
     def on_train_begin(self, logs=None):
         seed = randomness.stream(self._config.seed, 0, Purpose.PREVIEW_LATENTS)
@@ -79,8 +80,7 @@ class SampleGrids(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         number = epoch + 1
         if number % self._config.sample_every == 0 or number == self._config.epochs:
-            path = samples.sample_path(self._config.sample_dir, number)
-            self._writer.submit(samples.save, path, self._picture(number))
+            self._writer.submit(self._save, number, self._picture(number))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -60,7 +60,7 @@ class RunFolder:
 
     def remove_leftovers(self):
         """Removes temporary files of a process that was killed; only for the holder of the run's lock."""
-        for folder in (self.checkpoint_dir, self.sample_dir):
+        for folder in (self.checkpoint_dir, self.sample_dir, *images.sample_folders(self.sample_dir)):
             files.remove_leftovers(folder)
 
     def mark_as_one_run(self):
@@ -129,12 +129,11 @@ class RunFolder:
         """Removes an earlier run's files, the configuration last: until then the run can be recognised."""
         for path in sorted(self.files_of_a_run(), key=lambda path: path == self.config_path):
             path.unlink()
+        self.remove_grids_after(0)  # and the folders that they were in
 
     def remove_grids_after(self, epoch):
         """Removes grids of epochs that the restored state does not know; they will be drawn again."""
-        for number, path in images.list_samples(self.sample_dir):
-            if number > epoch:
-                path.unlink()
+        images.remove_samples_after(self.sample_dir, epoch)
 
     def write_config(self, config, image_set, sha256, start):
         """Stores the configuration and what the images were, and adds a start to those of the run so far.
@@ -172,7 +171,7 @@ class RunFolder:
         files.write_text(self.config_path, json.dumps(stored, indent=2) + "\n")
 
     def _pictures(self):
-        grids = [path for _, path in images.list_samples(self.sample_dir)]
+        grids = images.sample_files(self.sample_dir)
         return [self.reals_path, *grids] if self.reals_path.exists() else grids
 
 
