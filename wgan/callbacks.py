@@ -98,13 +98,14 @@ class Checkpoints(keras.callbacks.Callback):
     `good` is the newest state whose numbers are all finite; others are not saved.
     """
 
-    def __init__(self, config, twin, history, attempt, curves_path, writer):
+    def __init__(self, config, twin, history, attempt, curves_path, writer, after=lambda: None):
+        """Args: after: called in the writer's thread when a state has been written."""
         super().__init__()
         self.good = None
         self._folder, self._seconds = config.checkpoint_dir, 60 * config.checkpoint_minutes
         self._columns = columns(config.the_recipe)
         self._twin, self._history, self._attempt, self._curves_path = twin, history, attempt, curves_path
-        self._writer = writer
+        self._writer, self._after = writer, after
 
     def on_train_begin(self, logs=None):
         self._last_epoch = len(self._history.rows)
@@ -137,6 +138,7 @@ class Checkpoints(keras.callbacks.Callback):
         checkpoints.write_checkpoint(self._folder, self._twin, good.snapshot, good.epoch, history_array,
                                      self._attempt)
         draw_curves(history_array, self._curves_path, self._columns)
+        self._after()
 
 
 class Progress(keras.callbacks.Callback):

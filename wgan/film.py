@@ -138,6 +138,11 @@ def files(folder):
     return [path for path in dict.fromkeys(paths) if path.is_file()]
 
 
+def files_among(paths):
+    """Those of the paths that are named like a film's files."""
+    return [path for path in paths if _NAME.fullmatch(path.name)]
+
+
 def frames(folder):
     """All `Frame`s in a folder, as far as its files are sound, in the order of the files."""
     return [frame for path in files(folder) for frame in read(path).frames]
