@@ -181,6 +181,19 @@ def test_a_drive_that_is_not_there_is_not_made(finished, tmp_path):
     assert not (tmp_path / "unmounted").exists()
 
 
+def test_a_damaged_copy_is_told_from_the_run(finished, tmp_path):
+    launch(finished)
+    (tmp_path / "drive/checkpoints" / checkpoints.STATE_FILE).write_bytes(b"damaged")
+    before = contents(tmp_path)
+    with pytest.raises(UserError, match="drive/checkpoints/training_state.* damaged.*about the copy.*at epoch 7"):
+        launch(finished)
+    assert contents(tmp_path) == before
+    for name in ("checkpoints", "samples"):
+        shutil.rmtree(tmp_path / "drive" / name)
+    assert launch(finished) == 0
+    assert contents(tmp_path / "drive/checkpoints") == contents(tmp_path / "checkpoints")
+
+
 def test_two_machines_on_one_drive_are_refused(finished, tmp_path):
     with RunLock(tmp_path / "drive/checkpoints"):
         with pytest.raises(UserError, match=r"drive/checkpoints is in use by process \d+ .*another --drive_dir"):
@@ -331,7 +344,8 @@ def variables_of(folder):
     return found
 
 
-def test_a_run_whose_machine_and_drive_failed_ends_in_the_same_bits(tiny, tmp_path, monkeypatch, quick, eagerly, capsys):
+def test_a_run_whose_machine_and_drive_failed_ends_in_the_same_bits(
+        tiny, tmp_path, monkeypatch, quick, eagerly, capsys):
     whole = tiny(epochs=4, samples_layout="film", checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
     launch(whole)
     config = tiny(epochs=2, samples_layout="film", checkpoint_minutes=0.0, drive_dir=str(tmp_path / "drive"))

@@ -170,7 +170,7 @@ def copy_file(source, target):
 
 
 class _Copies:
-    """What is to be copied, file by file: each is a job of its own, so that a slow drive is told from one that hangs."""
+    """What is to be copied. Each file is a job of its own, so that a slow drive can be told from one that hangs."""
 
     def __init__(self, drive, epoch, writer, grid_writer):
         self._drive, self._epoch, self._writer, self._grid_writer = drive, epoch, writer, grid_writer

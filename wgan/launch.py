@@ -29,8 +29,9 @@ def launch(config, fresh=False, dry_run=False):
     config = _checked(config)
     folder = RunFolder(config)
     remote = drive.Drive(config) if config.drive_dir else None
-    config, stored, state = _examine_both(config, folder, remote, fresh)
-    if (dry_run or not remote) and _is_finished(config, folder, state) and not dry_run:
+    config, stored, state = _examine_newest(config, folder, remote, fresh)
+    finished = (dry_run or not remote) and _is_finished(config, folder, state)  # else a copy may be to make, or to fetch
+    if finished and not dry_run:
         return 0
     if dry_run:
         image_set, _ = _load_images(config, stored)
@@ -94,24 +95,31 @@ def _run_of_class(config, number, name):
         for place in ("checkpoint_dir", "sample_dir", "drive_dir") if getattr(config, place)})
 
 
-def _examine_both(config, folder, remote, fresh):
-    """`_examine` of the run's folder and of its copy; what it gives for the one that is ahead."""
-    if remote is None:
-        return _examine(config, folder, fresh)
-    remote.check()
-    there = _examine(config, remote.folder, fresh)
+def _examine_newest(config, folder, remote, fresh):
+    """What `_examine` gives for the run's folder, or for its copy where that is ahead."""
     here = _examine(config, folder, fresh)
+    there = _examine_copy(config, folder, remote, fresh, here[-1]) if remote else here
     return there if _epoch(there[-1]) > _epoch(here[-1]) else here
 
 
 def _take_from(remote, config, folder, fresh):
     """Brings what the drive has and the run's folder lacks."""
-    remote.check()
-    there = _examine(config, remote.folder, fresh)[-1]
     here = _examine(config, folder, fresh)[-1]
+    there = _examine_copy(config, folder, remote, fresh, here)[-1]
     remote.prepare()
     if there and there.epoch >= _epoch(here):
         remote.fetch(there, is_newer=there.epoch > _epoch(here))
+
+
+def _examine_copy(config, folder, remote, fresh, here):
+    remote.check()
+    try:
+        return _examine(config, remote.folder, fresh)
+    except UserError as error:
+        if here is None:
+            raise
+        raise UserError(f"{error}. This is about the copy: the run in {folder.checkpoint_dir} is at epoch {here.epoch}, "
+                        "and goes on once the copy has been moved away") from error
 
 
 def _epoch(state):

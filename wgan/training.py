@@ -59,7 +59,8 @@ def train(config, folder, lock, image_set, sha256, state, device, remote=None):
           drive.copying(remote, epoch, grid_writer) as copy_soon,
           files.BackgroundWriter("checkpoints") as checkpoint_writer):
         grid_writer.submit(samples.save_reals, folder.reals_path, image_set.images, config.the_recipe)
-        watchers = Watchers(config, folder, lock, remote, image_set, twin, stop, grid_writer, checkpoint_writer, copy_soon)
+        watchers = Watchers(config, folder, lock, remote, image_set, twin, stop, grid_writer, checkpoint_writer,
+                            copy_soon)
         history = _fit_with_second_chances(gan, watchers, history)
     return _report(stop.signal_number, config, len(history.rows))
 
