@@ -43,10 +43,10 @@ sys.exit(launch(TrainingConfig(**settings)))
 """
 
 
-def settings_of(folder, epochs):
+def settings_of(folder, epochs, layout):
     """A run that saves after every epoch, so that it writes most of the time."""
     return dict(dataset="digits", label="3", epochs=epochs, batch_size=4, critic_steps=1, latent_dim=8,
-                precision="float32", checkpoint_minutes=0.0, eval_every=4,
+                precision="float32", checkpoint_minutes=0.0, eval_every=4, samples_layout=layout,
                 checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"))
 
 
@@ -93,8 +93,8 @@ def contents(settings):
     with h5py.File(pathlib.Path(settings["checkpoint_dir"], checkpoints.STATE_FILE)) as file:
         file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
     found["history"] = np.delete(found["history"], COLUMNS.index("seconds"), axis=1)
-    for path in sorted(pathlib.Path(settings["sample_dir"]).iterdir()):
-        if path.name != ".run_id":
+    for path in sorted(pathlib.Path(settings["sample_dir"]).rglob("*")):
+        if path.is_file() and path.name != ".run_id":
             found[path.name] = np.frombuffer(path.read_bytes(), np.uint8)
     for name in (checkpoints.GENERATOR_FILE, checkpoints.CRITIC_FILE, checkpoints.BEST_FILE):
         with h5py.File(pathlib.Path(settings["checkpoint_dir"], name)) as file:
@@ -103,7 +103,7 @@ def contents(settings):
     return found
 
 
-def run(kills, seed, folder, progress=print):
+def run(kills, seed, folder, progress=print, layout="flat"):
     """Kills a run `kills` times; raises AssertionError where anything was lost.
 
     Args:
@@ -111,10 +111,11 @@ def run(kills, seed, folder, progress=print):
         seed: of the moments.
         folder: an empty folder.
         progress: called with a line after each kill.
+        layout: of the grids.
     """
     import numpy as np
     draw, epochs = random.Random(seed), EPOCHS_PER_KILL * kills + 4
-    killed, alone = (settings_of(pathlib.Path(folder) / name, epochs) for name in ("killed", "alone"))
+    killed, alone = (settings_of(pathlib.Path(folder) / name, epochs, layout) for name in ("killed", "alone"))
     before = done = 0
     while done < kills:
         was_killed, output = kill_at_random(killed, draw)
@@ -145,9 +146,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--samples_layout", default="flat")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        done = run(arguments.kills, arguments.seed, folder)
+        done = run(arguments.kills, arguments.seed, folder, layout=arguments.samples_layout)
     print(f"{done} kills, and the same end as without")
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from wgan import film
 from wgan.animation_formats import GIF_MAX_FPS, WRITERS, Frame
 from wgan.errors import UserError
 from wgan.files import atomic_path
@@ -64,21 +65,26 @@ def choose_frames(epochs, max_frames):
     return [epochs[max(k, (count - 1) * k * k // intervals**2)] for k in range(max_frames)]
 
 
-def read_grid(path):
-    """Reads a PNG as uint8 [H, W, 3]; a grey one becomes three equal channels.
+def read_grid(where):
+    """Reads a grid as uint8 [H, W, 3]; a grey one becomes three equal channels.
+
+    Args:
+        where: the path of a PNG, or a `film.Frame`.
 
     Raises:
         UserError: it cannot be read, is damaged, or is far larger than a grid.
     """
+    kind = "WebP" if isinstance(where, film.Frame) else "PNG"
     try:
+        source = where.picture() if isinstance(where, film.Frame) else where
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is stricter
-            with Image.open(path, formats=["PNG"]) as picture:
+            with Image.open(source, formats=[kind.upper()]) as picture:
                 if picture.width * picture.height > _MAX_GRID_PIXELS:
                     raise UserError(f"{picture.width}x{picture.height} pixels are too many for a grid")
                 return np.asarray(picture.convert("RGB"))
     except _UNREADABLE as error:
-        raise UserError(f"not a readable PNG ({' '.join(str(error).split())})") from error
+        raise UserError(f"not a readable {kind} ({' '.join(str(error).split())})") from error
 
 
 def usual_scale(width):
@@ -118,16 +124,16 @@ def _fitting_font(text, width):
 
 
 def _frames(samples, last_epoch, scale, shown, warn):
-    """Yields a Frame for each (epoch, path) that can be used and appends its epoch to `shown`."""
+    """Yields a Frame for each (epoch, where) that can be used and appends its epoch to `shown`."""
     drawing, shape = None, None
-    for epoch, path in samples:
+    for epoch, where in samples:
         try:
-            grid = read_grid(path)
+            grid = read_grid(where)
             if shape not in (None, grid.shape):
                 raise UserError(f"{grid.shape[1]}x{grid.shape[0]} pixels, the first grid has "
                                 f"{shape[1]}x{shape[0]}")
         except UserError as error:
-            warn(f"skipped {path}: {error}")
+            warn(f"skipped {where}: {error}")
             continue
         if drawing is None:
             shape, drawing = grid.shape, _Drawing(grid.shape, scale, last_epoch)
@@ -165,13 +171,13 @@ def write_animation(sample_dir, output, max_frames=200, fps=20.0, hold=3.0, scal
     An `output` that is there already is replaced when the new one is complete, and not before.
 
     Args:
-        sample_dir: the folder with sample_00001.png and so on.
+        sample_dir: the folder with the grids, in any layout.
         output: the file to write; its suffix (.gif, .webp, .mp4) decides the format.
         max_frames: at most so many grids are shown, see `choose_frames`.
         fps: frames a second, 0.1 to 60 (a GIF: to 50).
         hold: seconds for which the last frame is shown, 0 to 600; never less than another frame.
         scale: enlargement, a whole number; 0 chooses one that makes frames about 512 pixels wide.
-        progress: called with the list of (epoch, path) to show, returns an iterable over it.
+        progress: called with the list of (epoch, where) to show, returns an iterable over it.
         warn: called with one line for each grid that is passed over: unreadable, or of another size
             than the first one shown.
 
@@ -184,11 +190,11 @@ def write_animation(sample_dir, output, max_frames=200, fps=20.0, hold=3.0, scal
     """
     output = pathlib.Path(output)
     _check(output, max_frames, fps, hold, scale)
-    paths = dict(list_samples(sample_dir))
-    if not paths:
+    places = dict(list_samples(sample_dir))
+    if not places:
         raise UserError(f"no grids (sample_00001.png ...) in {sample_dir}: train first with "
                         "`python train.py`, or name the folder with --sample_dir")
-    samples = [(epoch, paths[epoch]) for epoch in choose_frames(list(paths), max_frames)]
+    samples = [(epoch, places[epoch]) for epoch in choose_frames(list(places), max_frames)]
     shown = []
     output.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(output) as temporary:

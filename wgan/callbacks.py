@@ -71,6 +71,7 @@ class SampleGrids(keras.callbacks.Callback):
     def __init__(self, config, writer):
         super().__init__()
         self._config, self._writer = config, writer
+        self._save = samples.saver(config.sample_dir, config.samples_layout)
 
     def on_train_begin(self, logs=None):
         seed = randomness.stream(self._config.seed, 0, Purpose.PREVIEW_LATENTS)
@@ -79,8 +80,7 @@ class SampleGrids(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         number = epoch + 1
         if number % self._config.sample_every == 0 or number == self._config.epochs:
-            path = samples.sample_path(self._config.sample_dir, number)
-            self._writer.submit(samples.save, path, self._picture(number))
+            self._writer.submit(self._save, number, self._picture(number))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,13 +98,14 @@ class Checkpoints(keras.callbacks.Callback):
     `good` is the newest state whose numbers are all finite; others are not saved.
     """
 
-    def __init__(self, config, twin, history, attempt, curves_path, writer):
+    def __init__(self, config, twin, history, attempt, curves_path, writer, after=lambda: None):
+        """Args: after: called in the writer's thread when a state has been written."""
         super().__init__()
         self.good = None
         self._folder, self._seconds = config.checkpoint_dir, 60 * config.checkpoint_minutes
         self._columns = columns(config.the_recipe)
         self._twin, self._history, self._attempt, self._curves_path = twin, history, attempt, curves_path
-        self._writer = writer
+        self._writer, self._after = writer, after
 
     def on_train_begin(self, logs=None):
         self._last_epoch = len(self._history.rows)
@@ -137,6 +138,7 @@ class Checkpoints(keras.callbacks.Callback):
         checkpoints.write_checkpoint(self._folder, self._twin, good.snapshot, good.epoch, history_array,
                                      self._attempt)
         draw_curves(history_array, self._curves_path, self._columns)
+        self._after()
 
 
 class Progress(keras.callbacks.Callback):

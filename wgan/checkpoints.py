@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import shutil
 
 import h5py
 import numpy as np
@@ -97,6 +98,23 @@ def write_checkpoint(folder, twin, snapshot, epoch, history_array, attempt=0):
         write()
 
 
+def copy_state(source, folder):
+    """Copies a state file to another folder, whose own state becomes the previous one.
+
+    Args:
+        source: the file; nobody changes it meanwhile.
+        folder: where to.
+
+    Raises:
+        OSError: a disk fails, or what was written cannot be read back.
+    """
+    folder = pathlib.Path(folder)
+    with files.atomic_path(folder / STATE_FILE) as temporary:
+        shutil.copyfile(source, temporary)
+        files.flush_to_disk(temporary)
+        _keep_previous(folder, temporary)
+
+
 def write_best(folder, twin, weights, epoch, fid):
     """Writes the sampling generator with the lowest FID so far, with epoch and FID as attributes of the file.
 
@@ -161,18 +179,23 @@ def _write_weights(network, path, **attributes):
 
 
 def _write_state(folder, twin, epoch, history_array, attempt):
-    state, previous = folder / STATE_FILE, folder / PREVIOUS_STATE_FILE
-    with _whole_file(state) as temporary:
+    with _whole_file(folder / STATE_FILE) as temporary:
         twin.save_weights(temporary)
         with h5py.File(temporary, "r+") as file:
             file.create_dataset("history", data=history_array)
             file.attrs.update(epoch=epoch, attempt=attempt)
         files.seal(temporary)
         files.flush_to_disk(temporary)
-        if _read_state(temporary) is None:
-            raise OSError(f"{temporary} could not be read back after it was written")
-        if state.exists() and _read_state(state) is not None:  # a damaged one must not replace a good one
-            os.replace(state, previous)
+        _keep_previous(folder, temporary)
+
+
+def _keep_previous(folder, temporary):
+    """Makes the folder's state the previous one, once the file that is to replace it has been read back."""
+    state, previous = folder / STATE_FILE, folder / PREVIOUS_STATE_FILE
+    if _read_state(temporary) is None:
+        raise OSError(f"{temporary} could not be read back after it was written")
+    if state.exists() and _read_state(state) is not None:  # a damaged one must not replace a good one
+        os.replace(state, previous)
 
 
 @contextlib.contextmanager

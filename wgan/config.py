@@ -154,6 +154,14 @@ class TrainingConfig:
         "checkpoints", "Files", "Weights, training state, history and configuration.", decides_result=False)
     sample_dir: str = option(
         "samples", "Files", "Grids of samples.", decides_result=False)
+    drive_dir: str | None = option(
+        None, "Files", "A folder on a slow or unreliable disk, such as a mounted Google Drive, that gets a copy of the "
+        "run after each checkpoint. Where it holds a newer state than --checkpoint_dir, the run goes on from there.",
+        decides_result=False)
+    samples_layout: str = option(
+        "flat", "Files", "flat: one PNG per grid in --sample_dir; folders: the same in numbered folders of 500; film: "
+        "animated WebPs of 500 lossless frames that grow, the right one for a mounted drive. export_gif.py reads all.",
+        decides_result=False, choices=("flat", "folders", "film"))
     sample_every: int = option(
         1, "Files", "Epochs between two grids.", decides_result=False, at_least=1)
     checkpoint_minutes: float = option(

@@ -156,6 +156,12 @@ class BackgroundWriter:
                 self._dropped += 1
             self._changed.notify_all()
 
+    def wait_for_earlier(self, seconds):
+        """Waits until what was submitted before this call has been written, or the disk fails; at most so long."""
+        with self._changed:
+            count = self._done + len(self._jobs)
+            self._changed.wait_for(lambda: self._done >= count or self._failing, seconds)
+
     def _work(self):
         pause = self.FIRST_PAUSE
         while (oldest := self._oldest_job()) is not None:

@@ -1,11 +1,12 @@
 """All that must be in order before TensorFlow is imported: a mistake is answered in about a second."""
 
+import contextlib
 import dataclasses
 import os
 import re
 import sys
 
-from wgan import checkpoints, data, initial_weights, startup
+from wgan import checkpoints, data, drive, initial_weights, startup
 from wgan.errors import UserError
 from wgan.lock import RunLock
 from wgan.run_folder import RunFolder
@@ -27,23 +28,29 @@ def launch(config, fresh=False, dry_run=False):
     """
     config = _checked(config)
     folder = RunFolder(config)
-    config, stored, state = _examine(config, folder, fresh)
-    if _is_finished(config, folder, state) and not dry_run:
+    remote = drive.Drive(config) if config.drive_dir else None
+    config, stored, state = _examine_newest(config, folder, remote, fresh)
+    finished = (dry_run or not remote) and _is_finished(config, folder, state)  # else a copy may be to make, or to fetch
+    if finished and not dry_run:
         return 0
     if dry_run:
         image_set, _ = _load_images(config, stored)
         config, _, training = _with_tensorflow(config)
         training.print_plan(config, folder, image_set, state)
         return 0
-    with RunLock(folder.checkpoint_dir) as lock:
+    with RunLock(folder.checkpoint_dir) as lock, remote.lock if remote else contextlib.nullcontext():
+        if remote:
+            _take_from(remote, config, folder, fresh)
         config, stored, state = _examine(config, folder, fresh)  # again: another process may just have left
         if _is_finished(config, folder, state):
+            if remote:
+                remote.copy_all(state.epoch)
             return 0
         folder.remove_leftovers()
         image_set, sha256 = _load_images(config, stored)
         config, device, training = _with_tensorflow(config)
         print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
-        return training.train(config, folder, lock, image_set, sha256, state, device)
+        return training.train(config, folder, lock, image_set, sha256, state, device, remote)
 
 
 def launch_each(config, fresh=False, dry_run=False):
@@ -54,6 +61,7 @@ def launch_each(config, fresh=False, dry_run=False):
     config = _with_places(config)
     config.check()
     names = data.class_names(config.dataset, config.data_dir)
+    config = _with_folder_on_drive(config, dry_run)
     runs = [_run_of_class(config, number, name) for number, name in enumerate(names)]
     for run in runs:
         print(f"class {run.label}", flush=True)
@@ -63,14 +71,59 @@ def launch_each(config, fresh=False, dry_run=False):
     if not dry_run:
         startup.import_tensorflow()
         from wgan import class_sheet
-        print(f"a row per class in {class_sheet.write(runs, config.sample_dir)}")
+        sheet = class_sheet.write(runs, config.sample_dir)
+        if config.drive_dir:
+            drive.copy_file(sheet, os.path.join(config.drive_dir, sheet.name))
+        print(f"a row per class in {sheet}")
     return 0
+
+
+def _with_folder_on_drive(config, dry_run):
+    """Makes the folder in which each class has its copy; a dry run goes without where there is none."""
+    if not config.drive_dir:
+        return config
+    drive.check_place(config.drive_dir)
+    if not dry_run:
+        os.makedirs(config.drive_dir, exist_ok=True)
+    return config if os.path.isdir(config.drive_dir) else dataclasses.replace(config, drive_dir=None)
 
 
 def _run_of_class(config, number, name):
     inner = f"{number}_{re.sub('[^A-Za-z0-9-]+', '_', name)}"
-    return dataclasses.replace(config, label=name, checkpoint_dir=os.path.join(config.checkpoint_dir, inner),
-                               sample_dir=os.path.join(config.sample_dir, inner))
+    return dataclasses.replace(config, label=name, **{
+        place: os.path.join(getattr(config, place), inner)
+        for place in ("checkpoint_dir", "sample_dir", "drive_dir") if getattr(config, place)})
+
+
+def _examine_newest(config, folder, remote, fresh):
+    """What `_examine` gives for the run's folder, or for its copy where that is ahead."""
+    here = _examine(config, folder, fresh)
+    there = _examine_copy(config, folder, remote, fresh, here[-1]) if remote else here
+    return there if _epoch(there[-1]) > _epoch(here[-1]) else here
+
+
+def _take_from(remote, config, folder, fresh):
+    """Brings what the drive has and the run's folder lacks."""
+    here = _examine(config, folder, fresh)[-1]
+    there = _examine_copy(config, folder, remote, fresh, here)[-1]
+    remote.prepare()
+    if there and there.epoch >= _epoch(here):
+        remote.fetch(there, is_newer=there.epoch > _epoch(here))
+
+
+def _examine_copy(config, folder, remote, fresh, here):
+    remote.check()
+    try:
+        return _examine(config, remote.folder, fresh)
+    except UserError as error:
+        if here is None:
+            raise
+        raise UserError(f"{error}. This is about the copy: the run in {folder.checkpoint_dir} is at epoch {here.epoch}, "
+                        "and goes on once the copy has been moved away") from error
+
+
+def _epoch(state):
+    return state.epoch if state else -1
 
 
 def _examine(config, folder, fresh):
@@ -86,11 +139,11 @@ def _examine(config, folder, fresh):
         config = config.settled_by(stored["config"])
     if not fresh:
         folder.check_continues(config, stored)
-    state = checkpoints.newest_state(config.checkpoint_dir) if stored else None
+    state = checkpoints.newest_state(folder.checkpoint_dir) if stored else None
     if stored and state is None:
         folder.check_not_begun()
     if config.init_from and state is None:
-        initial_weights.find_weights(config.init_from, config.checkpoint_dir)
+        initial_weights.find_weights(config.init_from, folder.checkpoint_dir)
     return config, stored, state
 
 
@@ -119,7 +172,8 @@ def _checked(config):
 
 def _with_places(config):
     places = {name: os.path.expanduser(getattr(config, name))
-              for name in ("checkpoint_dir", "sample_dir", "data_dir", "init_from") if getattr(config, name)}
+              for name in ("checkpoint_dir", "sample_dir", "drive_dir", "data_dir", "init_from")
+              if getattr(config, name)}
     return dataclasses.replace(config, **places)
 
 

@@ -85,17 +85,19 @@ class RunLock:
             since this process was suspended or the drive was gone. This run should stop.
     """
 
-    def __init__(self, folder, on_lost=None, wait=time.sleep):
+    def __init__(self, folder, on_lost=None, wait=time.sleep, advice="another --checkpoint_dir and --sample_dir"):
         """Args:
             folder: what to lock; made where it is missing.
             on_lost: called with that sentence, once, from another thread.
             wait: called with the seconds to wait for a sign of life of a holder elsewhere.
+            advice: what to choose instead of a folder in use.
         """
         self.lost = None
         self._folder = pathlib.Path(folder)
         self._path = self._folder / LOCK_FILE
         self._on_lost = on_lost
         self._wait = wait
+        self._advice = advice
         self._mark = Mark.of_this_process()
         self._temporary = self._folder / f".tmp-{self._mark.token}{LOCK_FILE}"
         self._leaving = threading.Event()
@@ -157,7 +159,7 @@ class RunLock:
                 _note(f"no heartbeat; the lock of {self._folder} is taken over")
         if alive:
             raise UserError(f"{self._folder} is in use by {_name(holder)}; wait until it has ended, stop it, or "
-                            "choose another --checkpoint_dir and --sample_dir")
+                            f"choose {self._advice}")
         return True
 
     def _wait_for_heartbeat(self, holder):

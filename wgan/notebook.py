@@ -9,6 +9,7 @@ import contextlib
 import csv
 import hashlib
 import html
+import io
 import json
 import os
 import pathlib
@@ -22,7 +23,7 @@ import time
 import numpy as np
 from PIL import Image
 
-from wgan import images, lock
+from wgan import film, images, lock
 from wgan.curves import draw_curves
 from wgan.errors import UserError
 from wgan.evaluation.report import as_table
@@ -184,6 +185,8 @@ class _View:
 
     def _grids(self):
         epoch, newest = images.list_samples(self._sample_dir)[-1]
+        if isinstance(newest, film.Frame):
+            newest = newest.picture()
         reals = self._sample_dir / REALS_FILE
         return _side_by_side([(f"samples, epoch {epoch}", newest), *([("real", reals)] if reals.exists() else [])])
 
@@ -195,7 +198,7 @@ class _View:
             with tempfile.TemporaryDirectory() as folder:
                 path = pathlib.Path(folder, "curves.png")
                 draw_curves(history, path, columns)
-                self._curves = _image_tag(path, "max-width: 100%; background: white")
+                self._curves = _image_tag(path.read_bytes(), "png", "max-width: 100%; background: white")
             self._curves_of = content
         return self._curves
 
@@ -219,22 +222,22 @@ def _last_lines(path):
     return [line for line in lines[size > 8192:] if line.strip()]
 
 
-def _side_by_side(titled_paths):
-    shown = "".join(f"<div>{html.escape(title)}<br>{_enlarged(path, IN_A_PAIR)}</div>" for title, path in titled_paths)
+def _side_by_side(titled_sources):
+    shown = "".join(f"<div>{html.escape(title)}<br>{_enlarged(source, IN_A_PAIR)}</div>" for title, source in titled_sources)
     return f'<div style="display: flex; flex-wrap: wrap; gap: 16px">{shown}</div>'
 
 
-def _enlarged(path, most):
-    with Image.open(path) as image:
-        width = max(1, most // image.width) * image.width
-    return _image_tag(path, f"width: {width}px; max-width: 100%; image-rendering: pixelated")
+def _enlarged(source, most):
+    """A tag for a picture file, given as a path or a binary stream."""
+    content = source.read() if hasattr(source, "read") else source.read_bytes()
+    with Image.open(io.BytesIO(content)) as image:
+        width, kind = max(1, most // image.width) * image.width, image.format.lower()
+    return _image_tag(content, kind, f"width: {width}px; max-width: 100%; image-rendering: pixelated")
 
 
-def _image_tag(path, style):
-    """An <img> that holds the file, so that it stays in a notebook that is sent to somebody."""
-    kind = path.suffix.removeprefix(".")
-    content = base64.b64encode(path.read_bytes()).decode()
-    return f'<img style="{style}" src="data:image/{kind};base64,{content}">'
+def _image_tag(content, kind, style):
+    """An <img> that holds the file's bytes, so that it stays in a notebook that is sent to somebody."""
+    return f'<img style="{style}" src="data:image/{kind};base64,{base64.b64encode(content).decode()}">'
 
 
 def _show_in_cell(content):

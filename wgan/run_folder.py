@@ -54,7 +54,7 @@ class RunFolder:
 
     def check_samples_belong(self):
         """Raises UserError where the sample folder holds grids of a run that is not in the checkpoint folder."""
-        if self._run_id(self.sample_dir) != self._run_id(self.checkpoint_dir) and self._pictures():
+        if self._run_id(self.sample_dir) != self.run_id() and self.pictures():
             raise UserError(f"{self.sample_dir} holds grids of a run that is not in {self.checkpoint_dir}; choose "
                             "another --sample_dir")
 
@@ -65,14 +65,22 @@ class RunFolder:
 
     def remove_leftovers(self):
         """Removes temporary files of a process that was killed; only for the holder of the run's lock."""
-        for folder in (self.checkpoint_dir, self.sample_dir):
+        for folder in (self.checkpoint_dir, self.sample_dir, *images.sample_folders(self.sample_dir)):
             files.remove_leftovers(folder)
 
-    def mark_as_one_run(self):
-        """Leaves the same mark in both folders, by which `check_samples_belong` knows them again."""
-        run_id = self._run_id(self.checkpoint_dir) or uuid.uuid4().hex
+    def mark_as_one_run(self, run_id=None):
+        """Leaves the same mark in both folders, by which `check_samples_belong` knows them again.
+
+        Args:
+            run_id: the mark, one line; by default the one that is there, or else a new one.
+        """
+        run_id = run_id or self.run_id() or uuid.uuid4().hex
         for folder in (self.checkpoint_dir, self.sample_dir):
             files.write_text(folder / RUN_ID_FILE, run_id + "\n")
+
+    def run_id(self):
+        """The mark in the checkpoint folder, empty where there is none."""
+        return self._run_id(self.checkpoint_dir)
 
     def _run_id(self, folder):
         try:
@@ -120,28 +128,38 @@ class RunFolder:
 
     def files_of_a_run(self):
         """Every file that a run writes and that is there now."""
+        return self.checkpoint_files() + event_log.list_files(self.events_dir) + self.pictures()
+
+    def checkpoint_files(self):
+        """Those of them in the checkpoint folder."""
         names = (CONFIG_FILE, HISTORY_FILE, CURVES_FILE, *checkpoints.FILES)
         paths = [self.checkpoint_dir / name for name in names]
-        return [path for path in paths if path.exists()] + event_log.list_files(self.events_dir) + self._pictures()
+        return [path for path in paths if path.exists()]
 
     def describe(self, paths):
         """A phrase for what `--fresh` replaces."""
-        pictures = len(self._pictures())
+        pictures = len(self.pictures())
         return (f"replacing {len(paths) - pictures} files of an earlier run in {self.checkpoint_dir} and "
                 f"{pictures} pictures in {self.sample_dir}")
 
     def remove_run(self):
         """Removes an earlier run's files, the configuration last: until then the run can be recognised."""
-        for path in sorted(self.files_of_a_run(), key=lambda path: path == self.config_path):
+        for path in self.pictures():
+            path.unlink()
+        self.remove_grids_after(0)  # also the folders that they were in
+        self.remove_checkpoint_files()
+
+    def remove_checkpoint_files(self):
+        """Removes those of an earlier run's files that are in the checkpoint folder, the configuration last."""
+        held = event_log.list_files(self.events_dir) + self.checkpoint_files()
+        for path in sorted(held, key=lambda path: path == self.config_path):
             path.unlink()
         with contextlib.suppress(OSError):
             self.events_dir.rmdir()  # unless something else is in it
 
     def remove_grids_after(self, epoch):
         """Removes grids of epochs that the restored state does not know; they will be drawn again."""
-        for number, path in images.list_samples(self.sample_dir):
-            if number > epoch:
-                path.unlink()
+        images.remove_samples_after(self.sample_dir, epoch)
 
     def write_config(self, config, image_set, sha256, start):
         """Stores the configuration and what the images were, and adds a start to those of the run so far.
@@ -178,8 +196,9 @@ class RunFolder:
     def _write_json(self, stored):
         files.write_text(self.config_path, json.dumps(stored, indent=2) + "\n")
 
-    def _pictures(self):
-        grids = [path for _, path in images.list_samples(self.sample_dir)]
+    def pictures(self):
+        """Those of a run's files that are in the sample folder."""
+        grids = images.sample_files(self.sample_dir)
         return [self.reals_path, *grids] if self.reals_path.exists() else grids
 
 

@@ -3,9 +3,7 @@
 import tensorflow as tf
 
 from wgan import distribution, images, randomness
-from wgan.images import sample_path
-
-__all__ = ["bytes_of_a_picture", "picture_maker", "sample_path", "save", "save_reals"]
+from wgan.film import Film
 
 BYTES_OF_A_PLOT = 25_000
 
@@ -31,9 +29,21 @@ def picture_maker(gan, recipe, seed):
     return lambda epoch: _later(_grid, draw().numpy(), columns)
 
 
-def save(path, picture):
-    """Writes what `picture_maker`'s function gave, in the writer's thread."""
-    images.save_png(path, picture())
+def saver(sample_dir, layout):
+    """Where pictures go.
+
+    Args:
+        sample_dir: the folder of samples.
+        layout: "flat", "folders" or "film".
+
+    Returns:
+        A function of an epoch and what `picture_maker`'s function gave for it, to be called in the writer's thread,
+        which writes the picture.
+    """
+    if layout == "film":
+        film = Film(sample_dir)
+        return lambda epoch, picture: film.add(epoch, picture())
+    return lambda epoch, picture: images.save_sample(sample_dir, epoch, picture(), layout)
 
 
 def save_reals(path, reals, recipe):

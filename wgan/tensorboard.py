@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 from PIL import Image
 
-from wgan import event_log, images
+from wgan import event_log, film, images
 from wgan.config import TrainingConfig
 from wgan.history import COLUMNS, columns
 
@@ -75,9 +75,9 @@ class RunEvents:
         self._next_row = self._next_picture = 0
         self._time = self._begin
 
-    def add_picture(self, tag, step, path):
-        """Has a PNG file shown from the next update on; one that is not there or no picture is left out."""
-        self._pictures.append((tag, step, path))
+    def add_picture(self, tag, step, where):
+        """Has a PNG file or a `film.Frame` shown from the next update on; what is no picture is left out."""
+        self._pictures.append((tag, step, where))
 
     def update(self):
         """Adds what is not there yet; where the file has gone, all of it in a new one.
@@ -118,21 +118,29 @@ class RunEvents:
     def _new_pictures(self):
         pictures = self._pictures[self._next_picture:]
         self._next_picture += len(pictures)
-        found = [(step, _picture(tag, path)) for tag, step, path in pictures]
+        found = [(step, _picture(tag, where)) for tag, step, where in pictures]
         return [event_log.record(_V1.Event(wall_time=self._time, step=step, summary=summary).SerializeToString())
                 for step, summary in found if summary is not None]
 
 
-def _picture(tag, path):
-    """A PNG file as a summary, its bytes as they are; None where it cannot be read."""
+def _picture(tag, where):
+    """A picture as a summary; None where it cannot be read."""
     try:
-        content = path.read_bytes()
+        content = _as_png(where.picture()) if isinstance(where, film.Frame) else where.read_bytes()
         with Image.open(io.BytesIO(content)) as picture:
             (width, height), depth = picture.size, len(picture.getbands())
-    except OSError:
+    except (OSError, ValueError):
         return None
     image = _V1.Summary.Image(height=height, width=width, colorspace=depth, encoded_image_string=content)
     return _V1.Summary(value=[_V1.Summary.Value(tag=tag, image=image)])
+
+
+def _as_png(stream):
+    """TensorBoard shows PNG, and a film's frames are WebP."""
+    content = io.BytesIO()
+    with Image.open(stream) as picture:
+        picture.save(content, format="PNG")
+    return content.getvalue()
 
 
 def _text(tag, markdown):
@@ -191,8 +199,7 @@ class EventWriter(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         number = epoch + 1
         if is_shown(number, self._config):
-            path = images.sample_path(self._folder.sample_dir, number)
-            self._grid_writer.submit(self._events.add_picture, SAMPLES_TAG, number, path)
+            self._grid_writer.submit(self._find_picture, number)
         if time.monotonic() - self._last_write >= self.SECONDS_BETWEEN_WRITES:
             self._write()
 
@@ -200,13 +207,18 @@ class EventWriter(keras.callbacks.Callback):
         self._write()
         self._grid_writer.submit(self._write)  # once more, when the last grid is on the disk
 
+    def _find_picture(self, number):
+        drawn = dict(images.list_samples(self._folder.sample_dir))
+        if number in drawn:
+            self._events.add_picture(SAMPLES_TAG, number, drawn[number])
+
     def _find_pictures(self, epochs):
         """The real images, and grids that were drawn before this start."""
-        drawn = [(number, path) for number, path in images.list_samples(self._folder.sample_dir) if number <= epochs]
+        drawn = [(number, where) for number, where in images.list_samples(self._folder.sample_dir) if number <= epochs]
         self._events.add_picture(REALS_TAG, 0, self._folder.reals_path)
-        for (before, _), (number, path) in zip([(0, None), *drawn], drawn):
+        for (before, _), (number, where) in zip([(0, None), *drawn], drawn):
             if _is_next(before, number):
-                self._events.add_picture(SAMPLES_TAG, number, path)
+                self._events.add_picture(SAMPLES_TAG, number, where)
 
     def _write(self):
         self._last_write = time.monotonic()

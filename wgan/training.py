@@ -4,14 +4,16 @@ import dataclasses
 import platform
 import shutil
 import sys
+import typing
 
 import keras
 import tensorflow as tf
 
-from wgan import callbacks, checkpoints, files, initial_weights, precision, samples, tensorboard
+from wgan import callbacks, checkpoints, drive, files, initial_weights, precision, samples, tensorboard
 from wgan.batches import epoch_batches
 from wgan.config import TrainingConfig
 from wgan.data import ImageSet
+from wgan.drive import Drive
 from wgan.errors import NumbersWentWrong, UserError
 from wgan.evaluation.callback import evaluation
 from wgan.gan import GAN
@@ -22,7 +24,7 @@ from wgan.run_folder import RunFolder
 MOST_SETBACKS = 3  # from the same state
 
 
-def train(config, folder, lock, image_set, sha256, state, device):
+def train(config, folder, lock, image_set, sha256, state, device, remote=None):
     """Trains up to `config.epochs` and leaves weights, state, history and grids on disk.
 
     Args:
@@ -34,6 +36,7 @@ def train(config, folder, lock, image_set, sha256, state, device):
         state: the `checkpoints.State` to continue from, or None for a new run, which replaces whatever
             files of a run are there.
         device: what computes, in words.
+        remote: the `Drive` with a copy of the run, or None.
 
     Returns:
         The exit status: 0, or 128 + the number of the signal that stopped the run.
@@ -48,7 +51,7 @@ def train(config, folder, lock, image_set, sha256, state, device):
     channels = image_set.images.shape[-1]
     gan, twin = build_gan(config, channels), build_gan(config, channels)
     _check_space(config, folder, gan, image_set)
-    epoch, history = _begin(gan, config, folder, state)
+    epoch, history = _begin(gan, config, folder, state, remote)
     folder.mark_as_one_run()
     folder.write_config(config, image_set, sha256, {"epoch": epoch, "device": device, **versions()})
 
@@ -56,10 +59,11 @@ def train(config, folder, lock, image_set, sha256, state, device):
         print(tensorboard.how_to_look(folder.events_dir))
 
     with (callbacks.StopOnSignal() as stop, files.BackgroundWriter("event files") as event_writer,
-          files.BackgroundWriter("grids") as grid_writer, files.BackgroundWriter("checkpoints") as checkpoint_writer):
+          files.BackgroundWriter("grids") as grid_writer, drive.copying(remote, epoch, grid_writer) as copy_soon,
+          files.BackgroundWriter("checkpoints") as checkpoint_writer):
         grid_writer.submit(samples.save_reals, folder.reals_path, image_set.images, config.the_recipe)
-        watchers = Watchers(config, folder, lock, image_set, twin, stop, event_writer, grid_writer,
-                            checkpoint_writer)
+        watchers = Watchers(config, folder, lock, remote, image_set, twin, stop, event_writer, grid_writer,
+                            checkpoint_writer, copy_soon)
         history = _fit_with_second_chances(gan, watchers, history)
     return _report(stop.signal_number, config, len(history.rows))
 
@@ -71,17 +75,20 @@ class Watchers:
     config: TrainingConfig
     folder: RunFolder
     lock: RunLock
+    remote: Drive | None
     image_set: ImageSet
     twin: GAN
     stop: callbacks.StopOnSignal
     event_writer: files.BackgroundWriter
     grid_writer: files.BackgroundWriter
     checkpoint_writer: files.BackgroundWriter
+    copy_soon: typing.Callable
 
     def callbacks(self, history, checkpointing):
         """All of them, in the order in which they see an epoch."""
         return [self.stop,
                 callbacks.WatchLock(self.lock),
+                *([callbacks.WatchLock(self.remote.lock)] if self.remote else []),
                 callbacks.WatchNumbers(),
                 evaluation(self.config, self.image_set, history, self.twin, self.checkpoint_writer),
                 callbacks.HistoryWriter(history, self.folder.history_path, columns(self.config.the_recipe),
@@ -97,7 +104,7 @@ class Watchers:
 
     def checkpoints(self, history, attempt):
         return callbacks.Checkpoints(self.config, self.twin, history, attempt, self.folder.curves_path,
-                                     self.checkpoint_writer)
+                                     self.checkpoint_writer, self.copy_soon)
 
 
 def _fit_with_second_chances(gan, watchers, history):
@@ -182,7 +189,7 @@ def _compiled_by_xla(config):
     return config.xla == "on" or config.xla == "auto" and precision.gpu_capability() is not None
 
 
-def _begin(gan, config, folder, state):
+def _begin(gan, config, folder, state, remote):
     """Gives the GAN its first weights; (epochs behind it, history)."""
     if state is not None:
         checkpoints.restore(gan, state)
@@ -191,6 +198,8 @@ def _begin(gan, config, folder, state):
         return state.epoch, state.history
     if config.init_from:
         _start_from_others(gan, config)
+    if remote:
+        remote.remove_run()  # before the local one: what is newer on the drive would take its place again
     replaced = folder.files_of_a_run()
     if replaced:
         print(folder.describe(replaced))
