@@ -30,7 +30,7 @@ def launch(config, fresh=False, dry_run=False):
     folder = RunFolder(config)
     remote = drive.Drive(config) if config.drive_dir else None
     config, stored, state = _examine_newest(config, folder, remote, fresh)
-    finished = (dry_run or not remote) and _is_finished(config, folder, state)  # else a copy may be to make, or to fetch
+    finished = (dry_run or not remote) and _is_finished(config, folder, state)  # else copies come first
     if finished and not dry_run:
         return 0
     if dry_run:
@@ -118,7 +118,7 @@ def _examine_copy(config, folder, remote, fresh, here):
     except UserError as error:
         if here is None:
             raise
-        raise UserError(f"{error}. This is about the copy: the run in {folder.checkpoint_dir} is at epoch {here.epoch}, "
+        raise UserError(f"{error}. This is about the copy: the run in {folder.checkpoint_dir} is at epoch {here.epoch} "
                         "and goes on once the copy has been moved away") from error
 
 
