@@ -101,6 +101,18 @@ def test_of_jobs_with_the_same_key_only_the_newest_that_waits_is_done():
     assert disk.written == [4]
 
 
+def test_a_job_to_be_done_first_goes_before_the_newer_one_of_a_key_that_waited_already():
+    """A state that waits and becomes that of a later epoch must not be written before that epoch's best generator."""
+    disk, gate = Disk(), threading.Event()
+    with files.BackgroundWriter("states") as writer:
+        writer.submit(gate.wait)
+        writer.submit(disk.write, "state 1", key="state")
+        writer.submit(disk.write, "best 2", key="best", first=True)
+        writer.submit(disk.write, "state 2", key="state")
+        gate.set()
+    assert disk.written == ["best 2", "state 2"]
+
+
 def test_a_job_under_way_is_not_lost_to_a_newer_one_with_its_key():
     disk, begun, gate = Disk(), threading.Event(), threading.Event()
 

@@ -4,6 +4,7 @@ import ast
 import json
 import pathlib
 import re
+import shutil
 from importlib.util import find_spec
 
 import pytest
@@ -13,6 +14,8 @@ import export_gif
 import export_model
 import generate
 import train
+
+from wgan import images
 
 ROOT = pathlib.Path(train.__file__).parent
 NOTEBOOK = ROOT / "notebooks/wgan_gp_colab.ipynb"
@@ -54,6 +57,13 @@ def test_all_flags_in_the_notebook_are_those_of_the_scripts():
     assert called == set(SCRIPTS)
     told = "".join("".join(cell["source"]) for cell in (*cells("markdown"), cells("code")[0]))
     assert set(re.findall(r"--(\w+)", told)) <= flags_of("train.py")
+
+def test_the_repository_is_the_same_wherever_it_is_named():
+    """Whoever publishes a copy changes it here, in the badge and in the notebook."""
+    [address] = re.findall(r"^url = (.*)$", (ROOT / "setup.cfg").read_text(encoding="utf-8"), re.MULTILINE)
+    badge = f"https://colab.research.google.com/{address.removeprefix('https://').replace('github.com', 'github')}"
+    assert f"({badge}/blob/main/{NOTEBOOK.relative_to(ROOT).as_posix()})" in (ROOT / "README.md").read_text("utf-8")
+    assert any(f'REPOSITORY = "{address}"' in "".join(cell["source"]) for cell in cells("code"))
 
 
 def execute(path):

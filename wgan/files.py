@@ -133,7 +133,7 @@ class BackgroundWriter:
         self._thread = threading.Thread(target=self._work, name=f"writer of {what}", daemon=True)
         self._thread.start()
 
-    def submit(self, function, *args, key=None):
+    def submit(self, function, *args, key=None, first=False):
         """Has `function(*args)` called by the thread, again and again while it raises OSError.
 
         Where as many jobs wait as memory should hold, the caller waits for a disk that is slow; for one that
@@ -141,7 +141,9 @@ class BackgroundWriter:
 
         Args:
             function, args: what to call.
-            key: a job that still waits with the same key is replaced: only the newest is worth writing.
+            key: a job that still waits with the same key is replaced: only the newest is worth writing. It keeps the
+                place of the earlier one.
+            first: before all that wait now; for what jobs that take the place of theirs rest on.
 
         Raises:
             What an earlier job raised, if it was no OSError: a mistake in the program.
@@ -152,6 +154,8 @@ class BackgroundWriter:
             self._changed.wait_for(lambda: len(self._jobs) < self.MOST_WAITING or key in self._jobs or self._failing)
             if len(self._jobs) < self.MOST_WAITING or key in self._jobs:
                 self._jobs[key] = (function, args)
+                if first:
+                    self._jobs = {key: self._jobs.pop(key), **self._jobs}
             else:
                 self._dropped += 1
             self._changed.notify_all()

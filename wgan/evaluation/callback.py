@@ -75,8 +75,9 @@ class Evaluation(keras.callbacks.Callback):
         if logs["fid"] < np.nanmin([np.inf, *self._history.column("fid")]):
             weights = [variable.numpy() for variable in self.model.sampling_generator.variables]
             if checkpoints.is_finite(weights):
+                # First: a state that waits may become this epoch's, whose history would know a best that no file has.
                 self._writer.submit(checkpoints.write_best, self._config.checkpoint_dir, self._twin, weights, number,
-                                    logs["fid"], key="best")
+                                    logs["fid"], key="best", first=True)
 
     def _critic_estimates(self, samples):
         """mean D(x) - mean D(G(z)) for training and for held-out images x, dropout off."""
