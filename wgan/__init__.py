@@ -18,16 +18,22 @@ if typing.TYPE_CHECKING:
     from wgan.networks import Critic, Generator
     from wgan.recipes import RECIPES
 
-_HOMES = {
-    "epoch_batches": "wgan.batches", "TrainingConfig": "wgan.config", "Clipping": "wgan.constraints", "GradientPenalty": "wgan.constraints",
-    "ImageSet": "wgan.data", "UserError": "wgan.errors", "GAN": "wgan.gan", "image_grid": "wgan.images",
-    "save_png": "wgan.images", "draw_samples": "wgan.library", "load_generator": "wgan.library",
-    "load_images": "wgan.library", "measure": "wgan.library", "train": "wgan.library", "Critic": "wgan.networks",
-    "Generator": "wgan.networks", "RECIPES": "wgan.recipes",
-}
+_HOMES = {name: module for module, names in {
+    "wgan.batches": ("epoch_batches",),
+    "wgan.config": ("TrainingConfig",),
+    "wgan.constraints": ("Clipping", "GradientPenalty"),
+    "wgan.data": ("ImageSet",),
+    "wgan.errors": ("UserError",),
+    "wgan.gan": ("GAN",),
+    "wgan.images": ("image_grid", "save_png"),
+    "wgan.library": ("draw_samples", "load_generator", "load_images", "measure", "train"),
+    "wgan.networks": ("Critic", "Generator"),
+    "wgan.recipes": ("RECIPES",),
+}.items() for name in names}
 
 __all__ = ["Clipping", "Critic", "GAN", "Generator", "GradientPenalty", "ImageSet", "RECIPES", "TrainingConfig",
-           "UserError", "draw_samples", "epoch_batches", "image_grid", "load_generator", "load_images", "measure", "save_png", "train"]
+           "UserError", "draw_samples", "epoch_batches", "image_grid", "load_generator", "load_images", "measure",
+           "save_png", "train"]
 
 
 def __getattr__(name: str) -> typing.Any:

@@ -186,8 +186,8 @@ class TrainingConfig:
         if self.holdout and self.split == "train":
             raise UserError("--split train already holds the test images out; leave --holdout or --split away")
         if self.decay_epochs and self.epochs > self.decay_epochs:
-            raise UserError(f"--epochs is {self.epochs}, and at --decay_epochs {self.decay_epochs} the learning rate is "
-                            "zero: nothing would change after it")
+            raise UserError(f"--epochs is {self.epochs}, and at --decay_epochs {self.decay_epochs} the learning rate "
+                            "is zero: nothing would change after it")
         if self.momentum and self.optimizer != "sgd":
             raise UserError(f"--momentum is for --optimizer sgd, not for {self.optimizer}; leave it out")
         if bool(self.step_epochs) != (self.step_decay != 1):

@@ -30,27 +30,35 @@ def launch(config, fresh=False, dry_run=False):
     folder = RunFolder(config)
     remote = drive.Drive(config) if config.drive_dir else None
     config, stored, state = _examine_newest(config, folder, remote, fresh)
-    finished = (dry_run or not remote) and _is_finished(config, folder, state)  # else copies come first
-    if finished and not dry_run:
-        return 0
     if dry_run:
-        image_set, _ = _load_images(config, stored)
-        config, _, training = _with_tensorflow(config)
-        training.print_plan(config, folder, image_set, state)
+        return _show_plan(config, folder, stored, state)
+    if not remote and _is_finished(config, folder, state):  # with a copy, that may be behind or ahead
         return 0
     with RunLock(folder.checkpoint_dir) as lock, remote.lock if remote else contextlib.nullcontext():
         if remote:
             _take_from(remote, config, folder, fresh)
-        config, stored, state = _examine(config, folder, fresh)  # again: another process may just have left
-        if _is_finished(config, folder, state):
-            if remote:
-                remote.copy_all(state.epoch)
-            return 0
-        folder.remove_leftovers()
-        image_set, sha256 = _load_images(config, stored)
-        config, device, training = _with_tensorflow(config)
-        print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
-        return training.train(config, folder, lock, image_set, sha256, state, device, remote)
+        return _run(config, folder, lock, remote, fresh)
+
+
+def _show_plan(config, folder, stored, state):
+    image_set, _ = _load_images(config, stored)
+    config, _, training = _with_tensorflow(config)
+    training.print_plan(config, folder, image_set, state)
+    return 0
+
+
+def _run(config, folder, lock, remote, fresh):
+    """Trains, unless all is done; for the holder of the locks, who looks again: another process may just have left."""
+    config, stored, state = _examine(config, folder, fresh)
+    if _is_finished(config, folder, state):
+        if remote:
+            remote.copy_all(state.epoch)
+        return 0
+    folder.remove_leftovers()
+    image_set, sha256 = _load_images(config, stored)
+    config, device, training = _with_tensorflow(config)
+    print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
+    return training.train(config, folder, lock, image_set, sha256, state, device, remote)
 
 
 def launch_each(config, fresh=False, dry_run=False):
@@ -193,8 +201,8 @@ def _load_images(config, stored):
 def _check_classes(config, image_set):
     most = config.the_recipe.most_classes
     if most and image_set.labels is None:
-        raise UserError(f"--recipe {config.recipe} learns classes, and {image_set.name} has none: put the pictures into "
-                        "one folder per class")
+        raise UserError(f"--recipe {config.recipe} learns classes, and {image_set.name} has none: put the pictures "
+                        "into one folder per class")
     if most and len(image_set.label_names) > most:
         raise UserError(f"--recipe {config.recipe} learns up to {most} classes, and {image_set.name} has "
                         f"{len(image_set.label_names)}; leave some of the folders out")

@@ -223,7 +223,8 @@ def _last_lines(path):
 
 
 def _side_by_side(titled_sources):
-    shown = "".join(f"<div>{html.escape(title)}<br>{_enlarged(source, IN_A_PAIR)}</div>" for title, source in titled_sources)
+    shown = "".join(f"<div>{html.escape(title)}<br>{_enlarged(source, IN_A_PAIR)}</div>"
+                    for title, source in titled_sources)
     return f'<div style="display: flex; flex-wrap: wrap; gap: 16px">{shown}</div>'
 
 
