@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import errno
+import json
 import os
 import pathlib
 import shutil
@@ -58,9 +59,9 @@ def lose_the_machine(tmp_path):
         shutil.rmtree(tmp_path / name)
 
 
-def set_epoch(folder, epoch):
-    """Makes a state another epoch's, with its checksum."""
-    path = pathlib.Path(folder, checkpoints.STATE_FILE)
+def set_epoch(folder, epoch, name=checkpoints.STATE_FILE):
+    """Makes a state, or weights, another epoch's, with its checksum."""
+    path = pathlib.Path(folder, name)
     path.write_bytes(path.read_bytes()[:-40])
     with h5py.File(path, "r+") as file:
         file.attrs["epoch"] = epoch
@@ -167,7 +168,8 @@ def test_the_copy_of_another_run_is_left_alone(finished, tmp_path):
 def test_other_settings_than_the_copys_are_refused_on_a_new_machine(finished, tmp_path):
     launch(finished)
     lose_the_machine(tmp_path)
-    with pytest.raises(UserError, match="drive/checkpoints holds a run with other settings: batch_size was 4, now 5"):
+    with pytest.raises(UserError, match="drive/checkpoints holds a run with other settings: batch_size was 4, now 5. Repeat "
+                                        "its settings, choose another --drive_dir, or start over"):
         launch(dataclasses.replace(finished, batch_size=5))
 
 
@@ -185,13 +187,49 @@ def test_a_damaged_copy_is_told_from_the_run(finished, tmp_path):
     launch(finished)
     (tmp_path / "drive/checkpoints" / checkpoints.STATE_FILE).write_bytes(b"damaged")
     before = contents(tmp_path)
-    with pytest.raises(UserError, match="drive/checkpoints/training_state.* damaged.*about the copy.*at epoch 7 and goes on"):
+    with pytest.raises(UserError, match="drive/checkpoints/training_state.* damaged.*about the copy.*at epoch 7 and "):
         launch(finished)
     assert contents(tmp_path) == before
     for name in ("checkpoints", "samples"):
         shutil.rmtree(tmp_path / "drive" / name)
     assert launch(finished) == 0
     assert contents(tmp_path / "drive/checkpoints") == contents(tmp_path / "checkpoints")
+
+
+def test_weights_to_start_from_are_not_wanted_where_the_drive_has_a_state(finished, tmp_path):
+    path = tmp_path / "checkpoints/config.json"
+    stored = json.loads(path.read_text())
+    stored["config"]["init_from"] = "weights that went with the machine"
+    path.write_text(json.dumps(stored))
+    config = dataclasses.replace(finished, init_from=stored["config"]["init_from"])
+    launch(config)
+    lose_the_machine(tmp_path)
+    assert launch(config) == 0
+    assert checkpoints.newest_state(tmp_path / "checkpoints").epoch == EPOCHS
+
+
+def test_grids_that_cannot_be_listed_do_not_hold_up_the_state(finished, tmp_path, monkeypatch, quick, capsys):
+    def failing(self, epoch):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(self.sample_dir))
+    monkeypatch.setattr(RunFolder, "remove_grids_after", failing)
+    assert launch(finished) == 0
+    assert checkpoints.newest_state(tmp_path / "drive/checkpoints").epoch == EPOCHS
+    assert f"note: {tmp_path / 'drive/samples'} cannot be tidied up" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("new_machine", [False, True])
+def test_a_fresh_start_that_was_killed_before_its_first_copy_is_in_nobodys_way(finished, tmp_path, new_machine):
+    images.save_sample(tmp_path / "samples", EPOCHS, np.zeros((8, 8, 1), np.uint8))
+    launch(finished)
+    remote = drive.Drive(finished)
+    remote.remove_run()
+    assert epochs_in(tmp_path / "drive/samples") == list(range(1, EPOCHS + 1))
+    if new_machine:
+        lose_the_machine(tmp_path)
+        assert launching._examine_newest(finished, RunFolder(finished), remote, False)[1:] == (None, None)
+    else:
+        assert launch(finished) == 0
+        assert contents(tmp_path / "drive/checkpoints") == contents(tmp_path / "checkpoints")
 
 
 def test_two_machines_on_one_drive_are_refused(finished, tmp_path):
@@ -264,6 +302,50 @@ def test_killed_before_any_operation_the_copy_is_whole(finished, tmp_path, monke
             there.folder.check_not_begun()
     assert 6 < operations < 99 and seen == ({EPOCHS - 2} if has_older_copy else {None, EPOCHS})
     assert contents(tmp_path / "drive/samples") == contents(tmp_path / "samples")
+
+
+@pytest.mark.parametrize("has_older_run", [False, True])
+def test_killed_before_any_operation_a_fetch_can_be_repeated(finished, tmp_path, monkeypatch, has_older_run):
+    """What is older on the machine must neither pass for what the drive has nor take its place there."""
+    launch(finished)
+    weights = (checkpoints.GENERATOR_FILE, checkpoints.CRITIC_FILE, checkpoints.AVERAGED_FILE)
+    for name in (checkpoints.STATE_FILE, *weights):
+        set_epoch(tmp_path / "drive/checkpoints", EPOCHS + 2, name)
+    if not has_older_run:
+        lose_the_machine(tmp_path)
+    names = [name for name in ("checkpoints", "samples", "drive") if (tmp_path / name).exists()]
+    for name in names:
+        shutil.copytree(tmp_path / name, tmp_path / "before" / name)
+    expected = without_previous(tmp_path / "drive/checkpoints")
+    replace, left = os.replace, 0
+
+    def counted(source, target):
+        nonlocal left
+        left -= 1
+        if left == -1:
+            raise Killed
+        replace(source, target)
+    monkeypatch.setattr(files.os, "replace", counted)
+    for operations in range(100):
+        for name in ("checkpoints", "samples", "drive"):
+            shutil.rmtree(tmp_path / name, ignore_errors=True)
+        for name in names:
+            shutil.copytree(tmp_path / "before" / name, tmp_path / name)
+        left = operations
+        try:
+            launching._take_from(drive.Drive(finished), finished, RunFolder(finished), False)
+        except Killed:
+            left = 10**6
+            assert launch(finished) == 0
+            assert without_previous(tmp_path / "checkpoints") == expected
+            assert without_previous(tmp_path / "drive/checkpoints") == expected
+        else:
+            break
+    assert 6 < operations < 99
+
+
+def without_previous(folder):
+    return {name: content for name, content in contents(folder).items() if name != checkpoints.PREVIOUS_STATE_FILE}
 
 
 def test_a_state_is_copied_after_the_grids_that_still_wait_to_be_written(finished, tmp_path, monkeypatch):
@@ -379,7 +461,7 @@ def test_fresh_replaces_the_copy_too(finished, tmp_path, eagerly, capsys, new_ma
         lose_the_machine(tmp_path)
     config = dataclasses.replace(finished, epochs=1, critic_steps=1, latent_dim=9, samples_layout="folders")
     assert launch(config, fresh=True) == 0
-    assert f"of an earlier run in {tmp_path / 'drive/checkpoints'}" in capsys.readouterr().out
+    assert f"replacing the copy of an earlier run in {tmp_path / 'drive'}" in capsys.readouterr().out
     there = tmp_path / "drive"
     assert checkpoints.newest_state(there / "checkpoints").epoch == 1
     assert RunFolder(config).run_id() == (there / "samples/.run_id").read_text().strip()

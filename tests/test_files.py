@@ -9,6 +9,7 @@ import weakref
 import pytest
 
 from wgan import files
+from wgan.errors import TakenOver
 
 
 def no_space():
@@ -238,3 +239,18 @@ def test_an_error_in_the_block_is_not_replaced_by_one_of_the_disk(quick, monkeyp
         with files.BackgroundWriter("grids") as writer:
             writer.submit(Disk(failures=10**9).write, 1)
             raise KeyError
+
+
+def test_what_a_job_wants_to_follow_it_is_not_written_once_another_process_has_taken_over():
+    done, begun = [], threading.Event()
+    with pytest.raises(TakenOver):
+        with files.BackgroundWriter("grids") as writer:
+            def step():
+                done.append(1)
+                begun.set()
+                writer.submit(step, key="copy")
+            writer.submit(step, key="copy")
+            begun.wait()
+            raise TakenOver("process 7 has taken over")
+    count = len(done)
+    assert not writer._thread.is_alive() and len(done) == count

@@ -532,3 +532,11 @@ def test_the_holder_is_told_as_long_as_it_lives(tmp_path):
     assert lock.holder(tmp_path) is None
     write(tmp_path, mark(machine="another"))
     assert lock.holder(tmp_path) is None
+
+
+def test_a_drive_that_hangs_does_not_keep_the_program_from_ending(tmp_path, monkeypatch):
+    hangs, read = threading.Event(), lock._read
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.01)
+    with RunLock(tmp_path):
+        monkeypatch.setattr(lock, "_read", lambda path: hangs.wait() or read(path))
+    hangs.set()  # the program came here all the same

@@ -19,6 +19,7 @@ from wgan.lock import RunLock
 from wgan.run_folder import RUN_ID_FILE, RunFolder
 
 _PATIENCE_WITH_GRIDS = 60.0  # seconds
+_TRIES_TO_CLEAR = 3
 _CLOCK = 0.01  # seconds; what a drive may take off a file's time
 
 
@@ -37,7 +38,8 @@ class Drive:
         self.place = pathlib.Path(config.drive_dir)
         self.local = RunFolder(config)
         self.folder = RunFolder(dataclasses.replace(
-            config, checkpoint_dir=str(self.place / "checkpoints"), sample_dir=str(self.place / "samples")))
+            config, checkpoint_dir=str(self.place / "checkpoints"), sample_dir=str(self.place / "samples"),
+            tensorboard=False), flag="--drive_dir")
         self.lock = RunLock(self.folder.checkpoint_dir, advice="another --drive_dir")
 
     def check(self):
@@ -52,6 +54,10 @@ class Drive:
         if len(marks) > 1:
             raise UserError(f"{self.folder.checkpoint_dir} holds another run than {self.local.checkpoint_dir}; choose "
                             "another --drive_dir, or another --checkpoint_dir and --sample_dir")
+
+    def is_cleared(self):
+        """Whether `--fresh` has removed the run, and its grids are still to follow: see `remove_run`."""
+        return bool(self.folder.run_id()) and not self.folder.checkpoint_files()
 
     def prepare(self):
         """Makes the folders of the copy, and gives the copy's mark to a run that has yet to begin here.
@@ -77,11 +83,17 @@ class Drive:
             print(f"fetching the run from {self.place}: epoch {state.epoch}", flush=True)
             copy_file(self.folder.config_path, self.local.config_path)
         self._fetch_grids(is_newer)
-        if is_newer:
+        # What is there says whether all has been brought: an older state goes last. Without any, weights would look
+        # like those of a run that lost its state, and what is missing beside it is seen to be missing.
+        states = (checkpoints.STATE_FILE, checkpoints.PREVIOUS_STATE_FILE)
+        has_state = any((self.local.checkpoint_dir / name).exists() for name in states)
+        if is_newer and not has_state:
             checkpoints.copy_state(state.path, self.local.checkpoint_dir)
         for path in self.folder.checkpoint_files():
-            if path.name not in (checkpoints.STATE_FILE, checkpoints.PREVIOUS_STATE_FILE):
+            if path.name not in states:
                 self._bring(path, self.local.checkpoint_dir, is_newer)
+        if is_newer and has_state:
+            checkpoints.copy_state(state.path, self.local.checkpoint_dir)
 
     def _bring(self, path, folder, is_newer):
         if is_newer or not (folder / path.name).exists():
@@ -91,6 +103,8 @@ class Drive:
         try:
             paths = images.sample_files(self.folder.sample_dir)
         except OSError as error:  # thousands of files may take the drive too long, and the run can do without
+            if is_newer and film.files(self.local.sample_dir):
+                raise  # this older film would grow on without the frames between, and replace the drive's
             paths = []
             print(f"note: {self.folder.sample_dir} cannot be listed ({error}); its grids stay there", file=sys.stderr)
         parts = film.files_among(paths)
@@ -102,9 +116,8 @@ class Drive:
 
     def remove_run(self):
         """Removes the copy's state and all that is beside it; its grids are removed by `copying`, in its thread."""
-        held = self.folder.files_of_a_run()
-        if held:
-            print(self.folder.describe(held))
+        if self.folder.checkpoint_files():
+            print(f"replacing the copy of an earlier run in {self.place}")
         self.folder.remove_checkpoint_files()
 
     def copy_all(self, epoch):
@@ -174,7 +187,8 @@ class _Copies:
 
     def __init__(self, drive, epoch, writer, grid_writer):
         self._drive, self._epoch, self._writer, self._grid_writer = drive, epoch, writer, grid_writer
-        self._there = None  # (size, time in ns) of the files that were copied, by target; None: not looked at yet
+        self._there = {}  # (size, time in ns) of the files that were copied, by target
+        self._is_clear, self._tries = False, 0
         self._plan = collections.deque()  # (source, target)
         self._asked = self._planned = 0
         self._held_state = drive.local.checkpoint_dir / f".tmp-{os.getpid()}-drive-{checkpoints.STATE_FILE}"
@@ -187,10 +201,8 @@ class _Copies:
     def _step(self):
         if self._drive.lock.lost:
             return  # the copy is another run's now
-        if self._there is None:
-            self._drive.folder.remove_leftovers()
-            self._drive.folder.remove_grids_after(self._epoch)
-            self._there = self._copied_before()
+        if not self._is_clear:
+            self._clear()
         if not self._plan:
             asked = self._asked
             self._plan = self._changes()
@@ -203,10 +215,18 @@ class _Copies:
         if self._plan or self._asked > self._planned:
             self._writer.submit(self._step, key="copy")
 
-    def _copied_before(self):
-        """What earlier processes have copied: the files of the same size and time. States may share both."""
-        pairs = [(source, target) for source, target in self._all_files() if target.name != checkpoints.STATE_FILE]
-        return {target: _look(source) for source, target in pairs if _are_same(_look(source), _look(target))}
+    def _clear(self):
+        """Removes what the run has gone back from; a folder of grids that cannot be listed does not hold up states."""
+        try:
+            self._drive.folder.remove_leftovers()
+            self._drive.folder.remove_grids_after(self._epoch)
+        except OSError as error:
+            self._tries += 1
+            if self._tries < _TRIES_TO_CLEAR:
+                raise
+            print(f"note: {self._drive.folder.sample_dir} cannot be tidied up ({error}); grids of epochs that the run "
+                  "went back from may stay there", file=sys.stderr)
+        self._is_clear = True
 
     def _changes(self):
         """What to copy now, in this order.
@@ -248,6 +268,9 @@ class _Copies:
         found = _look(source)
         if found is None:
             return  # a grid of an epoch that the run went back from
+        if target not in self._there and self._was_copied(found, target):
+            self._there[target] = found
+            return
         if source == self._held_state:
             checkpoints.copy_state(source, target.parent)
         else:
@@ -255,6 +278,12 @@ class _Copies:
                 target.parent.mkdir(exist_ok=True)  # a folder of 500
             copy_file(source, target)
         self._there[target] = found
+
+
+    @staticmethod
+    def _was_copied(found, target):
+        """Whether an earlier process did so: size and time are the same, which different states may share."""
+        return target.name != checkpoints.STATE_FILE and _are_same(found, _look(target))
 
 
 def _look(path):

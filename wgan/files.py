@@ -130,6 +130,7 @@ class BackgroundWriter:
         self._failing = None  # with what writing fails at present, in words
         self._done = self._dropped = 0  # jobs
         self._error = None
+        self._cancelled = False
         self._thread = threading.Thread(target=self._work, name=f"writer of {what}", daemon=True)
         self._thread.start()
 
@@ -151,6 +152,8 @@ class BackgroundWriter:
         key = object() if key is None else key
         with self._changed:
             self._raise_error()
+            if self._cancelled:
+                return
             self._changed.wait_for(lambda: len(self._jobs) < self.MOST_WAITING or key in self._jobs or self._failing)
             if len(self._jobs) < self.MOST_WAITING or key in self._jobs:
                 self._jobs[key] = (function, args)
@@ -235,6 +238,7 @@ class BackgroundWriter:
         with self._changed:
             if isinstance(error, TakenOver):
                 self._jobs.clear()
+                self._cancelled = True  # also what the job under way may want to follow
             self._leaving.set()
             self._changed.notify_all()
         self._wait_for_the_rest()

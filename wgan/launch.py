@@ -30,6 +30,7 @@ def launch(config, fresh=False, dry_run=False):
     folder = RunFolder(config)
     remote = drive.Drive(config) if config.drive_dir else None
     config, stored, state = _examine_newest(config, folder, remote, fresh)
+    _check_start(config, folder, state)
     if dry_run:
         return _show_plan(config, folder, stored, state)
     if not remote and _is_finished(config, folder, state):  # with a copy, that may be behind or ahead
@@ -50,6 +51,7 @@ def _show_plan(config, folder, stored, state):
 def _run(config, folder, lock, remote, fresh):
     """Trains, unless all is done; for the holder of the locks, who looks again: another process may just have left."""
     config, stored, state = _examine(config, folder, fresh)
+    _check_start(config, folder, state)
     if _is_finished(config, folder, state):
         if remote:
             remote.copy_all(state.epoch)
@@ -121,6 +123,8 @@ def _take_from(remote, config, folder, fresh):
 
 def _examine_copy(config, folder, remote, fresh, here):
     remote.check()
+    if remote.is_cleared():
+        return config, None, None
     try:
         return _examine(config, remote.folder, fresh)
     except UserError as error:
@@ -150,9 +154,13 @@ def _examine(config, folder, fresh):
     state = checkpoints.newest_state(folder.checkpoint_dir) if stored else None
     if stored and state is None:
         folder.check_not_begun()
+    return config, stored, state
+
+
+def _check_start(config, folder, state):
+    """Raises UserError where a run that has no state yet is to begin with weights that cannot be had."""
     if config.init_from and state is None:
         initial_weights.find_weights(config.init_from, folder.checkpoint_dir)
-    return config, stored, state
 
 
 def _is_finished(config, folder, state):

@@ -115,7 +115,12 @@ class RunLock:
 
     def __exit__(self, kind, error, traceback):
         self._leaving.set()
-        self._thread.join(HEARTBEAT_SECONDS)  # no longer: a drive that hangs must not keep the program
+        leave = threading.Thread(target=self._leave, name="lock-end", daemon=True)
+        leave.start()
+        leave.join(2 * HEARTBEAT_SECONDS)  # no longer: a drive that hangs must not keep the program
+
+    def _leave(self):
+        self._thread.join(HEARTBEAT_SECONDS)
         with contextlib.suppress(OSError):  # what is left behind is the lock of a process that has ended
             mark = Mark.parse(_read(self._path))
             if mark and mark.token == self._mark.token:

@@ -67,7 +67,7 @@ def run(command, quiet=False):
                 print(line, end="", flush=True)
     except KeyboardInterrupt:
         process.send_signal(_STOP)
-        process.wait()
+        process.communicate()  # reads on: a full pipe would keep the script from ending
         raise
     if process.wait() != 0:
         raise RunFailed(last or f"exit status {process.returncode}")

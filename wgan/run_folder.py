@@ -22,8 +22,12 @@ EVENTS_FOLDER = "tensorboard"
 class RunFolder:
     """The checkpoint folder and the sample folder of one run."""
 
-    def __init__(self, config):
-        """Args: config: a checked `TrainingConfig`."""
+    def __init__(self, config, flag=None):
+        """Args:
+            config: a checked `TrainingConfig`.
+            flag: which of a run's flags says where both folders are; None: each has its own.
+        """
+        self._other_place = f"another {flag or '--checkpoint_dir and --sample_dir'}"
         self.checkpoint_dir = pathlib.Path(config.checkpoint_dir)
         self.sample_dir = pathlib.Path(config.sample_dir)
         self.config_path = self.checkpoint_dir / CONFIG_FILE
@@ -31,7 +35,7 @@ class RunFolder:
         self.curves_path = self.checkpoint_dir / CURVES_FILE
         self.reals_path = self.sample_dir / REALS_FILE
         self.events_dir = self.checkpoint_dir / EVENTS_FOLDER
-        self._places = [(self.checkpoint_dir, "--checkpoint_dir"), (self.sample_dir, "--sample_dir")]
+        self._places = [(self.checkpoint_dir, flag or "--checkpoint_dir"), (self.sample_dir, flag or "--sample_dir")]
         if config.tensorboard:
             self._places.append((self.events_dir, "--tensorboard"))
 
@@ -56,7 +60,7 @@ class RunFolder:
         """Raises UserError where the sample folder holds grids of a run that is not in the checkpoint folder."""
         if self._run_id(self.sample_dir) != self.run_id() and self.pictures():
             raise UserError(f"{self.sample_dir} holds grids of a run that is not in {self.checkpoint_dir}; choose "
-                            "another --sample_dir")
+                            f"{self._other_place}")
 
     def make(self):
         """Makes both folders where they are not there."""
@@ -96,8 +100,7 @@ class RunFolder:
         differences = config.differences(stored["config"])
         if differences:
             raise UserError(f"{self.checkpoint_dir} holds a run with other settings: {'; '.join(differences)}. "
-                            "Repeat its settings, choose another --checkpoint_dir and --sample_dir, or "
-                            "start over with --fresh")
+                            f"Repeat its settings, choose {self._other_place}, or start over with --fresh")
 
     def check_not_begun(self):
         """Raises UserError where a run that has no state has come beyond its first epoch, when it got one."""
@@ -123,8 +126,8 @@ class RunFolder:
     def _check_unused(self):
         held = self.files_of_a_run()
         if held:
-            raise UserError(f"{held[0]} is in the way and belongs to no run that can be continued; choose other "
-                            "folders (--checkpoint_dir, --sample_dir), or replace its files with --fresh")
+            raise UserError(f"{held[0]} is in the way and belongs to no run that can be continued; choose "
+                            f"{self._other_place}, or replace its files with --fresh")
 
     def files_of_a_run(self):
         """Every file that a run writes and that is there now."""
