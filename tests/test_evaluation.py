@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import pathlib
+import shutil
 
 import h5py
 import numpy as np
@@ -184,11 +185,25 @@ def test_a_history_of_an_earlier_version_is_read():
     assert history.column("seconds")[0] == 9 and np.isnan(history.column("fid")[0])
 
 
+MEASURED_TWICE = dict(epochs=2, eval_every=1, holdout=20)
+
+
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory):
+    """The folder in which a run of `MEASURED_TWICE` has left its own two."""
+    folder = tmp_path_factory.mktemp("trained_once")
+    launch(TrainingConfig(dataset="digits", label="3", batch_size=4, critic_steps=2, latent_dim=8, precision="float32",
+                          checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"),
+                          **MEASURED_TWICE))
+    return folder
+
+
 @pytest.fixture
-def run(tiny):
-    config = tiny(epochs=2, eval_every=1, holdout=20)
-    launch(config)
-    return config
+def run(trained_once, tiny, tmp_path):
+    """A copy of that run, which a test may change."""
+    for name in ("checkpoints", "samples"):
+        shutil.copytree(trained_once / name, tmp_path / name)
+    return tiny(**MEASURED_TWICE)
 
 
 def test_a_report_names_features_counts_and_reference_beside_the_yardsticks(run, capsys):
