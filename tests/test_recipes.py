@@ -18,6 +18,7 @@ from wgan.data import gaussian
 from wgan.errors import UserError
 from wgan.evaluation.distances import frechet_distance
 from wgan.launch import launch, launch_each
+from wgan.layers import StatelessDropout
 from wgan.networks import Critic
 from wgan.recipes import RECIPES
 from wgan.training import build_gan
@@ -156,6 +157,33 @@ def test_generators_update_in_sgan_climbs_the_validity_alone(eagerly):
     assert np.isfinite(gan.generator.dense.kernel.numpy()).all()
 
 
+def test_what_names_real_images_is_normalised_by_real_images_alone(eagerly):
+    def statistics_after(fakes):
+        gan = build_gan(config_of("sgan", batch_size=4), channels=1)
+        reals = tf.random.stateless_uniform([4, 32, 32, 1], [1, 2])
+        before = gan.critic.norms[1].moving_mean.numpy()
+        gan.critic_loss(reals, fakes, None, tf.constant([5, 6], tf.int64),
+                        tf.zeros([4, 32, 32, 1], tf.uint8), tf.constant([0, 1, 2, 3]))
+        gan.update_generator(4, tf.constant(1, tf.int64))
+        assert (gan.critic.norms[1].moving_mean.numpy() != before).any()
+        return [norm.moving_mean.numpy() for norm in gan.critic.norms[1:]]
+    for with_black, with_white in zip(statistics_after(tf.fill([4, 32, 32, 1], -1.0)),
+                                      statistics_after(tf.ones([4, 32, 32, 1]))):
+        np.testing.assert_array_equal(with_black, with_white)
+
+
+def test_no_two_layers_of_the_discriminator_drop_by_the_same_numbers(eagerly, monkeypatch):
+    gan, seeds, drop = build_gan(config_of("sgan", batch_size=4), channels=1), [], StatelessDropout.call
+
+    def note(self, inputs, seed=None):
+        seeds.append(tuple(seed.numpy()))
+        return drop(self, inputs, seed=seed)
+    monkeypatch.setattr(StatelessDropout, "call", note)
+    images = tf.zeros([4, 32, 32, 1])
+    gan.critic_loss(images, images, None, tf.constant([5, 6], tf.int64), images, tf.constant([0, 1, 2, 3]))
+    assert len(seeds) == len(set(seeds)) == 3 * len(gan.critic.convs)
+
+
 def test_the_classifier_alone_learns_from_labels_and_leaves_the_gan_alone(eagerly):
     gan = build_gan(config_of("sgan", batch_size=16), channels=1)
     images = data.load("digits", None, "all", "all")
@@ -205,6 +233,7 @@ def test_labels_belong_to_their_images():
     ("wgan_gp", dict(dataset="gaussian"), "makes images, and gaussian has none"),
     ("wgan_clip", dict(momentum=0.5), "--momentum is for --optimizer sgd, not for rmsprop"),
     ("sgan", dict(labels_per_class="few"), "--labels_per_class is 'few'"),
+    ("sgan", dict(augment="cutout"), "--augment does nothing in --recipe sgan"),
     ("sgan", dict(labels_per_class="0"), "--labels_per_class is '0'"),
     ("dcgan", dict(step_decay=0.5), "--step_decay and --step_epochs go together"),
     ("dcgan", dict(step_decay=0.5, step_epochs=5, decay_epochs=20000), "choose one"),

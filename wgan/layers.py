@@ -155,14 +155,20 @@ def _untransposed(kernel):
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's layer over the last axis, with TensorFlow's fused kernel: one pass in place of several."""
 
-    def call(self, inputs, training=False):
-        """Normalises [..., channels] by the batch's statistics in training, else by the moving ones."""
+    def call(self, inputs, training=False, track=True):
+        """Normalises [..., channels] by the batch's statistics in training, else by the moving ones.
+
+        Args:
+            inputs: at least [batch, channels].
+            training: which statistics to use.
+            track: whether the batch's statistics, where they are used, also move the moving ones.
+        """
         shape = tf.shape(inputs)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             tf.reshape(inputs, [shape[0], 1, -1, inputs.shape[-1]]), self.gamma, self.beta,
             mean=None if training else self.moving_mean, variance=None if training else self.moving_variance,
             epsilon=self.epsilon, is_training=training)
-        if training:
+        if training and track:
             # The kernel reports the variance as estimated for the population, n / (n - 1) times that of
             # the batch, which is what Keras's moving variance follows.
             count = tf.cast(tf.size(inputs) // inputs.shape[-1], variance.dtype)

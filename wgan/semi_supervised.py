@@ -55,10 +55,11 @@ class SemiSupervisedGAN(GAN):
             labelled_images: uint8 [batch, height, width, channels].
             labels: int32 [batch].
         """
-        seeds = [randomness.substream(dropout_seed, 16 + place) for place in range(3)]
-        # Apart, since batch normalisation would let the discriminator see whether the batch is mixed.
+        seeds = [randomness.substream(dropout_seed, 16 * place) for place in (1, 2, 3)]  # its layers take the next few
+        # Apart, since batch normalisation would let the discriminator see whether the batch is mixed. What names real
+        # images later is normalised as real images are: samples do not count.
         real_logits, _ = self.critic(reals, dropout_seed=seeds[0], training=True)
-        fake_logits, fake_classes = self.critic(fakes, dropout_seed=seeds[1], training=True)
+        fake_logits, fake_classes = self.critic(fakes, dropout_seed=seeds[1], training=True, track=False)
         _, real_classes = self.critic(scale(labelled_images), dropout_seed=seeds[2], training=True)
         generated = tf.fill(tf.shape(labels), self.critic.num_classes)
         class_loss = (objectives.class_loss(real_classes, labels) + objectives.class_loss(fake_classes, generated)) / 2
@@ -70,7 +71,7 @@ class SemiSupervisedGAN(GAN):
 
     def critic_logits(self, images, dropout_seed):
         """What the generator climbs: the validity alone."""
-        return self.critic(images, dropout_seed=dropout_seed, training=True)[0]
+        return self.critic(images, dropout_seed=dropout_seed, training=True, track=False)[0]
 
     @tf.function
     def update_classifier(self, images, labels, dropout_seed):

@@ -53,25 +53,27 @@ class Discriminator(keras.Model):
         super().__init__(**kwargs)
         self.num_classes = num_classes
         self.convs = [_conv(filters, strides=2) for filters in (16, 32, 64, 128)]
-        self.norms = [keras.layers.Identity(), _norm(), _norm(), _norm()]
+        self.norms = [None, _norm(), _norm(), _norm()]
         self.dropout = StatelessDropout(0.25, whole_channels=True)
         self.flatten = layers.Flatten()
         self.validity = layers.Dense(1, dtype=self.variable_dtype)
         self.classes = layers.Dense(num_classes + 1, dtype=self.variable_dtype)
 
-    def call(self, images, dropout_seed=None, training=False):
+    def call(self, images, dropout_seed=None, training=False, track=True):
         """Images [batch, height, width, channels] to validity logits [batch] and class logits [batch, classes + 1].
 
         Args:
             images: float in [-1, 1].
             dropout_seed: int64 [2]; with None the dropout is off.
             training: whether to normalise by the batch's own statistics.
+            track: whether those then count among the statistics that are used without training.
         """
         x = images
         for place, (conv, norm) in enumerate(zip(self.convs, self.norms)):
             seed = None if dropout_seed is None else randomness.substream(dropout_seed, place)
             x = self.dropout(leaky_relu(conv(x), SLOPE), seed=seed)
-            x = norm(x, training=training)
+            if norm is not None:
+                x = norm(x, training=training, track=track)
         x = self.flatten(x)
         return tf.squeeze(self.validity(x), axis=1), self.classes(x)
 
