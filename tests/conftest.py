@@ -23,7 +23,7 @@ def tiny(tmp_path):
 
 @pytest.fixture(autouse=True)
 def usual_precision():
-    """A run sets Keras's precision for the whole process; the next test begins with the usual one."""
+    """Whatever precision a test has chosen for Keras, the next one begins with the usual one."""
     yield
     if "keras" in sys.modules:
         sys.modules["keras"].config.set_dtype_policy("float32")

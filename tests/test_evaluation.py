@@ -5,6 +5,7 @@ import dataclasses
 import json
 import pathlib
 import shutil
+import types
 
 import h5py
 import numpy as np
@@ -18,6 +19,7 @@ from wgan.config import TrainingConfig
 from wgan.curves import draw_curves
 from wgan.errors import UserError
 from wgan.evaluation import evaluator, features
+from wgan.evaluation.callback import Evaluation
 from wgan.evaluation.evaluate import evaluate
 from wgan.history import COLUMNS, History, columns
 from wgan.launch import launch
@@ -119,6 +121,16 @@ def test_a_critic_that_memorises_scores_held_out_images_lower(tiny):
     rows = measured_rows(config)
     gaps = {epoch: float(row["training_estimate"]) - float(row["heldout_estimate"]) for epoch, row in rows.items()}
     assert gaps[60] > max(gaps[20], 0.05 * float(rows[60]["training_estimate"]))
+
+
+@pytest.mark.parametrize("recipe, sign", [("wgan_gp", 1), ("wgan_gp_article", -1)])
+def test_estimates_of_a_critic_that_scores_real_images_down_have_the_papers_sign_too(recipe, sign):
+    config = TrainingConfig.of_recipe(recipe)
+    watcher = Evaluation.__new__(Evaluation)
+    watcher._reals, watcher._heldout, watcher._config = 3.0, 2.0, config
+    watcher._mean_logit = lambda score: sign * score
+    watcher._model = types.SimpleNamespace(objective=config.the_recipe.parts(config, 3).objective)
+    assert watcher._critic_estimates(1.0) == {"training_estimate": 2.0, "heldout_estimate": 1.0}
 
 
 def test_images_set_aside_are_recorded_and_never_trained_on(tiny):

@@ -5,21 +5,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan import precision
+from wgan import load_generator, precision
 from wgan.batches import epoch_batches
 from wgan.constraints import critic_gradients
 from wgan.gan import GAN, scale
+from wgan.launch import launch
 from wgan.networks import Critic, Generator
 
 IMAGES = np.random.default_rng(0).integers(0, 256, [24, 32, 32, 3], dtype=np.uint8)
 
 
 def make_gan(kind, critic_steps=2):
-    precision.use(kind)
     keras.utils.set_random_seed(3)
-    gan = GAN(Generator(latent_dim=8), Critic(), seed=3, critic_steps=critic_steps)
-    optimizers = [precision.scaled_against_underflow(keras.optimizers.Adam(2e-4, 0.5, 0.9), kind) for _ in range(2)]
-    gan.compile(*optimizers)
+    with precision.used(kind):
+        gan = GAN(Generator(latent_dim=8), Critic(), seed=3, critic_steps=critic_steps)
+        gan.compile(*(precision.scaled_against_underflow(keras.optimizers.Adam(2e-4, 0.5, 0.9), kind)
+                      for _ in range(2)))
     return gan
 
 
@@ -41,6 +42,15 @@ def unscaled_gradients(loss, variables, largest_scale):
             return gradients
         scale_of_loss /= 2
     raise AssertionError("no scale gives finite gradients")
+
+
+def test_after_a_run_in_half_precision_generators_and_all_else_compute_in_float32(tiny):
+    config = tiny(epochs=1, precision="bfloat16")
+    launch(config)
+    assert keras.config.dtype_policy().name == "float32"
+    with precision.used("bfloat16"):
+        generator = load_generator(config.checkpoint_dir)
+    assert generator.conv_3.compute_dtype == "float32"
 
 
 @pytest.mark.parametrize("kind", ["bfloat16", "float16"])

@@ -157,6 +157,11 @@ def test_generators_update_in_sgan_climbs_the_validity_alone(eagerly):
     assert np.isfinite(gan.generator.dense.kernel.numpy()).all()
 
 
+def test_clipping_may_be_had_with_adam_and_its_betas():
+    gan = build_gan(config_of("wgan_clip", optimizer="adam", beta_1=0.5), channels=1)
+    assert gan.critic_optimizer.beta_1 == 0.5 and isinstance(gan.constraint, Clipping)
+
+
 def test_what_names_real_images_is_normalised_by_real_images_alone(eagerly):
     def statistics_after(fakes):
         gan = build_gan(config_of("sgan", batch_size=4), channels=1)
@@ -226,6 +231,8 @@ def test_labels_belong_to_their_images():
 
 
 @pytest.mark.parametrize("name, values, message", [
+    ("wgan_gp", dict(optimizer="sgd", beta_1=0.5), "--beta_1 is for --optimizer adam, not for sgd"),
+    ("wgan_clip", dict(beta_2=0.99), "--beta_2 is for --optimizer adam, not for rmsprop"),
     ("wgan_gp", dict(clip_bound=0.1), "--clip_bound does nothing in --recipe wgan_gp"),
     ("dcgan", dict(gradient_penalty_weight=5.0), "--gradient_penalty_weight does nothing in --recipe dcgan"),
     ("wgan_gp", dict(image_size=28), "--recipe wgan_gp draws images of 32 or 64 or 128 pixels a side, not 28"),

@@ -190,6 +190,10 @@ class TrainingConfig:
                             "is zero: nothing would change after it")
         if self.momentum and self.optimizer != "sgd":
             raise UserError(f"--momentum is for --optimizer sgd, not for {self.optimizer}; leave it out")
+        usual = type(self).of_recipe(self.recipe)
+        for name in ("beta_1", "beta_2"):
+            if self.optimizer != "adam" and getattr(self, name) != getattr(usual, name):
+                raise UserError(f"--{name} is for --optimizer adam, not for {self.optimizer}; leave it out")
         if bool(self.step_epochs) != (self.step_decay != 1):
             raise UserError("--step_decay and --step_epochs go together; give both or neither")
         if self.step_epochs and self.decay_epochs:
@@ -200,7 +204,7 @@ class TrainingConfig:
         if unknown:
             raise UserError(f"--augment has {unknown[0]!r}; it may be none, or a list of {', '.join(CHANGES)}, "
                             "separated by commas")
-        self.the_recipe.check(self, type(self).of_recipe(self.recipe))
+        self.the_recipe.check(self, usual)
 
     @classmethod
     def of_recipe(cls, name, **values):

@@ -18,11 +18,13 @@ class Objective:
         critic_loss: real_logits [batch], fake_logits [batch] to a scalar.
         generator_loss: fake_logits [batch] to a scalar.
         figures: real_logits [batch], fake_logits [batch] to what the history keeps: a dictionary of scalars.
+        real_sign: 1 where the critic scores real images above samples, -1 where it is the other way round.
     """
 
     critic_loss: collections.abc.Callable
     generator_loss: collections.abc.Callable
     figures: collections.abc.Callable
+    real_sign: int = 1
 
 
 def wasserstein_estimate(real_logits, fake_logits):
@@ -63,7 +65,7 @@ def _reversed_figures(real_logits, fake_logits):
 # Sums over the batch in place of means, and reals scored down: sum D(x) - sum D(G(z)), and sum D(G(z)).
 REVERSED_SUMMED_WASSERSTEIN = Objective(
     lambda real_logits, fake_logits: tf.reduce_sum(real_logits) - tf.reduce_sum(fake_logits),
-    tf.reduce_sum, _reversed_figures)
+    tf.reduce_sum, _reversed_figures, real_sign=-1)
 
 
 def cross_entropy_with(logits, target):

@@ -1,5 +1,6 @@
 """What networks compute in: float32, or half the bits where the hardware is faster with them."""
 
+import contextlib
 import pathlib
 
 import keras
@@ -15,9 +16,15 @@ def resolve(precision):
     return "bfloat16" if _has_bfloat16_units() else "float32"
 
 
-def use(precision):
-    """Makes layers that are built from now on compute in `precision`; variables stay float32."""
+@contextlib.contextmanager
+def used(precision):
+    """Layers that are made in this block compute in `precision`, with variables in float32; later ones as before."""
+    earlier = keras.config.dtype_policy()
     keras.config.set_dtype_policy(_POLICIES[precision])
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(earlier)
 
 
 def scaled_against_underflow(optimizer, precision):

@@ -132,8 +132,11 @@ def load_generator(config, channels, path):
     """
     import tensorflow as tf
 
-    generator = config.the_recipe.parts(config, channels).generator
-    generator(tf.zeros([1, config.latent_dim]))
+    from wgan import precision
+
+    with precision.used("float32"):
+        generator = config.the_recipe.parts(config, channels).generator
+        generator(tf.zeros([1, config.latent_dim]))
     try:
         checkpoints.load_weights(generator, path, "the run's generator")
     except weights_files.UNREADABLE as error:

@@ -154,15 +154,15 @@ def _fit(gan, watchers, history, checkpointing):
 def build_gan(config, channels):
     """A compiled `GAN` with all its variables, its initial weights drawn from the configured seed."""
     keras.utils.set_random_seed(config.seed)
-    precision.use(config.precision)
-    parts = config.the_recipe.parts(config, channels)
-    gan = parts.kind(parts.generator, parts.critic, parts.objective, parts.constraint,
-                     seed=config.seed, critic_steps=config.critic_steps,
-                     generator_batch_size=config.generator_batch_size, drift_weight=config.drift_weight,
-                     ema_decay=config.ema_decay, flips=config.mirrors, augmentation=config.augmentation)
-    gan.compile(_optimizer(config, config.learning_rate, updates_per_epoch=1),
-                _optimizer(config, config.critic_learning_rate or config.learning_rate, config.critic_steps),
-                jit_compile=_compiled_by_xla(config))
+    with precision.used(config.precision):
+        parts = config.the_recipe.parts(config, channels)
+        gan = parts.kind(parts.generator, parts.critic, parts.objective, parts.constraint,
+                         seed=config.seed, critic_steps=config.critic_steps,
+                         generator_batch_size=config.generator_batch_size, drift_weight=config.drift_weight,
+                         ema_decay=config.ema_decay, flips=config.mirrors, augmentation=config.augmentation)
+        gan.compile(_optimizer(config, config.learning_rate, updates_per_epoch=1),
+                    _optimizer(config, config.critic_learning_rate or config.learning_rate, config.critic_steps),
+                    jit_compile=_compiled_by_xla(config))
     return gan
 
 

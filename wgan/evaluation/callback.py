@@ -80,12 +80,12 @@ class Evaluation(keras.callbacks.Callback):
                                     logs["fid"], key="best", first=True)
 
     def _critic_estimates(self, samples):
-        """mean D(x) - mean D(G(z)) for training and for held-out images x, dropout off."""
+        """mean D(x) - mean D(G(z)) for training and for held-out images x, dropout off, in the history's sign."""
         if self._heldout is None or "heldout_estimate" not in self._config.the_recipe.measures:
             return {}
-        fakes = self._mean_logit(samples)
-        return {"training_estimate": self._mean_logit(self._reals) - fakes,
-                "heldout_estimate": self._mean_logit(self._heldout) - fakes}
+        sign, fakes = self.model.objective.real_sign, self._mean_logit(samples)
+        return {"training_estimate": sign * (self._mean_logit(self._reals) - fakes),
+                "heldout_estimate": sign * (self._mean_logit(self._heldout) - fakes)}
 
 
 class ClassEvaluation(Evaluation):

@@ -1,12 +1,12 @@
 """Features of pictures: what the metrics compare in place of pixels."""
 
-import contextlib
 import dataclasses
 import typing
 
 import numpy as np
 import tensorflow as tf
 
+from wgan import precision
 from wgan.data.messages import one_line
 from wgan.errors import UserError
 from wgan.evaluation import feature_network
@@ -72,7 +72,7 @@ def inception(weights="imagenet"):
         UserError: they could not be downloaded.
     """
     import keras
-    with _in_float32(keras):
+    with precision.used("float32"):
         try:
             network = keras.applications.InceptionV3(include_top=False, pooling="avg", weights=weights)
         except Exception as error:  # Keras raises plain Exception where a download fails
@@ -88,14 +88,3 @@ def inception(weights="imagenet"):
 def extractor(name):
     """`own()` or `inception()`, by its name."""
     return {"own": own, "inception": inception}[name]()
-
-
-@contextlib.contextmanager
-def _in_float32(keras):
-    """Networks made in this block compute in float32, whatever the training does."""
-    earlier = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(earlier)

@@ -7,7 +7,6 @@ from wgan.images import image_grid
 
 COLUMNS = ("fid", "kid", "kid_error", "precision", "recall", "density", "coverage", "copies")
 PAIRS_SHOWN = 32
-FEWEST = 6  # density's neighbours and one more
 
 
 def measure(reals, samples):

@@ -58,5 +58,5 @@ RECIPES = (
     Recipe("wgan_clip", "WGAN (Arjovsky et al. 2017): the critic's weights are clipped in place of a penalty; "
            "RMSprop 5e-5.", with_clipping,
            defaults=dict(optimizer="rmsprop", learning_rate=5e-5, ema_decay=0.0, flips="off", critic_dropout=0.3),
-           unused=(*SETTINGS_OF_A_PENALTY, "labels_per_class", "beta_1", "beta_2"), image_sizes=SIZES),
+           unused=(*SETTINGS_OF_A_PENALTY, "labels_per_class"), image_sizes=SIZES),
 )
