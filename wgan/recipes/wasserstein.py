@@ -40,7 +40,7 @@ def with_clipping(config, channels):
 
 
 RECIPES = (
-    Recipe("wgan_gp", "WGAN-GP (Gulrajani et al. 2017) with the settings that measured best.", with_penalty,
+    Recipe("wgan_gp", "WGAN-GP (Gulrajani et al. 2017), its settings chosen by measurement.", with_penalty,
            unused=("clip_bound", "labels_per_class"), figures=WASSERSTEIN_FIGURES + PENALTY_FIGURES,
            image_sizes=SIZES),
     Recipe("wgan_gp_article", "The article that this project comes from, its slips included: tanh after the critic, one "
