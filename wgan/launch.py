@@ -5,11 +5,26 @@ import dataclasses
 import os
 import re
 import sys
+import typing
 
 from wgan import checkpoints, data, drive, initial_weights, startup
+from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.lock import RunLock
 from wgan.run_folder import RunFolder
+
+
+class Found(typing.NamedTuple):
+    """A run as it is on disk, examined against the configuration that is to begin or continue it."""
+
+    config: TrainingConfig  # settled by what is stored
+    stored: dict | None  # what the run wrote when it began; None: a new one begins
+    state: checkpoints.State | None  # its newest one
+
+    @property
+    def epoch(self):
+        """That of the newest state; -1 where there is none."""
+        return self.state.epoch if self.state else -1
 
 
 def launch(config, fresh=False, dry_run=False):
@@ -29,38 +44,38 @@ def launch(config, fresh=False, dry_run=False):
     config = _checked(config)
     folder = RunFolder(config)
     remote = drive.Drive(config) if config.drive_dir else None
-    config, stored, state = _examine_newest(config, folder, remote, fresh)
-    _check_start(config, folder, state)
+    found = _examine_newest(config, folder, remote, fresh)
+    _check_start(found, folder)
     if dry_run:
-        return _show_plan(config, folder, stored, state)
-    if not remote and _is_finished(config, folder, state):  # with a copy, that may be behind or ahead
+        return _show_plan(found, folder)
+    if not remote and _is_finished(found, folder):  # with a copy, that may be behind or ahead
         return 0
     with RunLock(folder.checkpoint_dir) as lock, remote.lock if remote else contextlib.nullcontext():
         if remote:
-            _take_from(remote, config, folder, fresh)
-        return _run(config, folder, lock, remote, fresh)
+            _take_from(remote, found.config, folder, fresh)
+        return _run(found.config, folder, lock, remote, fresh)
 
 
-def _show_plan(config, folder, stored, state):
-    image_set, _ = _load_images(config, stored)
-    config, _, training = _with_tensorflow(config)
-    training.print_plan(config, folder, image_set, state)
+def _show_plan(found, folder):
+    image_set, _ = _load_images(found)
+    config, _, training = _with_tensorflow(found.config)
+    training.print_plan(config, folder, image_set, found.state)
     return 0
 
 
 def _run(config, folder, lock, remote, fresh):
     """Trains, unless all is done; for the holder of the locks, who looks again: another process may just have left."""
-    config, stored, state = _examine(config, folder, fresh)
-    _check_start(config, folder, state)
-    if _is_finished(config, folder, state):
+    found = _examine(config, folder, fresh)
+    _check_start(found, folder)
+    if _is_finished(found, folder):
         if remote:
-            remote.copy_all(state.epoch)
+            remote.copy_all(found.epoch)
         return 0
     folder.remove_leftovers()
-    image_set, sha256 = _load_images(config, stored)
-    config, device, training = _with_tensorflow(config)
+    image_set, sha256 = _load_images(found)
+    config, device, training = _with_tensorflow(found.config)
     print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
-    return training.train(config, folder, lock, image_set, sha256, state, device, remote)
+    return training.train(config, folder, lock, image_set, sha256, found.state, device, remote)
 
 
 def launch_each(config, fresh=False, dry_run=False):
@@ -108,42 +123,34 @@ def _run_of_class(config, number, name):
 def _examine_newest(config, folder, remote, fresh):
     """What `_examine` gives for the run's folder, or for its copy where that is ahead."""
     here = _examine(config, folder, fresh)
-    there = _examine_copy(config, folder, remote, fresh, here[-1]) if remote else here
-    return there if _epoch(there[-1]) > _epoch(here[-1]) else here
+    there = _examine_copy(config, folder, remote, fresh, here) if remote else here
+    return there if there.epoch > here.epoch else here
 
 
 def _take_from(remote, config, folder, fresh):
     """Brings what the drive has and the run's folder lacks."""
-    here = _examine(config, folder, fresh)[-1]
-    there = _examine_copy(config, folder, remote, fresh, here)[-1]
+    here = _examine(config, folder, fresh)
+    there = _examine_copy(config, folder, remote, fresh, here)
     remote.prepare()
-    if there and there.epoch >= _epoch(here):
-        remote.fetch(there, is_newer=there.epoch > _epoch(here))
+    if there.state and there.epoch >= here.epoch:
+        remote.fetch(there.state, is_newer=there.epoch > here.epoch)
 
 
 def _examine_copy(config, folder, remote, fresh, here):
     remote.check()
     if remote.is_cleared():
-        return config, None, None
+        return Found(config, None, None)
     try:
         return _examine(config, remote.folder, fresh)
     except UserError as error:
-        if here is None:
+        if here.state is None:
             raise
         raise UserError(f"{error}. This is about the copy: the run in {folder.checkpoint_dir} is at epoch {here.epoch} "
                         "and goes on once the copy has been moved away") from error
 
 
-def _epoch(state):
-    return state.epoch if state else -1
-
-
 def _examine(config, folder, fresh):
-    """Checks what is on disk against the configuration, which it settles by what is stored.
-
-    Returns:
-        The configuration, the stored run and its newest state; the last two None where a new run begins.
-    """
+    """Checks what is on disk against the configuration, which it settles by what is stored; a `Found`."""
     folder.check_writable()
     folder.check_samples_belong()
     stored = None if fresh else folder.stored_run()
@@ -154,20 +161,20 @@ def _examine(config, folder, fresh):
     state = checkpoints.newest_state(folder.checkpoint_dir) if stored else None
     if stored and state is None:
         folder.check_not_begun()
-    return config, stored, state
+    return Found(config, stored, state)
 
 
-def _check_start(config, folder, state):
+def _check_start(found, folder):
     """Raises UserError where a run that has no state yet is to begin with weights that cannot be had."""
-    if config.init_from and state is None:
-        initial_weights.find_weights(config.init_from, folder.checkpoint_dir)
+    if found.config.init_from and found.state is None:
+        initial_weights.find_weights(found.config.init_from, folder.checkpoint_dir)
 
 
-def _is_finished(config, folder, state):
-    finished = state is not None and state.epoch >= config.epochs
+def _is_finished(found, folder):
+    finished = found.epoch >= found.config.epochs
     if finished:
-        print(f"finished: the run in {folder.checkpoint_dir} has {state.epoch} epochs and --epochs asks for "
-              f"{config.epochs}; a larger --epochs continues it")
+        print(f"finished: the run in {folder.checkpoint_dir} has {found.epoch} epochs and --epochs asks for "
+              f"{found.config.epochs}; a larger --epochs continues it")
     return finished
 
 
@@ -193,7 +200,8 @@ def _with_places(config):
     return dataclasses.replace(config, **places)
 
 
-def _load_images(config, stored):
+def _load_images(found):
+    config, stored = found.config, found.stored
     image_set = data.load_for_run(config)
     _check_classes(config, image_set)
     for notice in image_set.notices:
