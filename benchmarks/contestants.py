@@ -52,8 +52,8 @@ def keras(images, precision, batch_size):
     import keras
     import tensorflow as tf
     from wgan import precision as precisions
-    precisions.use(precision)
-    generator, critic = keras_networks(images.shape[-1])
+    with precisions.used(precision):
+        generator, critic = keras_networks(images.shape[-1])
     optimizers = [keras.optimizers.Adam(2e-4, 0.5, 0.9) for _ in range(2)]
     for optimizer, network in zip(optimizers, (critic, generator)):
         optimizer.build(network.trainable_variables)

@@ -327,7 +327,7 @@ def test_a_long_run_needs_no_more_at_its_end_than_at_its_beginning(tiny, monkeyp
     launch(tiny(epochs=epochs, batch_size=2, critic_steps=1))
     (early, *early_counts), (late, *late_counts) = found[100], found[epochs]
     print(f"{early / 1e6:.1f} MB after 100 epochs, {late / 1e6:.1f} MB after {epochs}")
-    assert late < early + 30e6  # bytes
+    assert late < early + 30e6 + 2e3 * epochs  # bytes; the history takes some of the latter
     assert late_counts[-1] == early_counts[-1] <= 2  # graphs traced
     assert all(after <= before + 2 for before, after in zip(early_counts, late_counts))
 
