@@ -14,7 +14,7 @@ import pytest
 import train
 
 ROOT = pathlib.Path(train.__file__).parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "pretrained/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ENTRY_SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
 FLAGS_OF_OTHER_PROGRAMS = {"logdir", "samples_per_plugin"}  # tensorboard
 _CODE = re.compile(r"(?:^```.*?^```)|(?:^ {4}[^\n]*$)|(?:`[^`]+`)", re.MULTILINE | re.DOTALL)

@@ -1,0 +1,69 @@
+"""Makes what this folder ships from a run: its averaged generator, its configuration, its figures and 64 samples.
+
+    python pretrained/make.py --checkpoint_dir checkpoints --out pretrained/horses
+"""
+
+import json
+import pathlib
+import shutil
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from wgan import checkpoints, cli, files, trained  # noqa: E402
+from wgan.config import TrainingConfig  # noqa: E402
+from wgan.errors import UserError  # noqa: E402
+from wgan.evaluation.evaluate import REPORT_FILE, evaluate  # noqa: E402
+from wgan.generate import generate  # noqa: E402
+from wgan.run_folder import CONFIG_FILE  # noqa: E402
+
+OWN_PLACES = ("data_dir", "checkpoint_dir", "sample_dir", "drive_dir", "init_from")  # paths of the maker's machine
+SAMPLES_FILE = "samples.png"
+
+
+def define_flags():
+    """Which run, and where to."""
+    groups = cli.FlagGroups("Makes what this folder ships from a run: the averaged generator, its configuration "
+                            "without the paths of this machine, evaluation.json, and a grid of samples.")
+    groups.define("Files", "checkpoint_dir", str, "checkpoints", "The run.")
+    groups.define("Files", "data_dir", str, None, "Where its images are now. Default: where they were in training.")
+    groups.define("Files", "out", str, None, "The folder to make, such as pretrained/horses.")
+    return groups
+
+
+def main(argv):
+    """Prints what the generator is worth; returns the exit status."""
+    flags = define_flags().parse(argv)
+    if not flags["out"]:
+        raise UserError("--out is missing: the folder to make, such as pretrained/horses")
+    run, out = trained.locate(flags["checkpoint_dir"]), pathlib.Path(flags["out"])
+    if run.path.name != checkpoints.AVERAGED_FILE:
+        raise UserError(f"{flags['checkpoint_dir']} has no {checkpoints.AVERAGED_FILE}; train with --ema_decay above 0")
+    out.mkdir(parents=True, exist_ok=True)
+    copy_run(run, out)
+    measure(out, flags["data_dir"] or run.config.data_dir)
+    print(generate(out, str(out / SAMPLES_FILE)))
+    return 0
+
+
+def copy_run(run, out):
+    """Copies the generator of a `Trained`, and the configuration beside it as if it had been made with default paths."""
+    with files.atomic_path(out / checkpoints.AVERAGED_FILE) as temporary:
+        shutil.copyfile(run.path, temporary)
+    stored = json.loads((run.path.parent / CONFIG_FILE).read_text(encoding="utf-8"))
+    usual = TrainingConfig().to_json()
+    stored["config"].update({name: usual[name] for name in OWN_PLACES if name in stored["config"]})
+    files.write_text(out / CONFIG_FILE, json.dumps(stored, indent=2) + "\n")
+
+
+def measure(out, data_dir):
+    """Writes the figures of the generator in `out`; the file that they are of is named without its folder."""
+    found = evaluate(out, data_dir=data_dir)
+    report = {**found, "weights": {**found["weights"], "file": checkpoints.AVERAGED_FILE}}
+    files.write_text(out / REPORT_FILE, json.dumps({name: report[name] for name in report if name != "files"}, indent=2)
+                     + "\n")
+
+
+if __name__ == "__main__":
+    cli.run(main, sys.argv)
