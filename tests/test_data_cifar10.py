@@ -168,7 +168,11 @@ def test_an_empty_folder_says_what_belongs_there(tmp_path):
 
 
 @pytest.mark.parametrize("content", [
-    b"", b"PK\x03\x04 a zip file", gzip.compress(b"no tar"), gzip.compress(bytes(1024)), b"\x1f\x8b damaged",
+    pytest.param(b"", id="empty"),
+    pytest.param(b"PK\x03\x04 a zip file", id="zip"),
+    pytest.param(gzip.compress(b"no tar"), id="gzip of a text"),
+    pytest.param(gzip.compress(bytes(1024)), id="gzip of zeros"),
+    pytest.param(b"\x1f\x8b damaged", id="damaged gzip"),
 ])
 def test_another_file_is_refused_before_loading(tmp_path, content):
     path = tmp_path / "cifar-10-python.tar.gz"
