@@ -1,6 +1,7 @@
 """What several test modules share."""
 
 import os
+import signal
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -19,6 +20,19 @@ def tiny(tmp_path):
                         checkpoint_dir=str(tmp_path / "checkpoints"), sample_dir=str(tmp_path / "samples"))
         return TrainingConfig(**{**settings, **changes})
     return make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def usual_signals():
+    """Tests that send signals mean it, also under nohup or in a shell's background, which have them ignored."""
+    usual = {"SIGINT": signal.default_int_handler, "SIGHUP": signal.SIG_DFL}
+    numbers = [getattr(signal, name) for name in usual if hasattr(signal, name)]
+    ignored = [number for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, usual[number.name])
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(autouse=True)
