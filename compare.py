@@ -23,9 +23,9 @@ def define_flags():
                             "and writes index.html with their figures, curves and samples. The same command "
                             "continues where the last one stopped.")
     groups.define("Comparison", "recipes", str, None, "Their names, separated by commas; the list is below.")
-    groups.define("Comparison", "epochs", int, None, "Generator updates of every run. Give this or")
-    groups.define("Comparison", "seconds", float, None, "seconds of training of every run; measurements do not "
-                  "count.")
+    groups.define("Comparison", "epochs", int, None, "Generator updates of every run. Give this, or --seconds.")
+    groups.define("Comparison", "seconds", float, None, "Seconds of training of every run, measurements not "
+                  "counted. Give this, or --epochs.")
     groups.define("Comparison", "seeds", int, 1, "Runs per recipe, with the seeds 0, 1 ...")
     for name, default in COMMON.items():
         field = TrainingConfig.__dataclass_fields__[name]

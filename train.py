@@ -14,8 +14,8 @@ from wgan.recipes import DEFAULT, RECIPES
 
 def define_flags():
     """One flag per field of the configuration, and the two that concern this call alone."""
-    groups = cli.FlagGroups("Trains a WGAN-GP on one class of CIFAR-10. The same command again continues "
-                            "where the last one stopped.")
+    groups = cli.FlagGroups("Trains a GAN, by default a WGAN-GP on the horses of CIFAR-10. The same command "
+                            "again continues where the last one stopped.")
     for field in dataclasses.fields(TrainingConfig):
         groups.define(field.metadata["group"], field.name, value_type(field), field.default,
                       _with_choices(field))

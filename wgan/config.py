@@ -36,8 +36,8 @@ class TrainingConfig:
     """One training run. `check()` says whether its values make sense; nothing else may be assumed."""
 
     recipe: str = option(
-        DEFAULT, "Recipe", "Which GAN; the list is below. A recipe has its own data set and settings, and flags go "
-        "before those.", decides_result=True, choices=tuple(RECIPES))
+        DEFAULT, "Recipe", "Which GAN; the list is below. A recipe has its own data set and settings; flags override "
+        "them.", decides_result=True, choices=tuple(RECIPES))
 
     label: str | None = option(
         None, "Data", "What to train on: a class number, a class name (horse), all for one GAN on every class, or "
@@ -56,8 +56,8 @@ class TrainingConfig:
         0, "Data", "Images set aside, to see whether the critic memorises the others. With --split train the test "
         "images serve for that.", decides_result=True, at_least=0)
     image_size: int = option(
-        32, "Data", "Pixels a side. In wgan_gp each doubling adds a block to both networks.", decides_result=True,
-        choices=(28, 32, 64, 128))
+        32, "Data", "Pixels a side. In wgan_gp each doubling adds a block to both networks, and there is no 28.",
+        decides_result=True, choices=(28, 32, 64, 128))
     labels_per_class: str = option(
         "all", "Data", "How many images of each class sgan may see with their label: a number, or all.",
         decides_result=True)
@@ -81,9 +81,9 @@ class TrainingConfig:
         None, "Training", "The critic's own (Heusel et al. 2017). Default: --learning_rate.", decides_result=True,
         above=0, below=1)
     decay_epochs: int = option(
-        0, "Training", "Learning rates fall in a line to zero at this epoch, where the run ends; it is apart from "
-        "--epochs, so that a run can be stopped earlier and go on. 0: they stay.", decides_result=True, at_least=0,
-        below=10**9)
+        0, "Training", "Learning rates fall in a straight line to zero at this epoch, which --epochs may not "
+        "exceed; stop earlier by --epochs and go on with the same value. 0: they stay.", decides_result=True,
+        at_least=0, below=10**9)
     step_decay: float = option(
         1.0, "Training", "What learning rates are multiplied by every --step_epochs.", decides_result=True, above=0,
         below=1.000001)
@@ -96,8 +96,8 @@ class TrainingConfig:
     momentum: float = option(
         0.0, "Training", "Of sgd.", decides_result=True, at_least=0, below=1)
     ema_decay: float = option(
-        0.999, "Training", "Keep an average of the generator, for grids, metrics and samples, that forgets at least "
-        "this slowly late in a run and faster early on. 0: no average.", decides_result=True, at_least=0, below=1)
+        0.999, "Training", "Share of itself that the averaged generator, which makes grids, metrics and samples, keeps "
+        "in each epoch; less early in a run. 0: no average.", decides_result=True, at_least=0, below=1)
 
     flips: str = option(
         "auto", "Images seen", "Mirror half of the real images. auto: those of cifar10 only, since many other things, "
@@ -125,7 +125,7 @@ class TrainingConfig:
         10.0, "Critic's constraint", "Weight of the gradient penalty (lambda in the paper).",
         decides_result=True, at_least=0)
     penalty: str = option(
-        "two_sided", "Critic's constraint", "one_sided lets slopes below one be.", decides_result=True,
+        "two_sided", "Critic's constraint", "one_sided does not penalise slopes below 1.", decides_result=True,
         choices=("two_sided", "one_sided"))
     clip_bound: float = option(
         0.01, "Critic's constraint", "Of the critic's weights, in wgan_clip.", decides_result=True, above=0)
