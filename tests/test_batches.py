@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from wgan import randomness
 from wgan.batches import epoch_batches, epoch_indices
+from wgan.randomness import Purpose
 
 
 @pytest.mark.parametrize("num_images, num_drawn", [(10, 10), (10, 7), (10, 35), (1, 3)])
@@ -11,6 +13,13 @@ def test_each_image_is_drawn_once_before_any_is_drawn_again(num_images, num_draw
     for start in range(0, num_drawn, num_images):
         shuffle = indices[start:start + num_images]
         assert len(set(shuffle)) == len(shuffle) and set(shuffle) <= set(range(num_images))
+
+
+@pytest.mark.parametrize("num_drawn", [1, 64, 1000])
+def test_the_order_is_that_of_the_sorted_keys(num_drawn):
+    keys = randomness.uniform([1, 1000], randomness.stream(5, 3, Purpose.SHUFFLE)).numpy()[0]
+    expected = np.argsort(keys, kind="stable")[:num_drawn]
+    np.testing.assert_array_equal(epoch_indices(5, 3, 1000, num_drawn), expected)
 
 
 def test_order_follows_seed_and_epoch():

@@ -3,7 +3,7 @@ import pytest
 import scipy.linalg
 
 from wgan.evaluation import distances
-from wgan.evaluation.distances import frechet_distance, kernel_distance
+from wgan.evaluation.distances import frechet_distance, kernel_distance, kernel_sums_within
 
 
 def _correlated(rng, count, dimensions, shift=0.0):
@@ -152,6 +152,14 @@ def _two_sets(seed=13, counts=(9, 6)):
 def test_kernel_distance_is_the_naive_double_loop():
     features, others = _two_sets()
     np.testing.assert_allclose(kernel_distance(features, others)[0], _naive_kid(features, others), rtol=1e-10)
+
+
+def test_known_kernel_sums_are_used_and_give_the_same():
+    features, others = _two_sets()
+    usual, within = kernel_distance(features, others), kernel_sums_within(features)
+    assert kernel_distance(features, others, within) == usual
+    more = kernel_distance(features, others, within + 1)[0]  # each of n sums is over n - 1 others
+    np.testing.assert_allclose(more - usual[0], 1 / (len(features) - 1), rtol=1e-10)
 
 
 @pytest.mark.parametrize("counts", [(9, 6), (4, 8), (3, 3)])

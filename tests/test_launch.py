@@ -4,13 +4,14 @@ import csv
 import dataclasses
 import json
 import pathlib
+import types
 
 import h5py
 import numpy as np
 import pytest
 from PIL import Image
 
-from wgan import checkpoints
+from wgan import callbacks, checkpoints
 from wgan.errors import UserError
 from wgan.history import COLUMNS, columns
 from wgan.launch import launch
@@ -332,3 +333,18 @@ def test_init_from_names_what_is_missing_or_does_not_fit(tiny, tmp_path):
     with pytest.raises(UserError, match="does not fit the generator"):
         launch(elsewhere(tiny(init_from=str(tmp_path / "checkpoints"), latent_dim=9), tmp_path))
     assert not everything_below(tmp_path / "other_c")
+
+
+def test_the_first_epoch_which_compiles_is_no_measure_of_the_time_left(monkeypatch, capsys):
+    clock = iter([0.0, 60.0, 62.0, 64.0])  # a minute of compiling, then two seconds an epoch
+    monkeypatch.setattr(callbacks, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(callbacks.Progress, "SECONDS_BETWEEN_LINES", 0)
+    progress = callbacks.Progress(first_epoch=5, last_epoch=107)
+    monkeypatch.setattr(progress, "_on_terminal", False)
+    progress.on_train_begin()
+    for epoch in (4, 5, 6):
+        progress.on_epoch_end(epoch, {"wasserstein_estimate": 1.0})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("epoch 5/107  0.02 epochs/s") and lines[0].endswith("1:42:00 left")
+    assert all("0.50 epochs/s" in line for line in lines[1:])
+    assert [line.split()[-2] for line in lines[1:]] == ["03:22", "03:20"]

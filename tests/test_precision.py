@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan import load_generator, precision
+from wgan import load_generator, precision, training
 from wgan.batches import epoch_batches
+from wgan.config import TrainingConfig
 from wgan.constraints import critic_gradients
 from wgan.gan import GAN, scale
 from wgan.launch import launch
 from wgan.networks import Critic, Generator
+from wgan.recipes import RECIPES
 
 IMAGES = np.random.default_rng(0).integers(0, 256, [24, 32, 32, 3], dtype=np.uint8)
 
@@ -62,6 +64,20 @@ def test_layers_compute_in_half_precision_and_all_else_in_float32(kind):
     assert fakes.dtype == tf.float32
     assert gan.critic(fakes).dtype == tf.float32
     assert critic_gradients(gan.critic, fakes).dtype == tf.float32
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_step_of_every_recipe_can_be_traced_in_half_precision(recipe, kind):
+    """What `auto` chooses depends on the machine: none may be the first on which data types do not fit."""
+    config = TrainingConfig.of_recipe(recipe, precision=kind, batch_size=4, critic_steps=1)
+    points = RECIPES[recipe].makes_points
+    reals = np.zeros([8, 1], np.float32) if points else np.zeros([8, *[config.image_size] * 2, 3], np.uint8)
+    labels = np.zeros(8, np.int32) if RECIPES[recipe].wants_labels else None
+    gan = training.build_gan(config, reals.shape[-1])
+    batches = epoch_batches(reals, 0, 1, 4, first_epoch=1, last_epoch=1, labels=labels)
+    traced = tf.function(gan.train_step).get_concrete_function(batches.element_spec)
+    assert set(traced.output_dtypes.values()) == {tf.float32}
 
 
 @pytest.mark.parametrize("kind, tolerance", [("bfloat16", 0.1), ("float16", 0.05)])

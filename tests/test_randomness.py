@@ -28,6 +28,11 @@ def test_draws_have_their_distribution(name, distribution):
     assert scipy.stats.kstest(draws.astype(np.float64), distribution).pvalue > 0.001
 
 
+def test_uniform_draws_are_the_integers_upper_bits():
+    integers = randomness.integers([1000], seed()).numpy().astype(np.int64)
+    np.testing.assert_array_equal(randomness.uniform([1000], seed()).numpy() * 2.0**24, (integers >> 8) + 2**23)
+
+
 def test_uniform_draws_stay_below_one_and_events_have_their_probability():
     draws = randomness.uniform([1_000_000], seed()).numpy()
     assert draws.min() >= 0 and draws.max() < 1

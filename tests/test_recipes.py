@@ -246,6 +246,7 @@ def test_labels_belong_to_their_images():
     ("sgan", dict(augment="cutout"), "--augment does nothing in --recipe sgan"),
     ("sgan", dict(labels_per_class="0"), "--labels_per_class is '0'"),
     ("dcgan", dict(step_decay=0.5), "--step_decay and --step_epochs go together"),
+    ("wgan_gp", dict(xla="on", deterministic=True), "--xla on and --deterministic exclude each other"),
     ("dcgan", dict(step_decay=0.5, step_epochs=5, decay_epochs=20000), "choose one"),
 ])
 def test_settings_without_effect_are_refused(name, values, message):

@@ -157,6 +157,7 @@ class Progress(keras.callbacks.Callback):
                          disable=not self._on_terminal, dynamic_ncols=True, smoothing=0.05,
                          bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{remaining} left, {rate_noinv_fmt}{postfix}]")
         self._start = self._last_line = time.monotonic()
+        self._before = self._first_epoch - 1
 
     def on_epoch_end(self, epoch, logs):
         number, now = epoch + 1, time.monotonic()
@@ -168,12 +169,14 @@ class Progress(keras.callbacks.Callback):
         if line_due and not self._on_terminal:
             self._last_line = now
             print(self._line(number, logs, now - self._start), flush=True)
+        if number == self._first_epoch:  # compiling took most of it: it says nothing of the others
+            self._start, self._before = now, number
 
     def on_train_end(self, logs=None):
         self._bar.close()
 
     def _line(self, number, logs, elapsed):
-        per_epoch = elapsed / (number - self._first_epoch + 1)
+        per_epoch = elapsed / (number - self._before)
         left = tqdm.format_interval(per_epoch * (self._last_epoch - number))
         return (f"epoch {number}/{self._last_epoch}  {1 / per_epoch:.2f} epochs/s  "
                 f"{self._figures(logs)}  {left} left")

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from wgan import randomness, sampling, startup
+from wgan import precision, randomness, sampling, startup
 from wgan.data.messages import one_line
 from wgan.errors import UserError
 
@@ -34,7 +34,7 @@ def write(generator, format, path):
     latents = sampling.draw_latents(0, 0, SAMPLES, generator.latent_dim,
                                     distribution=randomness.latent_distribution(generator))
     write_format, read_format = FORMATS[format]
-    with _quiet(), _exact():
+    with _quiet(), precision.exact():
         expected = generator(latents, training=False).numpy()
         try:
             write_format(generator, str(path))
@@ -125,13 +125,3 @@ def _quiet():
     finally:
         logging.set_verbosity(verbosity)
 
-
-@contextlib.contextmanager
-def _exact():
-    """Full float32: NVIDIA's GPUs round to 10 bits in convolutions (TF32), and other runtimes need not."""
-    earlier = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    try:
-        yield
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(earlier)

@@ -27,6 +27,17 @@ def used(precision):
         keras.config.set_dtype_policy(earlier)
 
 
+@contextlib.contextmanager
+def exact():
+    """Full float32 in this block: NVIDIA's GPUs otherwise round to 10 bits in convolutions (TF32)."""
+    earlier = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(earlier)
+
+
 def scaled_against_underflow(optimizer, precision):
     """The optimizer, with a loss scale of its own where gradients would underflow: in float16."""
     return keras.optimizers.LossScaleOptimizer(optimizer) if precision == "float16" else optimizer

@@ -57,7 +57,8 @@ def integers(shape, seed):
 
 def uniform(shape, seed):
     """float32 draws from [0, 1), with the 24 bits that a float32 can hold there."""
-    return tf.cast(tf.bitwise.right_shift(integers(shape, seed), 8) + 2**23, tf.float32) * 2.0**-24
+    # Every step is exact. GPUs have no kernel for int32 sums: TensorFlow would take those to the processor.
+    return (tf.cast(tf.bitwise.right_shift(integers(shape, seed), 8), tf.float32) + 2.0**23) * 2.0**-24
 
 
 def normal(shape, seed):

@@ -22,6 +22,8 @@ def import_tensorflow():
         The device that computes, in a few words: `GPU Tesla T4`, or `2 CPU cores`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Otherwise the first process takes all memory of all GPUs, and none can evaluate or draw beside a run.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever the user's other projects are set to
     with without_notes():
         import tensorflow as tf

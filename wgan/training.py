@@ -148,7 +148,8 @@ def _fit(gan, watchers, history, checkpointing):
         gan.fit(batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False, verbose=0,
                 callbacks=watchers.callbacks(history, checkpointing))
     except tf.errors.ResourceExhaustedError as error:
-        raise UserError("out of memory: choose a smaller --batch_size or --image_size") from error
+        raise UserError("out of memory: choose a smaller --batch_size or --image_size, or end what else uses the "
+                        "device") from error
 
 
 def build_gan(config, channels):
@@ -186,7 +187,9 @@ def _schedule(config, learning_rate, updates_per_epoch):
 
 
 def _compiled_by_xla(config):
-    return config.xla == "on" or config.xla == "auto" and precision.gpu_capability() is not None
+    if config.xla == "auto":
+        return precision.gpu_capability() is not None and not config.deterministic  # Keras refuses the two together
+    return config.xla == "on"
 
 
 def _begin(gan, config, folder, state, remote):

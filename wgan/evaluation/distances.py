@@ -39,7 +39,7 @@ def _normal_fit(features):
     return mean, np.linalg.qr((features - mean) / np.sqrt(len(features) - 1), mode="r")
 
 
-def kernel_distance(features, others):
+def kernel_distance(features, others, within=None):
     """KID (Bińkowski et al. 2018): the squared maximum mean discrepancy, with its standard error.
 
     The kernel is (x y / dimensions + 1)^3 and the estimate has no bias: pairs of a feature with itself
@@ -49,6 +49,7 @@ def kernel_distance(features, others):
 
     Args:
         features, others: [n, dimensions] and [m, dimensions], n and m at least 3.
+        within: `kernel_sums_within(features)`, where it is known already.
 
     Returns:
         Two floats: the estimate, and its standard error.
@@ -57,8 +58,8 @@ def kernel_distance(features, others):
         ValueError: the arrays are not such arrays.
     """
     features, others = checked(features, others, least=3)
-    within = _kernel_sums(features, features)[0] - _self_kernel(features)
-    other_within = _kernel_sums(others, others)[0] - _self_kernel(others)
+    within = kernel_sums_within(features) if within is None else within
+    other_within = kernel_sums_within(others)
     between, other_between = _kernel_sums(features, others)
     n, m = len(features), len(others)
 
@@ -77,6 +78,12 @@ def _jackknife_variance(without_one):
     return (n - 1) / n * np.sum((without_one - without_one.mean()) ** 2)
 
 
+def kernel_sums_within(features):
+    """Each feature's sum of KID's kernel with all other features: float64 [n], for [n, dimensions]."""
+    features = np.asarray(features, np.float64)
+    return _kernel_sums(features, features)[0] - (np.sum(features**2, axis=1) / features.shape[1] + 1) ** 3
+
+
 def _kernel_sums(features, others):
     """Each feature's sum of kernels with all others, and each other's with all features: [n] and [m]."""
     sums, other_sums = np.empty(len(features)), np.zeros(len(others))
@@ -90,10 +97,6 @@ def _kernel_sums(features, others):
 def _kernel(features, others):
     base = features @ others.T / features.shape[1] + 1
     return base * base * base  # several times faster than a power
-
-
-def _self_kernel(features):
-    return (np.sum(features**2, axis=1) / features.shape[1] + 1) ** 3
 
 
 def checked(features, others, least=2):

@@ -1,5 +1,7 @@
 """Samples of a generator, measured against a fixed set of real images."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -51,19 +53,24 @@ class Evaluator:
         """
         self.extract = extract
         self._reals = reals
-        self._real_features = None
 
-    @property
+    @functools.cached_property
     def real_features(self):
         """float32 [N, dimensions], computed when first wanted: it takes seconds."""
-        if self._real_features is None:
-            self._real_features = self.extract(self._reals)
-        return self._real_features
+        return self.extract(self._reals)
+
+    @functools.cached_property
+    def _real_kernel_sums(self):
+        return distances.kernel_sums_within(self.real_features)
+
+    @functools.cached_property
+    def _real_radii(self):
+        return neighbours.square_radii(self.real_features, neighbours.K)
 
     def figures(self, pictures):
         """The `FIGURES` of pictures, uint8 [M, size, size, channels], as a dictionary of floats."""
         features = self.extract(pictures)
-        kid, kid_error = distances.kernel_distance(self.real_features, features)
-        precision, recall = neighbours.precision_recall(self.real_features, features)
+        kid, kid_error = distances.kernel_distance(self.real_features, features, self._real_kernel_sums)
+        precision, recall = neighbours.precision_recall(self.real_features, features, real_radii=self._real_radii)
         return {"fid": distances.frechet_distance(self.real_features, features), "kid": kid,
                 "kid_error": kid_error, "precision": precision, "recall": recall}

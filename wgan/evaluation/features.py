@@ -38,7 +38,8 @@ class Extractor:
     def __call__(self, pictures):
         """uint8 [N, height, width, 1 or 3] to float32 [N, dimensions]; grey pictures count as RGB."""
         batches = (pictures[start:start + self.batch] for start in range(0, len(pictures), self.batch))
-        return np.concatenate([self._on_batch(tf.convert_to_tensor(_as_rgb(batch))).numpy() for batch in batches])
+        with precision.exact():
+            return np.concatenate([self._on_batch(tf.convert_to_tensor(_as_rgb(batch))).numpy() for batch in batches])
 
     def _batch_features(self, pictures):
         pictures = tf.cast(pictures, tf.float32)

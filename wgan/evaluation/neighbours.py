@@ -10,9 +10,10 @@ import numpy as np
 from wgan.evaluation.distances import checked
 
 ROWS_AT_ONCE = 128  # of a matrix of pairs: 6,000 images a side then fit a cache
+K = 3  # the neighbour to which a ball of precision and recall reaches, as in their paper
 
 
-def precision_recall(reals, samples, k=3, real_radii=None):
+def precision_recall(reals, samples, k=K, real_radii=None):
     """Improved precision and recall (Kynkäänniemi et al. 2019, section 3).
 
     A ball around each real image reaches to its k-th nearest other real image. Precision is the share of

@@ -35,7 +35,7 @@ class Generator(keras.Model):
         x = latents
         for dense in self.hidden:
             x = dense(x)
-        return self.reshape(tf.tanh(tf.cast(self.last(x), self.variable_dtype)))
+        return tf.tanh(tf.cast(self.reshape(self.last(x)), self.variable_dtype))  # a layer would cast it back
 
     def get_config(self):
         return {**super().get_config(), "latent_dim": self.latent_dim, "shape": self.shape, "widths": self.widths}
