@@ -42,9 +42,9 @@ def train_critic(objective, constraint):
     optimizer.build(critic.trainable_variables)
 
     @tf.function
-    def update(reals, fakes, weights):
+    def update(reals, fakes, epsilon):
         with tf.GradientTape() as tape:
-            term, _ = constraint.term(critic, reals, fakes, weights)
+            term, _ = constraint.term(critic, reals, fakes, epsilon)
             loss = objective.critic_loss(critic(reals), critic(fakes)) + term
         optimizer.apply(tape.gradient(loss, critic.trainable_variables), critic.trainable_variables)
         constraint.after_update(critic)

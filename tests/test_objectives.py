@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wgan import objectives
+from wgan import constraints, objectives
 from wgan.constraints import critic_gradients
 from wgan.gan import GAN
 from wgan.networks import Critic, Generator
@@ -14,33 +14,33 @@ def test_signs_are_those_of_the_paper():
     assert float(objectives.wasserstein_generator_loss(fake)) == 0.5
 
 
-def test_interpolates_take_one_weight_per_image():
+def test_interpolates_take_one_epsilon_per_image():
     reals, fakes = tf.ones([3, 2, 2, 1]), tf.zeros([3, 2, 2, 1])
-    weights = tf.reshape(tf.constant([0.0, 0.25, 1.0]), [3, 1, 1, 1])
-    points = objectives.interpolate(reals, fakes, weights).numpy()
+    epsilon = tf.reshape(tf.constant([0.0, 0.25, 1.0]), [3, 1, 1, 1])
+    points = constraints.interpolate(reals, fakes, epsilon).numpy()
     for point, expected in zip(points, (0, 0.25, 1)):
         np.testing.assert_array_equal(point, np.full([2, 2, 1], expected))
 
 
 def test_norms_are_per_image_and_penalty_is_a_mean():
     gradients = np.random.default_rng(0).normal(size=[4, 5, 5, 3]).astype("float32")
-    norms = objectives.gradient_norms(tf.constant(gradients)).numpy()
+    norms = constraints.gradient_norms(tf.constant(gradients)).numpy()
     expected = [np.sqrt(sum(float(value) ** 2 for value in gradient.flat)) for gradient in gradients]
     np.testing.assert_allclose(norms, expected, rtol=1e-6)
-    penalty = float(objectives.gradient_penalty(tf.constant(norms)))
+    penalty = float(constraints.gradient_penalty(tf.constant(norms)))
     np.testing.assert_allclose(penalty, np.mean([(norm - 1) ** 2 for norm in expected]), rtol=1e-5)
 
 
 def test_one_sided_penalty_lets_small_slopes_be():
     norms = tf.constant([0.0, 0.5, 1.0, 3.0])
-    assert float(objectives.gradient_penalty(norms, one_sided=True)) == 1.0
-    assert float(objectives.gradient_penalty(norms)) == (1 + 0.25 + 4) / 4
+    assert float(constraints.gradient_penalty(norms, one_sided=True)) == 1.0
+    assert float(constraints.gradient_penalty(norms)) == (1 + 0.25 + 4) / 4
 
 
 def test_zero_gradient_has_a_finite_penalty_and_a_finite_slope():
     gradients = tf.Variable(tf.zeros([2, 4, 4, 3]))
     with tf.GradientTape() as tape:
-        penalty = objectives.gradient_penalty(objectives.gradient_norms(gradients))
+        penalty = constraints.gradient_penalty(constraints.gradient_norms(gradients))
     assert float(penalty) == 1.0
     np.testing.assert_array_equal(tape.gradient(penalty, gradients).numpy(), 0)
 
@@ -51,11 +51,11 @@ def _gan_and_batch(seed=0):
     keras.utils.set_random_seed(seed)
     gan = GAN(Generator(latent_dim=4), Critic())
     reals, fakes = rng.uniform(-1, 1, [2, 2, 32, 32, 3])
-    weights = rng.uniform(size=[2, 1, 1, 1])
+    epsilon = rng.uniform(size=[2, 1, 1, 1])
     gan.critic(reals)
     for variable in gan.critic.trainable_variables:  # biases too
         variable.assign_add(rng.normal(scale=0.02, size=variable.shape))
-    return gan, rng, (tf.constant(reals), tf.constant(fakes), tf.constant(weights))
+    return gan, rng, (tf.constant(reals), tf.constant(fakes), tf.constant(epsilon))
 
 
 def test_critic_gradients_match_finite_differences(float64):
@@ -92,9 +92,9 @@ def test_critic_loss_and_its_gradients_match_finite_differences(float64):
 
 
 def test_critic_loss_is_the_formula_of_the_paper(float64):
-    gan, _, (reals, fakes, weights) = _gan_and_batch(seed=2)
-    loss, logs = gan.critic_loss(reals, fakes, weights, dropout_seed=None)
-    points = weights * reals + (1 - weights) * fakes
+    gan, _, (reals, fakes, epsilon) = _gan_and_batch(seed=2)
+    loss, logs = gan.critic_loss(reals, fakes, epsilon, dropout_seed=None)
+    points = epsilon * reals + (1 - epsilon) * fakes
     penalties = []
     for point in points:  # the naive form: one image at a time
         with tf.GradientTape() as tape:

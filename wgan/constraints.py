@@ -1,12 +1,10 @@
 """What keeps a critic from growing without bound: a gradient penalty, clipped weights, or nothing.
 
-Each has `term(critic, reals, fakes, weights)`, which the critic's loss gets in addition, with the figures it
+Each has `term(critic, reals, fakes, epsilon)`, which the critic's loss gets in addition, with the figures it
 adds to the history; and `after_update(critic)`, which is called once the critic has moved.
 """
 
 import tensorflow as tf
-
-from wgan import objectives
 
 # Slopes of a few thousandths and less would lose digits on their way through float16 layers.
 FLOAT16_SLOPE_SCALE = 256.0
@@ -15,7 +13,7 @@ FLOAT16_SLOPE_SCALE = 256.0
 class NoConstraint:
     """The critic may do as it likes, as in the GANs before Wasserstein's."""
 
-    def term(self, critic, reals, fakes, weights):
+    def term(self, critic, reals, fakes, epsilon):
         """Nothing to add."""
         return 0.0, {}
 
@@ -31,28 +29,28 @@ class GradientPenalty(NoConstraint):
         """
         Args:
             weight: lambda.
-            one_sided: let slopes below one be (the end of the paper's section 4).
+            one_sided: do not penalise slopes below one (the end of the paper's section 4).
         """
         self.weight = weight
         self.one_sided = one_sided
 
-    def term(self, critic, reals, fakes, weights):
+    def term(self, critic, reals, fakes, epsilon):
         """
         Args:
             critic: images to logits [batch].
             reals, fakes: float32 [batch, height, width, channels].
-            weights: of the interpolates, [batch, 1, 1, 1].
+            epsilon: where each image's interpolate lies, float32 [batch, 1, 1, 1] from [0, 1).
 
         Returns:
             lambda times the penalty, and the figures `gradient_penalty` and `gradient_norm`.
         """
-        norms = self.norms(critic_gradients(critic, objectives.interpolate(reals, fakes, weights)))
-        penalty = objectives.gradient_penalty(norms, self.one_sided)
+        norms = self.norms(critic_gradients(critic, interpolate(reals, fakes, epsilon)))
+        penalty = gradient_penalty(norms, self.one_sided)
         return self.weight * penalty, {"gradient_penalty": penalty, "gradient_norm": tf.reduce_mean(norms)}
 
     def norms(self, gradients):
         """The norms that are held near one: each image's own, [batch]."""
-        return objectives.gradient_norms(gradients)
+        return gradient_norms(gradients)
 
 
 class WholeBatchPenalty(GradientPenalty):
@@ -61,14 +59,14 @@ class WholeBatchPenalty(GradientPenalty):
     No paper's: it is what an often copied piece of code does, kept to be compared with.
     """
 
-    def term(self, critic, reals, fakes, weights):
+    def term(self, critic, reals, fakes, epsilon):
         """As in `GradientPenalty`, times the number of images."""
-        term, figures = super().term(critic, reals, fakes, weights)
+        term, figures = super().term(critic, reals, fakes, epsilon)
         return reals.shape[0] * term, figures
 
     def norms(self, gradients):
         """The one norm, [1]."""
-        return tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(gradients)), 1e-30))[None]
+        return _root(tf.reduce_sum(tf.square(gradients)))[None]
 
 
 class Clipping(NoConstraint):
@@ -95,3 +93,32 @@ def critic_gradients(critic, images):
         logits = critic(images)
     slopes = tf.fill(tf.shape(logits), tf.constant(scale, logits.dtype))
     return tape.gradient(logits, images, output_gradients=slopes) / scale
+
+
+def interpolate(reals, fakes, epsilon):
+    """eps x + (1 - eps) G(z): a point on the line between each real image and its fake.
+
+    Args:
+        reals, fakes: float [batch, height, width, channels].
+        epsilon: float [batch, 1, 1, 1], one uniform draw from [0, 1) per image.
+    """
+    return fakes + epsilon * (reals - fakes)
+
+
+def gradient_norms(gradients):
+    """The Euclidean norm of each image's gradient: [batch, height, width, channels] to [batch]."""
+    return _root(tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3]))
+
+
+def gradient_penalty(norms, one_sided=False):
+    """mean (|grad D| - 1)^2 over per-image gradient norms [batch] (equation 3, without lambda).
+
+    One-sided: mean max(0, |grad D| - 1)^2.
+    """
+    excess = norms - 1.0
+    return tf.reduce_mean(tf.square(tf.maximum(excess, 0.0) if one_sided else excess))
+
+
+def _root(squares):
+    """The square root, constant below 1e-15, far under what training can notice: at zero its slope would become NaN."""
+    return tf.sqrt(tf.maximum(squares, 1e-30))

@@ -117,7 +117,7 @@ class GAN(keras.Model):
         batch_size = reals.shape[0]
         stream = functools.partial(self._stream, epoch, step=step)
         fakes = self.draw_fakes(batch_size, stream(Purpose.CRITIC_LATENTS))
-        weights = randomness.uniform([batch_size, *[1] * (reals.shape.rank - 1)], stream(Purpose.INTERPOLATION))
+        epsilon = randomness.uniform([batch_size, *[1] * (reals.shape.rank - 1)], stream(Purpose.INTERPOLATION))
         if self.flips:
             reals = flip(reals, stream(Purpose.FLIPS))
         if self.augmentation:
@@ -125,26 +125,26 @@ class GAN(keras.Model):
             reals, fakes = tf.split(both, 2)
 
         with tf.GradientTape() as tape:
-            loss, logs = self.critic_loss(reals, fakes, weights, stream(Purpose.CRITIC_DROPOUT), *further)
+            loss, logs = self.critic_loss(reals, fakes, epsilon, stream(Purpose.CRITIC_DROPOUT), *further)
             loss = self.critic_optimizer.scale_loss(loss)  # unchanged, but in float16
         gradients = tape.gradient(loss, self.critic.trainable_variables)
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
         self.constraint.after_update(self.critic)
         return logs
 
-    def critic_loss(self, reals, fakes, weights, dropout_seed):
+    def critic_loss(self, reals, fakes, epsilon, dropout_seed):
         """The objective's loss and the constraint's term, with the figures of the history.
 
         For WGAN-GP: mean D(G(z)) - mean D(x) + lambda * penalty.
 
         Args:
             reals, fakes: [batch, height, width, channels].
-            weights: of the interpolates, [batch, 1, 1, 1].
+            epsilon: where each image's interpolate lies, float32 [batch, 1, 1, 1] from [0, 1).
             dropout_seed: int64 [2].
         """
         logits = self.critic_logits(tf.concat([reals, fakes], axis=0), dropout_seed)
         real_logits, fake_logits = tf.split(logits, 2)
-        term, figures = self.constraint.term(self.critic, reals, fakes, weights)
+        term, figures = self.constraint.term(self.critic, reals, fakes, epsilon)
         loss = self.objective.critic_loss(real_logits, fake_logits) + term
         if self.drift_weight:
             loss += self.drift_weight * drift(real_logits)

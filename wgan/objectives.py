@@ -1,7 +1,7 @@
 """What the two networks are after, as functions of the critic's logits.
 
-D is the critic, G the generator, x real images, z latents. The gradient penalty is that of Gulrajani et al.
-(2017), "Improved Training of Wasserstein GANs".
+D is the critic, G the generator, x real images, z latents; "the paper" is Gulrajani et al. (2017), "Improved
+Training of Wasserstein GANs".
 """
 
 import collections.abc
@@ -132,32 +132,3 @@ def drift(logits):
     Karras et al. (2018), "Progressive Growing of GANs", appendix A.1, take it over the real images.
     """
     return tf.reduce_mean(tf.square(logits))
-
-
-def interpolate(reals, fakes, weights):
-    """eps x + (1 - eps) G(z): a point on the line between each real image and its fake.
-
-    Args:
-        reals, fakes: float [batch, height, width, channels].
-        weights: eps, float [batch, 1, 1, 1], one uniform draw from [0, 1) per image.
-    """
-    return fakes + weights * (reals - fakes)
-
-
-def gradient_norms(gradients):
-    """The Euclidean norm of each image's gradient: [batch, height, width, channels] to [batch].
-
-    The root has an infinite slope at zero, which would turn into NaN; below 1e-15, far under what
-    training can notice, the norm is held constant instead.
-    """
-    squares = tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3])
-    return tf.sqrt(tf.maximum(squares, 1e-30))
-
-
-def gradient_penalty(norms, one_sided=False):
-    """mean (|grad D| - 1)^2 over per-image gradient norms [batch] (equation 3, without lambda).
-
-    One-sided: mean max(0, |grad D| - 1)^2.
-    """
-    excess = norms - 1.0
-    return tf.reduce_mean(tf.square(tf.maximum(excess, 0.0) if one_sided else excess))

@@ -45,12 +45,12 @@ class SemiSupervisedGAN(GAN):
                                    self._stream(epoch, Purpose.CLASSIFIER_DROPOUT, step))
         return logs
 
-    def critic_loss(self, reals, fakes, weights, dropout_seed, labelled_images, labels):
+    def critic_loss(self, reals, fakes, epsilon, dropout_seed, labelled_images, labels):
         """The discriminator's loss: validity and class, each the mean of its real and its generated half.
 
         Args:
             reals, fakes: [batch, height, width, channels].
-            weights: not needed here.
+            epsilon: not needed here.
             dropout_seed: int64 [2].
             labelled_images: uint8 [batch, height, width, channels].
             labels: int32 [batch].
