@@ -8,7 +8,7 @@ import sys
 
 from wgan import cli
 from wgan.config import TrainingConfig, value_type
-from wgan.launch import launch, launch_each
+from wgan.launch import launch
 from wgan.recipes import DEFAULT, RECIPES
 
 
@@ -37,9 +37,7 @@ def main(argv):
     values = groups.parse(argv)
     fresh, dry_run = values.pop("fresh"), values.pop("dry_run")
     given = {name: value for name, value in values.items() if groups.given(name)}
-    config = TrainingConfig.of_recipe(given.pop("recipe", DEFAULT), **given)
-    start = launch_each if config.label == "each" else launch
-    return start(config, fresh=fresh, dry_run=dry_run)
+    return launch(TrainingConfig.of_recipe(given.pop("recipe", DEFAULT), **given), fresh, dry_run)
 
 
 if __name__ == "__main__":

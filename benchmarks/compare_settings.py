@@ -24,10 +24,11 @@ sys.path.insert(0, str(ROOT))
 from wgan import cli, files
 from wgan.comparison import runs as runs_of
 from wgan.comparison.figures import duration, spread, three_digits, three_places, with_spread
-from wgan.comparison.runs import Run, read_history
+from wgan.comparison.runs import Run
 from wgan.config import TrainingConfig, value_type
-from wgan.data.messages import did_you_mean, listed, one_line
 from wgan.errors import UserError
+from wgan.history import read_history
+from wgan.messages import did_you_mean, listed, one_line
 from wgan.recipes import DEFAULT
 
 TRAIN = ROOT / "train.py"
@@ -216,11 +217,6 @@ def publish(runs, epochs, output_dir):
     path.parent.mkdir(parents=True, exist_ok=True)
     files.write_text(path, json.dumps({"settings": settings, "results": rows}, indent=2) + "\n")
     print(f"\n{report(rows)}\n", flush=True)
-
-
-def command_of(run):
-    """The words that start `train.py`."""
-    return runs_of.command_of(run, TRAIN)
 
 
 def run_all(runs, epochs, output_dir):

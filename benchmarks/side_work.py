@@ -50,10 +50,8 @@ def measure(config):
         self, meter.timed(f"{function.__name__} (writer, CPU)", function, time.thread_time), *args, **how)
 
     launch.launch(config)
-    with open(pathlib.Path(config.checkpoint_dir, "history.csv")) as file:
-        column = history.COLUMNS.index("seconds")
-        seconds = [float(line.split(",")[column]) for line in list(file)[2:]]
-    return meter.seconds, sum(seconds)
+    rows = history.read_history(pathlib.Path(config.checkpoint_dir, "history.csv"))
+    return meter.seconds, sum(row["seconds"] for epoch, row in rows.items() if epoch > 1)
 
 
 def main(argv):

@@ -101,6 +101,8 @@ def main(argv):
     groups.define("Run", "data_dir", str, None, "CIFAR-10 (as in train.py); noise without it.")
     groups.define("Run", "json", str, None, "Also write the rows to this file.")
     values = groups.parse(argv)
+    if values["table"] not in ("comparison", "scaling"):
+        raise UserError(f"--table is {values['table']!r}; choose comparison or scaling")
     precisions = values["precisions"].split(",")
     if values["table"] == "scaling":
         rows = scale(precisions[0], values["epochs"])

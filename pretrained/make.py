@@ -37,7 +37,7 @@ def main(argv):
     flags = define_flags().parse(argv)
     if not flags["out"]:
         raise UserError("--out is missing: the folder to make, such as pretrained/horses")
-    run, out = trained.locate(flags["checkpoint_dir"]), pathlib.Path(flags["out"])
+    run, out = trained.locate(flags["checkpoint_dir"]), pathlib.Path(flags["out"]).expanduser()
     if run.path.name != checkpoints.AVERAGED_FILE:
         raise UserError(f"{flags['checkpoint_dir']} has no {checkpoints.AVERAGED_FILE}; train with --ema_decay above 0")
     out.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import compare_settings
 from wgan import cli
+from wgan.comparison.runs import command_of
 from wgan.errors import UserError
 
 SETTINGS = {"common": {"dataset": "digits", "label": "3", "eval_every": 2}, "plain": {}, "fast": {"beta_1": 0.5}}
@@ -97,14 +98,14 @@ def test_a_recipe_has_its_own_defaults_which_flags_go_before(tmp_path):
     one, two = planned(tmp_path, settings, seeds=1)
     assert (one.config.critic_steps, one.config.image_size, one.config.batch_size) == (1, 28, 64)
     assert (two.config.batch_size, two.config.learning_rate) == (128, 3e-4)
-    words = compare_settings.command_of(one)
+    words = command_of(one, compare_settings.TRAIN)
     assert {"--recipe=dcgan", "--batch_size=64", "--learning_rate=0.0002"} <= set(words)  # the usual one, not dcgan's
     assert not any(word.startswith("--critic_steps") for word in words)
 
 
 def test_the_command_says_what_differs_from_the_defaults(tmp_path):
     run = planned(tmp_path, {"one": {"dataset": "digits", "deterministic": True, "beta_1": 0.5}}, seeds=2)[1]
-    python, script, *words = compare_settings.command_of(run)
+    python, script, *words = command_of(run, compare_settings.TRAIN)
     assert (python, script) == (sys.executable, str(compare_settings.ROOT / "train.py"))
     assert set(words) == {"--dataset=digits", "--label=all", "--deterministic=True", "--beta_1=0.5", "--epochs=4",
                           "--sample_every=4", "--seed=1", f"--checkpoint_dir={run.folder / 'checkpoints'}",
@@ -114,7 +115,7 @@ def test_the_command_says_what_differs_from_the_defaults(tmp_path):
 def test_train_understands_the_command(tmp_path):
     import train
     run = planned(tmp_path, {"one": {"dataset": "digits", "deterministic": True, "beta_1": 0.5}}, seeds=2)[1]
-    values = train.define_flags().parse(compare_settings.command_of(run)[1:])
+    values = train.define_flags().parse(command_of(run, compare_settings.TRAIN)[1:])
     assert {name: values[name] for name in run.config.to_json()} == run.config.to_json()
 
 

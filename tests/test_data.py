@@ -9,8 +9,8 @@ import types
 import numpy as np
 import pytest
 
-from wgan import data
-from wgan.data import labels, messages
+from wgan import data, messages
+from wgan.data import labels
 from wgan.errors import UserError
 
 

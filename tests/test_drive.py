@@ -484,9 +484,9 @@ def test_a_run_whose_copy_was_taken_over_stops_and_copies_nothing_more(tiny, tmp
 
 def test_each_class_has_its_copy(finished, tmp_path, monkeypatch):
     started = []
-    monkeypatch.setattr(launching, "launch", lambda config, **options: started.append(config.drive_dir) or 1)
+    monkeypatch.setattr(launching, "_launch_one", lambda config, *options: started.append(config.drive_dir) or 1)
     for dry_run, made in ((True, False), (False, True)):
         config = dataclasses.replace(finished, label="each", drive_dir=str(tmp_path / "all"))
-        assert launching.launch_each(config, dry_run=dry_run) == 1
+        assert launching.launch(config, dry_run=dry_run) == 1
         assert (tmp_path / "all").is_dir() == made
     assert started == [None, str(tmp_path / "all/0_0")]

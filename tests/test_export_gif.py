@@ -51,6 +51,13 @@ def run_main(capsys, *arguments):
     return stop.value.code, captured.out, captured.err
 
 
+def test_the_home_folder_is_meant_where_the_shell_leaves_its_sign_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    make_samples(tmp_path / "s", [1, 2])
+    assert write_animation("~/s", "~/out/a.gif").path == tmp_path / "out/a.gif"
+    assert (tmp_path / "out/a.gif").exists()
+
+
 # --- choosing the epochs ---
 
 @pytest.mark.parametrize("count, most", [(1, 5), (5, 5), (6, 5), (201, 200), (12000, 200), (12000, 11999),

@@ -129,7 +129,7 @@ def test_missing_packages_are_named(run_with_weights, tmp_path, monkeypatch, cap
 @pytest.mark.parametrize("flags, phrase", [
     (("--format", "onx"), 'did you mean "onnx"'), (("--format", "keras", "--out", "a.h5"), "must end in .keras"),
     (("--out", "full"), "is there already"), (("--out", "file"), "is there already"),
-    (("--out", "file/model"), "no folder that can be written to"),
+    (("--out", "file/model"), "is a file, not a folder"),
     (("--format", "litert", "--out", "folder.tflite"), "is a folder"), (("--weights", "nowhere"), "there is no")])
 def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypatch, capsys, flags, phrase):
     monkeypatch.chdir(tmp_path)

@@ -3,13 +3,14 @@
 import contextlib
 import errno
 import os
+import pathlib
 import threading
 import weakref
 
 import pytest
 
 from wgan import files
-from wgan.errors import TakenOver
+from wgan.errors import TakenOver, UserError
 
 
 def no_space():
@@ -21,6 +22,20 @@ def quick(monkeypatch):
     """Tries again without a pause."""
     monkeypatch.setattr(files.BackgroundWriter, "FIRST_PAUSE", 0.0)
     monkeypatch.setattr(files.BackgroundWriter, "LONGEST_PAUSE", 0.0)
+
+
+def test_a_folder_that_cannot_be_made_or_written_to_is_named_as_the_user_knows_it(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_text("")
+    files.check_writable(tmp_path / "new" / "newer", "--out a")
+    with pytest.raises(UserError, match="--out a: .*file is a file, not a folder"):
+        files.check_writable(file / "new", "--out a")
+    monkeypatch.setattr(files.os, "access", lambda path, mode: False)
+    with pytest.raises(UserError, match="--out a: .* cannot be written to"):
+        files.check_writable(tmp_path, "--out a")
+    monkeypatch.setattr(pathlib.Path, "exists", lambda path: False)  # as on a Windows drive that is not there
+    with pytest.raises(UserError, match="--out a: there is no /; choose another place"):
+        files.check_writable(tmp_path, "--out a")
 
 
 class Disk:

@@ -77,9 +77,11 @@ def test_larger_images_have_one_more_block_per_doubling(image_size, doublings):
     assert sum("upsample_conv2d" in layer.name for layer in generator.layers) == doublings
 
 
-def test_an_impossible_image_size_is_refused():
+def test_what_networks_cannot_be_made_of_is_refused():
     with pytest.raises(ValueError, match="image_size is 48"):
         Critic(image_size=48)
+    with pytest.raises(ValueError, match="'bacth'; choose one of batch, layer, none"):
+        Generator(norm="bacth")
 
 
 @pytest.mark.parametrize("norm", ["batch", "layer", "none"])

@@ -17,7 +17,7 @@ from wgan.constraints import Clipping, WholeBatchPenalty, critic_gradients
 from wgan.data import gaussian
 from wgan.errors import UserError
 from wgan.evaluation.distances import frechet_distance
-from wgan.launch import launch, launch_each
+from wgan.launch import launch
 from wgan.layers import StatelessDropout
 from wgan.networks import Critic
 from wgan.recipes import RECIPES
@@ -246,6 +246,9 @@ def test_labels_belong_to_their_images():
     ("sgan", dict(augment="cutout"), "--augment does nothing in --recipe sgan"),
     ("sgan", dict(labels_per_class="0"), "--labels_per_class is '0'"),
     ("dcgan", dict(step_decay=0.5), "--step_decay and --step_epochs go together"),
+    ("dcgan", dict(step_decay=1.0001, step_epochs=5), "--step_decay is 1.0001; it must be at most 1"),
+    ("wgan_gp", dict(network="resnet", critic_dropout=0.5), "--critic_dropout is for --network plain"),
+    ("gaussian_1d", dict(data_dir="."), "--data_dir does nothing in --recipe gaussian_1d"),
     ("wgan_gp", dict(xla="on", deterministic=True), "--xla on and --deterministic exclude each other"),
     ("dcgan", dict(step_decay=0.5, step_epochs=5, decay_epochs=20000), "choose one"),
 ])
@@ -379,15 +382,16 @@ def test_each_class_gets_a_generator_and_a_row(tmp_path, capsys):
     for number, name in enumerate(("cats & dogs", "horses")):
         (pictures / name).mkdir(parents=True)
         for image in range(20):
-            Image.fromarray(RNG.integers(0, 256, [32, 32], dtype=np.uint8)).save(pictures / name / f"{image}.png")
+            pixels = RNG.integers(0, 256, [32, 32, 3] if number else [32, 32], dtype=np.uint8)  # one class is grey
+            Image.fromarray(pixels).save(pictures / name / f"{image}.png")
     config = TrainingConfig.of_recipe(
         "gan_mlp", dataset="folder", data_dir=str(pictures), label="each", epochs=2, batch_size=4, eval_every=0,
         precision="float32", checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
-    assert launch_each(config) == 0
+    assert launch(config) == 0
     assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["0_cats_dogs", "1_horses"]
     with Image.open(tmp_path / "s" / "each.png") as sheet:
         assert sheet.size == (10 * 30 + 2, 2 * 30 + 2)
-    assert launch_each(config) == 0  # both are finished
+    assert launch(config) == 0  # both are finished
     assert capsys.readouterr().out.count("finished: the run in") == 2
 
 

@@ -19,6 +19,7 @@ from wgan.animation_formats import GIF_MAX_FPS, WRITERS, Frame
 from wgan.errors import UserError
 from wgan.files import atomic_path
 from wgan.images import BACKGROUND, list_samples
+from wgan.messages import one_line
 
 _TARGET_WIDTH = 512  # pixels; the default enlargement comes as near to it as a whole number can
 _MAX_GRID_PIXELS = 4096 * 4096  # more is no grid of ours, and may be a small file that unpacks to gigabytes
@@ -84,7 +85,7 @@ def read_grid(where):
                     raise UserError(f"{picture.width}x{picture.height} pixels are too many for a grid")
                 return np.asarray(picture.convert("RGB"))
     except _UNREADABLE as error:
-        raise UserError(f"not a readable {kind} ({' '.join(str(error).split())})") from error
+        raise UserError(f"not a readable {kind} ({one_line(error)})") from error
 
 
 def usual_scale(width):
@@ -188,7 +189,7 @@ def write_animation(sample_dir, output, max_frames=200, fps=20.0, hold=3.0, scal
         UserError: a bad argument, nothing to show, or a format whose extra package is missing.
         OSError: `output` cannot be written.
     """
-    output = pathlib.Path(output)
+    output, sample_dir = (pathlib.Path(path).expanduser() for path in (output, sample_dir))
     _check(output, max_frames, fps, hold, scale)
     places = dict(list_samples(sample_dir))
     if not places:

@@ -15,9 +15,9 @@ import h5py
 import numpy as np
 
 from wgan import files, weights_files
-from wgan.data.messages import one_line
 from wgan.errors import UserError
 from wgan.history import History
+from wgan.messages import one_line
 
 GENERATOR_FILE = "generator.weights.h5"
 AVERAGED_FILE = "generator_ema.weights.h5"
@@ -158,9 +158,8 @@ def restore(gan, state):
         weights_files.check_fits(state.path, gan, "this version's networks")
         gan.load_weights(state.path)
     except weights_files.UNREADABLE as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{state.path} does not fit this version's networks ({reason}); continue the run with the "
-                        "version that began it, or start over with --fresh") from error
+        raise UserError(f"{state.path} does not fit this version's networks ({one_line(error)}); continue the run with "
+                        "the version that began it, or start over with --fresh") from error
     gan.attempt.assign(state.attempt)
 
 

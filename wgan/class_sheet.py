@@ -22,6 +22,8 @@ def write(runs, folder):
         Its path.
     """
     rows = [_row(run) for run in runs]
+    channels = max(row.shape[-1] for row in rows)  # a class of grey pictures may stand beside one in colour
+    rows = [np.broadcast_to(row, (*row.shape[:-1], channels)) for row in rows]
     path = pathlib.Path(folder, SHEET_FILE)
     images.save_png(path, images.image_grid(np.concatenate(rows), COLUMNS))
     return path

@@ -15,7 +15,8 @@ from wgan.recipes import DEFAULT, RECIPES
 CHANGES = ("color", "translation", "cutout")  # that `wgan.augmentation` makes
 
 
-def option(default, group, help_text, *, decides_result, choices=None, at_least=None, above=None, below=None):
+def option(default, group, help_text, *, decides_result, choices=None, at_least=None, at_most=None, above=None,
+           below=None):
     """A field of `TrainingConfig`.
 
     Args:
@@ -24,10 +25,10 @@ def option(default, group, help_text, *, decides_result, choices=None, at_least=
         help_text: one or two sentences for the help.
         decides_result: whether another value gives another result, so that a resumed run must keep it.
         choices: the values allowed, or None.
-        at_least, above, below: bounds of a number, or None (`below` and `above` exclude the bound).
+        at_least, at_most, above, below: bounds of a number, or None (`below` and `above` exclude the bound).
     """
     metadata = dict(group=group, help=help_text, decides_result=decides_result,
-                    choices=choices, at_least=at_least, above=above, below=below)
+                    choices=choices, at_least=at_least, at_most=at_most, above=above, below=below)
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -86,7 +87,7 @@ class TrainingConfig:
         at_least=0, below=10**9)
     step_decay: float = option(
         1.0, "Training", "What learning rates are multiplied by every --step_epochs.", decides_result=True, above=0,
-        below=1.000001)
+        at_most=1)
     step_epochs: int = option(
         0, "Training", "Epochs between two such steps; 0: none.", decides_result=True, at_least=0, below=10**9)
     beta_1: float = option(
@@ -142,7 +143,7 @@ class TrainingConfig:
         "run keeps what it began with. float16 is for GPUs without bfloat16, such as Colab's T4.",
         decides_result=True, choices=("auto", "float32", "bfloat16", "float16"))
     xla: str = option(
-        "auto", "Speed", "Compile the epoch with XLA, which rounds differently. auto: on NVIDIA's and AMD's GPUs, "
+        "auto", "Speed", "Compile the epoch with XLA, which rounds differently. auto: on NVIDIA's GPUs, "
         "without --deterministic; on a processor it is many times slower.",
         decides_result=False, choices=("auto", "on", "off"))
 
@@ -197,6 +198,8 @@ class TrainingConfig:
         for name in ("beta_1", "beta_2"):
             if self.optimizer != "adam" and getattr(self, name) != getattr(usual, name):
                 raise UserError(f"--{name} is for --optimizer adam, not for {self.optimizer}; leave it out")
+        if self.network == "resnet" and self.critic_dropout != usual.critic_dropout:
+            raise UserError("--critic_dropout is for --network plain; leave it out")
         if bool(self.step_epochs) != (self.step_decay != 1):
             raise UserError("--step_decay and --step_epochs go together; give both or neither")
         if self.step_epochs and self.decay_epochs:
@@ -306,6 +309,8 @@ def _check_value(name, value, bounds):
         raise UserError(f"--{name} is {value}; it must be a finite number")
     if bounds["at_least"] is not None and value < bounds["at_least"]:
         raise UserError(f"--{name} is {value}; it must be at least {bounds['at_least']}")
+    if bounds["at_most"] is not None and value > bounds["at_most"]:
+        raise UserError(f"--{name} is {value}; it must be at most {bounds['at_most']}")
     if bounds["above"] is not None and value <= bounds["above"]:
         raise UserError(f"--{name} is {value}; it must be more than {bounds['above']}")
     if bounds["below"] is not None and value >= bounds["below"]:

@@ -45,8 +45,8 @@ def draw_curves(history_array, path, columns=COLUMNS):
     places = figure.subplots(rows, 3, sharex=True, squeeze=False).flat
     for axes in places[len(chosen):]:
         axes.set_axis_off()
-    for axes, (title, columns) in zip(places, chosen):
-        shown = [column for column in columns if np.isfinite(history.column(column)).any()]
+    for axes, (title, names) in zip(places, chosen):
+        shown = [column for column in names if np.isfinite(history.column(column)).any()]
         for column in shown:
             _draw(axes, history, column)
         axes.set_title(title)

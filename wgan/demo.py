@@ -16,10 +16,10 @@ import time
 import numpy as np
 
 from wgan import animation, images, startup, trained
-from wgan.comparison.runs import read_history
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.generate import GAP
+from wgan.history import read_history
 from wgan.run_folder import HISTORY_FILE, RunFolder
 
 MOST_SAMPLES = 256  # in the page's grid

@@ -26,7 +26,7 @@ _HALO = [patheffects.withStroke(linewidth=3, foreground="white")]
 
 def check_output(path):
     """Raises UserError where no PNG can be meant by the path."""
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     if path.suffix.lower() != ".png":
         raise UserError(f"cannot write {path}: the name must end in .png")
     if path.is_dir():
@@ -52,7 +52,7 @@ def draw(report, path):
         _draw_matrix(figure.add_subplot(grid[1, place]), plan)
     _draw_critic(figure.add_subplot(grid[2, 0]), report)
     _write_distance(figure.add_subplot(grid[2, 1]), report)
-    path = pathlib.Path(path)
+    path = pathlib.Path(path).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.atomic_path(path) as temporary:
         _save(figure, temporary)

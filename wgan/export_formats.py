@@ -10,8 +10,8 @@ import tensorflow as tf
 from absl import logging
 
 from wgan import precision, randomness, sampling, startup
-from wgan.data.messages import one_line
 from wgan.errors import UserError
+from wgan.messages import one_line
 
 SAMPLES = 16
 

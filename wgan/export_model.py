@@ -5,8 +5,8 @@ import os
 import pathlib
 
 from wgan import files, startup, trained
-from wgan.data.messages import did_you_mean, one_line
 from wgan.errors import UserError
+from wgan.messages import did_you_mean, one_line
 
 SUFFIXES = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
 MOST_DIFFERENCE = 1e-3  # of a sample's value from the original's, an eighth of a grey level
@@ -60,10 +60,7 @@ def _place(format, out):
         raise UserError(f"--out {path} is a folder; choose another name")
     if not suffix and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UserError(f"--out {path} is there already; choose another folder, or remove it")
-    place = path.absolute().parent
-    existing = next(folder for folder in (place, *place.parents) if folder.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise UserError(f"--out {path}: {existing} is no folder that can be written to; choose another place")
+    files.check_writable(path.parent, f"--out {path}")
     return path
 
 

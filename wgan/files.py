@@ -12,7 +12,8 @@ import time
 
 from tqdm import tqdm
 
-from wgan.errors import TakenOver
+from wgan.errors import TakenOver, UserError
+from wgan.messages import one_line
 
 _SEAL = b"sha256:\n"
 _SEAL_LENGTH = len(_SEAL) + 32
@@ -106,6 +107,18 @@ def is_sealed(path):
     return hashlib.sha256(body).digest() == digest
 
 
+def check_writable(folder, named):
+    """Raises UserError where a folder could not be made or written to; `named` is what the user knows it by."""
+    places = (folder.absolute(), *folder.absolute().parents)
+    existing = next((path for path in places if path.exists()), None)
+    if existing is None:
+        raise UserError(f"{named}: there is no {places[-1]}; choose another place")
+    if not existing.is_dir():
+        raise UserError(f"{named}: {existing} is a file, not a folder; choose another place")
+    if not os.access(existing, os.W_OK):
+        raise UserError(f"{named}: {existing} cannot be written to; choose another place, or change its permissions")
+
+
 class BackgroundWriter:
     """One thread that writes files, so that no disk holds up a training step.
 
@@ -173,7 +186,7 @@ class BackgroundWriter:
         pause = self.FIRST_PAUSE
         while (oldest := self._oldest_job()) is not None:
             key, job = oldest
-            if self._is_done(job):
+            if self._succeeds(job):
                 self._note_success(key, job)
                 pause = self.FIRST_PAUSE
             elif self._try_again_after(pause):
@@ -181,13 +194,13 @@ class BackgroundWriter:
             else:
                 return
 
-    def _is_done(self, job):
+    def _succeeds(self, job):
         """Tries a job once; False where the disk fails, of whose error no more than its words is kept: its frames
         would hold a whole state through every pause."""
         try:
             job[0](*job[1])
         except OSError as error:
-            self._note_failure(" ".join(str(error).split()))
+            self._note_failure(one_line(error))
             return False
         except Exception as error:  # handed to the training thread, which stops with it
             self._error = self._error or error

@@ -127,12 +127,7 @@ def _check_place(path, kind):
     """Raises UserError where `path` could not be written, or holds what it would mix with."""
     if kind == "folder" and path.is_dir() and any(_SINGLE_NAME.fullmatch(entry.name) for entry in path.iterdir()):
         raise UserError(f"--out {path} holds samples already; choose another folder, or remove them")
-    place = path.absolute() if kind == "folder" else path.absolute().parent
-    existing = next(folder for folder in (place, *place.parents) if folder.exists())
-    if not existing.is_dir():
-        raise UserError(f"--out {path}: {existing} is a file, not a folder; choose another place")
-    if not os.access(existing, os.W_OK):
-        raise UserError(f"--out {path}: {existing} cannot be written to; choose another place")
+    files.check_writable(path if kind == "folder" else path.parent, f"--out {path}")
 
 
 def _latents(wish, pictures, first, count):

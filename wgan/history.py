@@ -1,7 +1,8 @@
-"""The figures of every epoch: kept in memory, stored with each checkpoint, and written as CSV."""
+"""The figures of every epoch: kept in memory, stored with each checkpoint, written as CSV and read from it."""
 
 import csv
 import io
+import math
 
 import numpy as np
 
@@ -34,13 +35,9 @@ class History:
             epoch: its number, from 1.
             figures: mapping from columns, without `epoch` and `seconds`; what was not measured is missing.
             seconds: wall-clock time of the epoch.
-
-        Returns:
-            The row.
         """
         named = {**dict.fromkeys(COLUMNS, np.nan), **figures, "epoch": epoch, "seconds": seconds}
         self.rows.append(tuple(float(named[column]) for column in COLUMNS))
-        return self.rows[-1]
 
     def column(self, name):
         """One column as float64 [epochs]."""
@@ -84,3 +81,27 @@ def _as_csv(rows):
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
+
+
+def read_history(path):
+    """Reads a `history.csv`, which may just be growing.
+
+    Returns:
+        A dictionary from epochs to rows, each a dictionary from columns to floats; cells that are empty or not
+        finite, and rows that are not complete, are left out. Empty where there is no file.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = [{name: _finite(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        return {}
+    rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    return {int(row["epoch"]): row for row in rows if "epoch" in row and "seconds" in row}
+
+
+def _finite(cell):
+    try:
+        value = float(cell)
+    except (TypeError, ValueError):  # nothing was measured, or the line was cut off
+        return None
+    return value if math.isfinite(value) else None

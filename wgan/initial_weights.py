@@ -9,8 +9,8 @@ import h5py
 
 from wgan import checkpoints, weights_files
 from wgan.config import TrainingConfig
-from wgan.data.messages import one_line
 from wgan.errors import UserError
+from wgan.messages import one_line
 from wgan.run_folder import RunFolder
 
 
@@ -59,9 +59,8 @@ def load_weights(gan, place):
             with _named_by_layout(path) as readable:
                 checkpoints.load_weights(network, readable, f"this run's {type(network).__name__.lower()}")
         except weights_files.UNREADABLE as error:
-            reason = " ".join(str(error).split())
             raise UserError(f"--init_from: {path} does not fit the {type(network).__name__.lower()}: "
-                            f"{reason[:300]}") from error
+                            f"{one_line(error)}") from error
     if gan.averaged_generator:
         gan.update_average(decay=0.0)
 

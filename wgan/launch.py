@@ -26,9 +26,17 @@ class Found(typing.NamedTuple):
         """That of the newest state; -1 where there is none."""
         return self.state.epoch if self.state else -1
 
+    @property
+    def is_finished(self):
+        """Whether it has all epochs that are asked for."""
+        return self.epoch >= self.config.epochs
+
 
 def launch(config, fresh=False, dry_run=False):
     """Begins a run, or continues the one that `config.checkpoint_dir` holds.
+
+    Where the label is `each`: one run per class, one after another, each in a folder of its own; then a sheet with
+    a row per class. The same call again goes on with the class that it was at.
 
     Args:
         config: a `TrainingConfig`.
@@ -41,6 +49,10 @@ def launch(config, fresh=False, dry_run=False):
     Raises:
         UserError: for all that the user can mend.
     """
+    return (_launch_each if config.label == "each" else _launch_one)(config, fresh, dry_run)
+
+
+def _launch_one(config, fresh, dry_run):
     config = _checked(config)
     folder = RunFolder(config)
     remote = drive.Drive(config) if config.drive_dir else None
@@ -48,7 +60,8 @@ def launch(config, fresh=False, dry_run=False):
     _check_start(found, folder)
     if dry_run:
         return _show_plan(found, folder)
-    if not remote and _is_finished(found, folder):  # with a copy, that may be behind or ahead
+    if not remote and found.is_finished:  # with a copy, that may be behind or ahead
+        _print_finished(found, folder)
         return 0
     with RunLock(folder.checkpoint_dir) as lock, remote.lock if remote else contextlib.nullcontext():
         if remote:
@@ -67,7 +80,8 @@ def _run(config, folder, lock, remote, fresh):
     """Trains, unless all is done; for the holder of the locks, who looks again: another process may just have left."""
     found = _examine(config, folder, fresh)
     _check_start(found, folder)
-    if _is_finished(found, folder):
+    if found.is_finished:
+        _print_finished(found, folder)
         if remote:
             remote.copy_all(found.epoch)
         return 0
@@ -78,11 +92,7 @@ def _run(config, folder, lock, remote, fresh):
     return training.train(config, folder, lock, image_set, sha256, found.state, device, remote)
 
 
-def launch_each(config, fresh=False, dry_run=False):
-    """One run per class, one after another, each in a folder of its own; then a sheet with a row per class.
-
-    Arguments, result and errors are those of `launch`; the same call again goes on with the class that it was at.
-    """
+def _launch_each(config, fresh, dry_run):
     config = _with_places(config)
     config.check()
     names = data.class_names(config.dataset, config.data_dir)
@@ -90,7 +100,7 @@ def launch_each(config, fresh=False, dry_run=False):
     runs = [_run_of_class(config, number, name) for number, name in enumerate(names)]
     for run in runs:
         print(f"class {run.label}", flush=True)
-        status = launch(run, fresh=fresh, dry_run=dry_run)
+        status = _launch_one(run, fresh, dry_run)  # a class may itself be called each
         if status:
             return status
     if not dry_run:
@@ -170,12 +180,9 @@ def _check_start(found, folder):
         initial_weights.find_weights(found.config.init_from, folder.checkpoint_dir)
 
 
-def _is_finished(found, folder):
-    finished = found.epoch >= found.config.epochs
-    if finished:
-        print(f"finished: the run in {folder.checkpoint_dir} has {found.epoch} epochs and --epochs asks for "
-              f"{found.config.epochs}; a larger --epochs continues it")
-    return finished
+def _print_finished(found, folder):
+    print(f"finished: the run in {folder.checkpoint_dir} has {found.epoch} epochs and --epochs asks for "
+          f"{found.config.epochs}; a larger --epochs continues it")
 
 
 def _with_tensorflow(config):

@@ -31,7 +31,7 @@ def leaky_relu(x, slope):
 
     Args:
         x: float tensor of any shape.
-        slope: on negative inputs, in (0, 1).
+        slope: on negative inputs, in [0, 1).
     """
     @tf.custom_gradient
     def forward(x):
@@ -39,7 +39,7 @@ def leaky_relu(x, slope):
         return y, lambda dy: backward(dy, tf.stop_gradient(y))
 
     @tf.custom_gradient
-    def backward(dy, y):  # y has the sign of x, so x need not be kept
+    def backward(dy, y):  # y is positive exactly where x is, so x need not be kept
         dx = tf.raw_ops.LeakyReluGrad(gradients=dy, features=y, alpha=slope)
         return dx, lambda ddx: (backward(ddx, y), None)
 
@@ -188,10 +188,15 @@ def normalization(kind, momentum=0.99):
         kind: "batch"; "layer", each image by its own mean and deviation over all places and channels, with a scale
             and shift per channel (Ba et al. 2016); or "none".
         momentum: of the moving statistics of "batch".
+
+    Raises:
+        ValueError: another name.
     """
-    if kind == "batch":
-        return BatchNormalization(momentum=momentum)
-    return keras.layers.GroupNormalization(groups=1) if kind == "layer" else keras.layers.Identity()
+    made = {"batch": lambda: BatchNormalization(momentum=momentum),
+            "layer": lambda: keras.layers.GroupNormalization(groups=1), "none": keras.layers.Identity}
+    if kind not in made:
+        raise ValueError(f"no normalisation is called {kind!r}; choose one of {', '.join(made)}")
+    return made[kind]()
 
 
 @keras.saving.register_keras_serializable(package="wgan")

@@ -14,8 +14,8 @@ import uuid
 
 import psutil
 
-from wgan.data.messages import one_line
 from wgan.errors import UserError
+from wgan.messages import one_line
 
 LOCK_FILE = ".lock"
 HEARTBEAT_SECONDS = 20

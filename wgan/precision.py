@@ -44,7 +44,7 @@ def scaled_against_underflow(optimizer, precision):
 
 
 def gpu_capability():
-    """The compute capability of the first GPU, such as (7, 5); None without one that tells (Apple's do not)."""
+    """The compute capability of the first GPU, such as (7, 5); None without an NVIDIA card: others do not tell."""
     gpus = tf.config.list_physical_devices("GPU")
     return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability") if gpus else None
 

@@ -3,7 +3,6 @@
 import contextlib
 import datetime
 import json
-import os
 import pathlib
 import uuid
 
@@ -113,15 +112,7 @@ class RunFolder:
     def check_writable(self):
         """Raises UserError where one of the folders could not be made or written to."""
         for folder, flag in self._places:
-            places = (folder.absolute(), *folder.absolute().parents)
-            existing = next((path for path in places if path.exists()), None)
-            if existing is None:
-                raise UserError(f"{flag} {folder}: there is no {places[-1]}; choose another place")
-            if not existing.is_dir():
-                raise UserError(f"{flag} {folder}: {existing} is a file, not a folder; choose another place")
-            if not os.access(existing, os.W_OK):
-                raise UserError(f"{flag} {folder}: {existing} cannot be written to; choose another place, or "
-                                "change its permissions")
+            files.check_writable(folder, f"{flag} {folder}")
 
     def _check_unused(self):
         held = self.files_of_a_run()

@@ -12,8 +12,8 @@ import h5py
 
 from wgan import checkpoints, weights_files
 from wgan.config import TrainingConfig
-from wgan.data.messages import one_line
 from wgan.errors import UserError
+from wgan.messages import one_line
 from wgan.run_folder import CONFIG_FILE, RunFolder
 
 WEIGHTS_HELP = ("A run's folder, or a generator's weights file in it. In a folder it is generator_ema.weights.h5, or "

@@ -62,15 +62,15 @@ def train(config, folder, lock, image_set, sha256, state, device, remote=None):
           files.BackgroundWriter("grids") as grid_writer, drive.copying(remote, epoch, grid_writer) as copy_soon,
           files.BackgroundWriter("checkpoints") as checkpoint_writer):
         grid_writer.submit(samples.save_reals, folder.reals_path, image_set.images, config.the_recipe)
-        watchers = Watchers(config, folder, lock, remote, image_set, twin, stop, event_writer, grid_writer,
-                            checkpoint_writer, copy_soon)
-        history = _fit_with_second_chances(gan, watchers, history)
+        run = Run(config, folder, lock, remote, image_set, twin, stop, event_writer, grid_writer, checkpoint_writer,
+                  copy_soon)
+        history = _fit_with_second_chances(gan, run, history)
     return _report(stop.signal_number, config, len(history.rows))
 
 
 @dataclasses.dataclass(frozen=True)
-class Watchers:
-    """What the callbacks of a run are made from, again after a setback."""
+class Run:
+    """What belongs to a run from its first epoch to its last; its callbacks are made anew after a setback."""
 
     config: TrainingConfig
     folder: RunFolder
@@ -84,7 +84,7 @@ class Watchers:
     checkpoint_writer: files.BackgroundWriter
     copy_soon: typing.Callable
 
-    def callbacks(self, history, checkpointing):
+    def make_callbacks(self, history, checkpointing):
         """All of them, in the order in which they see an epoch."""
         return [self.stop,
                 callbacks.WatchLock(self.lock),
@@ -102,27 +102,27 @@ class Watchers:
         return [tensorboard.EventWriter(self.config, self.folder, self.image_set, history, self.grid_writer,
                                         self.event_writer)] if self.config.tensorboard else []
 
-    def checkpoints(self, history, attempt):
+    def make_checkpoints(self, history, attempt):
         return callbacks.Checkpoints(self.config, self.twin, history, attempt, self.folder.curves_path,
                                      self.checkpoint_writer, self.copy_soon)
 
 
-def _fit_with_second_chances(gan, watchers, history):
+def _fit_with_second_chances(gan, run, history):
     """`fit`, which goes back to the last good state when numbers go wrong; the history at the end.
 
     The same random numbers would lead to the same end, so each attempt draws others.
     """
     setbacks = {}
     while True:
-        checkpointing = watchers.checkpoints(history, int(gan.attempt))
+        checkpointing = run.make_checkpoints(history, int(gan.attempt))
         try:
-            _fit(gan, watchers, history, checkpointing)
+            _fit(gan, run, history, checkpointing)
             return history
         except NumbersWentWrong as error:
             good = checkpointing.good
             if good is None:
                 raise UserError(f"{error}: the run begins with such numbers; give it other weights") from error
-            watchers.folder.add_setback({"from_epoch": good.epoch, "attempt": int(gan.attempt), "what": str(error)})
+            run.folder.add_setback({"from_epoch": good.epoch, "attempt": int(gan.attempt), "what": str(error)})
             setbacks[good.epoch] = setbacks.get(good.epoch, 0) + 1
             if setbacks[good.epoch] > MOST_SETBACKS:
                 raise UserError(_explain(error, good.epoch)) from error
@@ -138,15 +138,15 @@ def _explain(error, epoch):
             "--learning_rate or with --precision float32 may do better")
 
 
-def _fit(gan, watchers, history, checkpointing):
+def _fit(gan, run, history, checkpointing):
     """`gan.fit`, with one line in place of a traceback where the device's memory is too small."""
-    config, epoch = watchers.config, len(history.rows)
-    batches = epoch_batches(watchers.image_set.images, config.seed, config.critic_steps, config.batch_size,
-                            epoch + 1, config.epochs, int(gan.attempt),
-                            watchers.image_set.labels if config.the_recipe.wants_labels else None)
+    config, epoch = run.config, len(history.rows)
+    batches = epoch_batches(run.image_set.images, config.seed, config.critic_steps, config.batch_size, epoch + 1,
+                            config.epochs, int(gan.attempt),
+                            run.image_set.labels if config.the_recipe.wants_labels else None)
     try:
         gan.fit(batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False, verbose=0,
-                callbacks=watchers.callbacks(history, checkpointing))
+                callbacks=run.make_callbacks(history, checkpointing))
     except tf.errors.ResourceExhaustedError as error:
         raise UserError("out of memory: choose a smaller --batch_size or --image_size, or end what else uses the "
                         "device") from error

@@ -7,8 +7,8 @@ import tempfile
 import h5py
 
 from wgan import files
-from wgan.data.messages import one_line
 from wgan.errors import UserError
+from wgan.messages import one_line
 
 # With what h5py and Keras answer files that are damaged or meant for another network.
 UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError,

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wgan import files, images, trained
 from wgan.comparison import row
-from wgan.data.messages import one_line
+from wgan.messages import one_line
 
 CURVES_FILE, SHEET_FILE, REALS_FILE, ROW_FILE = "curves.png", "sheet.png", "reals.png", "row.png"
 MARKERS = "osD^vPX*<>"

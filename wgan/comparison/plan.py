@@ -9,8 +9,8 @@ import pathlib
 from wgan.comparison import runs
 from wgan.comparison.runs import Run
 from wgan.config import TrainingConfig
-from wgan.data.messages import did_you_mean, one_line
 from wgan.errors import UserError
+from wgan.messages import did_you_mean, one_line
 from wgan.recipes import RECIPES
 
 REPORT_FILE = "comparison.json"

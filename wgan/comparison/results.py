@@ -6,6 +6,7 @@ import statistics
 from wgan.comparison import runs
 from wgan.comparison.figures import spread
 from wgan.comparison.runs import MEASURED
+from wgan.history import read_history
 from wgan.run_folder import RunFolder
 
 ERRORS = ("kid_error",)
@@ -57,7 +58,7 @@ def _run(run, script, failures):
     """One run: `seed`, `finished`, `state` in words, `epochs` it has come to, `training_seconds` (see
     `runs.training_times`), `wall_seconds` with the measurements', `seconds_per_epoch`, `measurements` (a list of
     dictionaries with `epoch`, `training_seconds` and what was measured), and its `command`."""
-    history = {epoch: row for epoch, row in runs.read_history(run.history_path).items() if epoch <= run.config.epochs}
+    history = {epoch: row for epoch, row in read_history(run.history_path).items() if epoch <= run.config.epochs}
     times, finished = runs.training_times(history), runs.is_finished(run)
     plain = [row["seconds"] for row in history.values() if "fid" not in row] or [
         row["seconds"] for row in history.values()]

@@ -1,18 +1,19 @@
 """Trainings made one after another, each by a process of its own that can be stopped and continued."""
 
-import csv
 import dataclasses
 import math
 import os
 import pathlib
 import signal
+import statistics
 import subprocess
 import sys
 
 from wgan import data
 from wgan.config import TrainingConfig
-from wgan.data.messages import one_line
 from wgan.errors import UserError
+from wgan.history import read_history
+from wgan.messages import one_line
 from wgan.run_folder import RunFolder
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -97,38 +98,14 @@ def is_finished(run):
     return run.config.epochs in history or run.seconds is not None and trained_seconds(history) >= run.seconds
 
 
-def read_history(path):
-    """Reads a `history.csv`.
-
-    Returns:
-        A dictionary from epochs to rows, each a dictionary from columns to floats; cells that are empty or not
-        finite, and rows that are not complete, are left out. Empty where there is no file.
-    """
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = [{name: _finite(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
-    except FileNotFoundError:
-        return {}
-    rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
-    return {int(row["epoch"]): row for row in rows if "epoch" in row and "seconds" in row}
-
-
-def _finite(cell):
-    try:
-        value = float(cell)
-    except (TypeError, ValueError):  # nothing was measured, or the line was cut off
-        return None
-    return value if math.isfinite(value) else None
-
-
 def training_times(history):
     """Seconds of training up to and with each epoch: {epoch: seconds}, for what `read_history` gave.
 
     An epoch that was measured takes seconds more than its updates do, and that often says nothing of the recipe; it
-    counts as the median of those that were not. Where all were measured, they count as they are.
+    counts as at most the median of those that were not. Where all were measured, they count as they are.
     """
-    plain = sorted(row["seconds"] for row in history.values() if not _is_measured(row))
-    usual = plain[len(plain) // 2] if plain else math.inf
+    plain = [row["seconds"] for row in history.values() if not _is_measured(row)]
+    usual = statistics.median_high(plain) if plain else math.inf
     times, total = {}, 0.0
     for epoch, row in history.items():
         total += min(row["seconds"], usual) if _is_measured(row) else row["seconds"]

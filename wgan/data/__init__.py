@@ -10,8 +10,8 @@ import types
 
 from wgan.data import cifar10, digits, folder, gaussian, heldout, labelled, mnist
 from wgan.data.imageset import ImageSet, fingerprint
-from wgan.data.messages import did_you_mean, one_line
 from wgan.errors import UserError
+from wgan.messages import did_you_mean, one_line
 
 __all__ = ["DATASET_NAMES", "SPLITS", "ImageSet", "check", "class_names", "fingerprint", "load", "load_for_run",
            "similar_class"]

@@ -13,8 +13,8 @@ from PIL import Image
 from wgan.data import cifar10_batch, labels, resizing
 from wgan.data.download import keras_splits
 from wgan.data.imageset import ImageSet
-from wgan.data.messages import one_line
 from wgan.errors import UserError
+from wgan.messages import one_line
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 DEFAULT = "horse"

@@ -6,8 +6,8 @@ import socket
 import numpy as np
 
 from wgan import startup
-from wgan.data.messages import one_line
 from wgan.errors import UserError
+from wgan.messages import one_line
 
 SILENCE_S = 60  # a server silent for this long has failed: without a limit a dead link waits for ever
 

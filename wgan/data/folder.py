@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from wgan.data import labels, pictures
 from wgan.data.imageset import ImageSet
-from wgan.data.messages import listed, one_line
 from wgan.errors import UserError
+from wgan.messages import listed, one_line
 
 FEWEST = 16
 MOST_IN_MEMORY = 4 * 2**30  # bytes: 1.4 million pictures of 32x32, 87,000 of 128x128

@@ -6,8 +6,8 @@ import numpy as np
 
 from wgan.data import labels
 from wgan.data.imageset import ImageSet
-from wgan.data.messages import one_line
 from wgan.errors import UserError
+from wgan.messages import one_line
 
 MEAN, DEVIATION = -1.0, 1.0
 COUNT = 10_000

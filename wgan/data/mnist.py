@@ -9,8 +9,8 @@ from PIL import Image
 from wgan.data import idx, labels, resizing
 from wgan.data.download import keras_splits
 from wgan.data.imageset import ImageSet
-from wgan.data.messages import one_line
 from wgan.errors import UserError
+from wgan.messages import one_line
 
 _PREFIXES = {"train": "train", "test": "t10k"}  # official split -> how its files are named
 

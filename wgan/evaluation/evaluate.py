@@ -7,8 +7,8 @@ import pathlib
 import sys
 
 from wgan import data, files, startup, trained
-from wgan.data.messages import did_you_mean, one_line
 from wgan.errors import UserError
+from wgan.messages import did_you_mean, one_line
 
 FEATURES = ("own", "inception")
 FEWEST_SAMPLES = 16
@@ -54,7 +54,7 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
         "features": extract.description, "caveat": extract.caveat,
         "reference": {"name": image_set.name, "images": rows[0]["reals"], "training_images": len(image_set.images),
                       "images_of_the_run": same_images}, "rows": rows}
-    _write(pathlib.Path(output_dir or checkpoint_dir), found, pairs)
+    _write(pathlib.Path(output_dir or checkpoint_dir).expanduser(), found, pairs)
     _print(found)
     return found
 

@@ -31,7 +31,6 @@ class Sampler:
             count: number of pictures.
             seed: of the latents.
         """
-        self.generator = generator
         stream = randomness.stream(seed, 0, Purpose.EVALUATION_LATENTS)
         self.latents = randomness.latents(count, generator, stream)
         self._draw = tf.function(lambda latents: generator(latents, training=False), reduce_retracing=True)

@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from wgan import precision
-from wgan.data.messages import one_line
 from wgan.errors import UserError
 from wgan.evaluation import feature_network
+from wgan.messages import one_line
 
 BATCH = {"own": 500, "inception": 50}
 

@@ -1,4 +1,4 @@
-"""What all generators of images have in common."""
+"""What the convolutional generators have in common."""
 
 import keras
 

@@ -1,7 +1,6 @@
 """The convolutional GAN with cross-entropy, to compare with the perceptrons of the same article."""
 
-from wgan.recipes.recipe import (
-    PROBABILITY_FIGURES, SETTINGS_OF_A_PENALTY, SETTINGS_OF_PLAIN_NETWORKS, Parts, Recipe)
+from wgan.recipes.recipe import PROBABILITY_FIGURES, SETTINGS_OF_WASSERSTEIN_GANS, Parts, Recipe
 
 
 def parts(config, channels):
@@ -19,7 +18,7 @@ RECIPES = (
     Recipe("dcgan", "Convolutions with cross-entropy, trained as gan_mlp is.", parts,
            defaults=dict(dataset="mnist", image_size=28, epochs=9_380, batch_size=128, critic_steps=1,
                          learning_rate=3e-4, beta_1=0.5, beta_2=0.999, ema_decay=0.0, flips="off", sample_every=50),
-           unused=(*SETTINGS_OF_A_PENALTY, *SETTINGS_OF_PLAIN_NETWORKS, "clip_bound", "drift_weight",
+           unused=(*SETTINGS_OF_WASSERSTEIN_GANS,
                    "labels_per_class"),
            figures=PROBABILITY_FIGURES),
 )

@@ -1,9 +1,8 @@
 """GANs of fully connected networks: with the least-squares loss, and with cross-entropy."""
 
-from wgan.recipes.recipe import (
-    PROBABILITY_FIGURES, SETTINGS_OF_A_PENALTY, SETTINGS_OF_PLAIN_NETWORKS, Parts, Recipe)
+from wgan.recipes.recipe import PROBABILITY_FIGURES, SETTINGS_OF_WASSERSTEIN_GANS, Parts, Recipe
 
-UNUSED = (*SETTINGS_OF_A_PENALTY, *SETTINGS_OF_PLAIN_NETWORKS, "clip_bound", "drift_weight", "labels_per_class")
+UNUSED = (*SETTINGS_OF_WASSERSTEIN_GANS, "labels_per_class")
 
 
 def least_squares(config, channels):

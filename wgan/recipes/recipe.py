@@ -7,6 +7,7 @@ from wgan.errors import UserError
 
 SETTINGS_OF_A_PENALTY = ("gradient_penalty_weight", "penalty")
 SETTINGS_OF_PLAIN_NETWORKS = ("network", "generator_norm", "critic_norm", "critic_dropout")
+SETTINGS_OF_WASSERSTEIN_GANS = (*SETTINGS_OF_A_PENALTY, *SETTINGS_OF_PLAIN_NETWORKS, "clip_bound", "drift_weight")
 
 WASSERSTEIN_FIGURES = ("wasserstein_estimate", "critic_loss", "critic_real", "critic_fake", "generator_loss")
 PENALTY_FIGURES = ("gradient_penalty", "gradient_norm")
@@ -41,7 +42,7 @@ class Recipe:
         name: what `--recipe` is given.
         summary: a line for the help.
         parts: a `TrainingConfig` and the number of the images' channels to `Parts`; may import TensorFlow.
-        defaults: settings that differ from `TrainingConfig`'s own defaults; flags go before them.
+        defaults: settings that belong to the recipe, in place of `TrainingConfig`'s; flags override them.
         unused: settings that this recipe has no use for, and refuses.
         figures: the history's columns that it fills each epoch.
         measures: those that it fills now and then.
@@ -82,5 +83,5 @@ class Recipe:
             raise UserError(f"--recipe {self.name} draws images of {' or '.join(map(str, self.image_sizes))} pixels a "
                             f"side, not {config.image_size}; choose another --image_size")
         if self.makes_points != (config.dataset == "gaussian"):
-            made = "numbers on a line: its --dataset is gaussian" if self.makes_points else "images, and gaussian has none"
-            raise UserError(f"--recipe {self.name} makes {made}")
+            raise UserError(f"--recipe {self.name} makes " + (
+                "numbers on a line: its --dataset is gaussian" if self.makes_points else "images, and gaussian has none"))

@@ -1,7 +1,6 @@
 """The semi-supervised GAN: a discriminator that also learns the classes, from few labels or from many."""
 
-from wgan.recipes.recipe import (
-    PROBABILITY_FIGURES, SETTINGS_OF_A_PENALTY, SETTINGS_OF_PLAIN_NETWORKS, IMAGE_MEASURES, Parts, Recipe)
+from wgan.recipes.recipe import IMAGE_MEASURES, PROBABILITY_FIGURES, SETTINGS_OF_WASSERSTEIN_GANS, Parts, Recipe
 
 MOST_CLASSES = 10  # outputs of the class head, one more apart
 ACCURACIES = ("class_loss", "accuracy_real", "accuracy_fake")
@@ -24,7 +23,7 @@ RECIPES = (
            parts,
            defaults=dict(dataset="mnist", epochs=46_875, batch_size=64, critic_steps=1, learning_rate=2e-4, beta_1=0.5,
                          beta_2=0.999, ema_decay=0.0, flips="off", sample_every=400),
-           unused=(*SETTINGS_OF_A_PENALTY, *SETTINGS_OF_PLAIN_NETWORKS, "clip_bound", "drift_weight", "flips",
+           unused=(*SETTINGS_OF_WASSERSTEIN_GANS, "flips",
                    "augment"),  # where labelled images are left as they are, these would give samples away
            figures=PROBABILITY_FIGURES + ACCURACIES,
            measures=IMAGE_MEASURES[:5] + ("heldout_accuracy", "heldout_accuracy_alone"), sheet=(5, 5),

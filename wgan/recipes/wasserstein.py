@@ -40,11 +40,11 @@ def with_clipping(config, channels):
 
 
 RECIPES = (
-    Recipe("wgan_gp", "WGAN-GP (Gulrajani et al. 2017), its settings chosen by measurement.", with_penalty,
+    Recipe("wgan_gp", "WGAN-GP (Gulrajani et al. 2017), its settings chosen from single runs.", with_penalty,
            unused=("clip_bound", "labels_per_class"), figures=WASSERSTEIN_FIGURES + PENALTY_FIGURES,
            image_sizes=SIZES),
-    Recipe("wgan_gp_article", "The article that this project comes from, its slips included: tanh after the critic, one "
-           "gradient norm for the whole batch, sums for means.", as_in_the_article,
+    Recipe("wgan_gp_article", "The article that this project comes from, its slips included: tanh after the critic, "
+           "one gradient norm for the whole batch, sums for means.", as_in_the_article,
            defaults=dict(learning_rate=2e-4, beta_1=0.9, beta_2=0.999, ema_decay=0.0, flips="off", critic_dropout=0.3,
                          sample_every=10),
            unused=("clip_bound", "labels_per_class", "penalty", "network"),
