@@ -57,7 +57,7 @@ class Drawings:
         seed = _whole("Seed", seed, 0, MOST_SEED)
         if truncation is not None and not (_is_number(truncation) and 0 <= truncation < math.inf):
             raise UserError(f"Truncation is {truncation}; it must be a number above 0, or 0 for none")
-        drawn = self._pictures(self._latents(seed, number, truncation or None))
+        drawn = self._pictures(self._pictures.latents(seed, 0, number, truncation or None))
         return enlarged(images.image_grid(drawn, math.ceil(math.sqrt(number)), GAP))
 
     def between(self, first_seed, second_seed, share):
@@ -74,18 +74,13 @@ class Drawings:
             UserError: as `grid`.
         """
         from wgan import sampling
-        start = self._latents(_whole("From seed", first_seed, 0, MOST_SEED), 1)
-        end = self._latents(_whole("To seed", second_seed, 0, MOST_SEED), 1)
+        start = self._pictures.latents(_whole("From seed", first_seed, 0, MOST_SEED), 0, 1)
+        end = self._pictures.latents(_whole("To seed", second_seed, 0, MOST_SEED), 0, 1)
         if not (_is_number(share) and 0 <= share <= 1):
             raise UserError(f"The share of the way is {share}; it must be from 0 to 1")
         # Arithmetic on the arc rounds: an end is taken as it is.
         latents = {0: start, 1: end}.get(share)
         return enlarged(self._pictures(sampling.slerp(start, end, share) if latents is None else latents)[0])
-
-    def _latents(self, seed, count, truncation=None):
-        from wgan import sampling
-        return sampling.draw_latents(seed, 0, count, self._pictures.latent_dim, truncation,
-                                     self._pictures.distribution)
 
 
 def _is_number(value):

@@ -131,8 +131,7 @@ def _check_place(path, kind):
 
 
 def _latents(wish, pictures, first, count):
-    from wgan import sampling
-    return sampling.draw_latents(wish.seed, first, count, pictures.latent_dim, wish.truncation, pictures.distribution)
+    return pictures.latents(wish.seed, first, count, wish.truncation)
 
 
 def _write_folder(wish, pictures):

@@ -87,7 +87,7 @@ def draw_samples(generator: "keras.Model", count: int = 64, seed: int = 0, trunc
                         f"are {count}, {batch_size}, {seed} and {truncation}")
     from wgan import sampling
     pictures = sampling.Pictures(generator, batch_size)
-    return pictures(sampling.draw_latents(seed, 0, count, pictures.latent_dim, truncation, pictures.distribution))
+    return pictures(pictures.latents(seed, 0, count, truncation))
 
 
 def measure(reals: np.ndarray, samples: np.ndarray) -> dict[str, float]:

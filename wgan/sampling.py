@@ -65,6 +65,10 @@ class Pictures:
         self.batch_size = batch_size
         self._draw = tf.function(lambda latents: generator(latents, training=False))
 
+    def latents(self, seed, first, count, truncation=None):
+        """What `draw_latents` draws for this generator: float32 [count, latent_dim]."""
+        return draw_latents(seed, first, count, self.latent_dim, truncation, self.distribution)
+
     def __call__(self, latents):
         """float32 [N, latent_dim] to uint8 [N, size, size, channels]; N at least 1."""
         return np.concatenate([self._batch(latents[start:start + self.batch_size])

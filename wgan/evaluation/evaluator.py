@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from wgan import images, randomness
-from wgan.evaluation import distances, neighbours
+from wgan.evaluation import distances, neighbours, report
 from wgan.randomness import Purpose
 
 MOST_REALS = 6000  # all horses; more cost time without changing the figures much
@@ -68,8 +68,4 @@ class Evaluator:
 
     def figures(self, pictures):
         """The `FIGURES` of pictures, uint8 [M, size, size, channels], as a dictionary of floats."""
-        features = self.extract(pictures)
-        kid, kid_error = distances.kernel_distance(self.real_features, features, self._real_kernel_sums)
-        precision, recall = neighbours.precision_recall(self.real_features, features, real_radii=self._real_radii)
-        return {"fid": distances.frechet_distance(self.real_features, features), "kid": kid,
-                "kid_error": kid_error, "precision": precision, "recall": recall}
+        return report.figures(self.real_features, self.extract(pictures), self._real_kernel_sums, self._real_radii)

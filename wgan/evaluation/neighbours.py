@@ -7,9 +7,8 @@ import dataclasses
 
 import numpy as np
 
-from wgan.evaluation.distances import checked
+from wgan.evaluation.distances import ROWS_AT_ONCE, checked
 
-ROWS_AT_ONCE = 128  # of a matrix of pairs: 6,000 images a side then fit a cache
 K = 3  # the neighbour to which a ball of precision and recall reaches, as in their paper
 
 

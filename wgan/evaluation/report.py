@@ -9,6 +9,20 @@ COLUMNS = ("fid", "kid", "kid_error", "precision", "recall", "density", "coverag
 PAIRS_SHOWN = 32
 
 
+def figures(reals, samples, real_kernel_sums=None, real_radii=None):
+    """FID, KID with its standard error, precision and recall between two sets of features.
+
+    Args:
+        reals, samples: as in `measure`.
+        real_kernel_sums, real_radii: of the reals, where they are known already: see `distances.kernel_distance`
+            and `neighbours.precision_recall`.
+    """
+    kid, kid_error = distances.kernel_distance(reals, samples, real_kernel_sums)
+    precision, recall = neighbours.precision_recall(reals, samples, real_radii=real_radii)
+    return {"fid": distances.frechet_distance(reals, samples), "kid": kid, "kid_error": kid_error,
+            "precision": precision, "recall": recall}
+
+
 def measure(reals, samples):
     """Every metric between two sets of features.
 
@@ -18,11 +32,8 @@ def measure(reals, samples):
     Returns:
         A dictionary from the `COLUMNS` (but `copies`) to floats, with both counts.
     """
-    kid, kid_error = distances.kernel_distance(reals, samples)
-    precision, recall = neighbours.precision_recall(reals, samples)
     density, coverage = neighbours.density_coverage(reals, samples)
-    return {"reals": len(reals), "images": len(samples), "fid": distances.frechet_distance(reals, samples),
-            "kid": kid, "kid_error": kid_error, "precision": precision, "recall": recall,
+    return {"reals": len(reals), "images": len(samples), **figures(reals, samples),
             "density": density, "coverage": coverage}
 
 

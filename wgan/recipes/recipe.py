@@ -82,6 +82,7 @@ class Recipe:
         if not self.makes_points and config.image_size not in self.image_sizes:
             raise UserError(f"--recipe {self.name} draws images of {' or '.join(map(str, self.image_sizes))} pixels a "
                             f"side, not {config.image_size}; choose another --image_size")
-        if self.makes_points != (config.dataset == "gaussian"):
-            raise UserError(f"--recipe {self.name} makes " + (
-                "numbers on a line: its --dataset is gaussian" if self.makes_points else "images, and gaussian has none"))
+        if self.makes_points and config.dataset != "gaussian":
+            raise UserError(f"--recipe {self.name} makes numbers on a line: its --dataset is gaussian")
+        if not self.makes_points and config.dataset == "gaussian":
+            raise UserError(f"--recipe {self.name} makes images, and gaussian has none")
