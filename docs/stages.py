@@ -9,9 +9,10 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+import numpy as np  # noqa: E402
 from PIL import Image, ImageDraw, ImageFont  # noqa: E402
 
-from wgan import cli, images  # noqa: E402
+from wgan import animation, cli, images  # noqa: E402
 from wgan.errors import UserError  # noqa: E402
 from wgan.run_folder import REALS_FILE  # noqa: E402
 
@@ -21,7 +22,7 @@ ENLARGED, TITLE_HEIGHT, GAP = 2, 24, 12  # times; pixels
 def define_flags():
     """Which run, and which of its epochs."""
     groups = cli.FlagGroups("Draws grids of a run at a few epochs beside its real images.")
-    groups.define("Files", "sample_dir", str, "samples", "The run's grids, as single files.")
+    groups.define("Files", "sample_dir", str, "samples", "The run's grids, in any layout.")
     groups.define("Files", "out", str, "docs/images/horses.png", "The picture.")
     groups.define("Picture", "epochs", str, "20,300,800", "Whose grids, separated by commas.")
     groups.define("Picture", "reals", str, "real horses", "The title of the real images.")
@@ -34,24 +35,23 @@ def main(argv):
     folder = pathlib.Path(flags["sample_dir"])
     if not all(epoch.strip().isdecimal() for epoch in flags["epochs"].split(",")):
         raise UserError(f"--epochs is {flags['epochs']!r}; give numbers separated by commas, such as 20,300")
-    paths = {f"{int(epoch):,} epochs": images.sample_path(folder, int(epoch)) for epoch in flags["epochs"].split(",")}
-    paths[flags["reals"]] = folder / REALS_FILE
-    missing = [str(path) for path in paths.values() if not path.exists()]
+    epochs, places = [int(epoch) for epoch in flags["epochs"].split(",")], dict(images.list_samples(folder))
+    missing = [epoch for epoch in epochs if epoch not in places]
     if missing:
-        raise UserError(f"there is no {missing[0]}; --epochs has to name grids that are in --sample_dir")
-    side_by_side({title: enlarged(path) for title, path in paths.items()}).save(flags["out"])
+        raise UserError(f"{folder} has no grid of epoch {missing[0]}; --epochs has to name grids that are there")
+    grids = {f"{epoch:,} epochs": places[epoch] for epoch in epochs} | {flags["reals"]: folder / REALS_FILE}
+    images.save_png(flags["out"], side_by_side({title: enlarged(where) for title, where in grids.items()}))
     print(f"wrote {flags['out']}")
     return 0
 
 
-def enlarged(path):
+def enlarged(where):
     """A grid with its pixels kept square and sharp."""
-    with Image.open(path) as grid:
-        return grid.convert("RGB").resize((grid.width * ENLARGED, grid.height * ENLARGED), Image.Resampling.NEAREST)
+    return Image.fromarray(animation.read_grid(where).repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1))
 
 
 def side_by_side(pictures):
-    """The pictures from left to right, each under its title."""
+    """The pictures from left to right, each under its title: uint8 [height, width, 3]."""
     width = sum(picture.width + GAP for picture in pictures.values()) - GAP
     canvas = Image.new("RGB", (width, TITLE_HEIGHT + max(picture.height for picture in pictures.values())), "white")
     pen, left = ImageDraw.Draw(canvas), 0
@@ -59,7 +59,7 @@ def side_by_side(pictures):
         pen.text((left + 4, 2), title, fill="black", font=ImageFont.load_default(15))
         canvas.paste(picture, (left, TITLE_HEIGHT))
         left += picture.width + GAP
-    return canvas
+    return np.asarray(canvas)
 
 
 if __name__ == "__main__":

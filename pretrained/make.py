@@ -59,10 +59,10 @@ def copy_run(run, out):
 
 def measure(out, data_dir):
     """Writes the figures of the generator in `out`; the file that they are of is named without its folder."""
-    found = evaluate(out, data_dir=data_dir)
-    report = {**found, "weights": {**found["weights"], "file": checkpoints.AVERAGED_FILE}}
-    files.write_text(out / REPORT_FILE, json.dumps({name: report[name] for name in report if name != "files"}, indent=2)
-                     + "\n")
+    evaluate(out, data_dir=data_dir)
+    report = json.loads((out / REPORT_FILE).read_text(encoding="utf-8"))
+    report["weights"]["file"] = checkpoints.AVERAGED_FILE
+    files.write_text(out / REPORT_FILE, json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

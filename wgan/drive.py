@@ -163,10 +163,7 @@ def check_place(place):
     existing = place if place.exists() else place.absolute().parent
     if not existing.exists():
         raise UserError(f"--drive_dir {place}: there is no {existing}; mount the drive, or make that folder")
-    if not existing.is_dir():
-        raise UserError(f"--drive_dir {place}: {existing} is a file, not a folder; choose another place")
-    if not os.access(existing, os.W_OK):
-        raise UserError(f"--drive_dir {place}: {existing} cannot be written to; choose another place")
+    files.check_writable(existing, f"--drive_dir {place}")
 
 
 def copy_file(source, target):

@@ -25,12 +25,13 @@ _HALO = [patheffects.withStroke(linewidth=3, foreground="white")]
 
 
 def check_output(path):
-    """Raises UserError where no PNG can be meant by the path."""
+    """The path with `~` spelled out; raises UserError where no PNG can be meant by it."""
     path = pathlib.Path(path).expanduser()
     if path.suffix.lower() != ".png":
         raise UserError(f"cannot write {path}: the name must end in .png")
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder")
+    return path
 
 
 def draw(report, path):
@@ -42,7 +43,7 @@ def draw(report, path):
         UserError: the path is that of a folder, or not of a PNG.
         OSError: it cannot be written.
     """
-    check_output(path)
+    path = check_output(path)
     figure = Figure(figsize=(12, 11.4), layout="constrained")
     figure.get_layout_engine().set(h_pad=0.1)
     grid = figure.add_gridspec(3, 2, height_ratios=(4, 4.2, 1.7))
@@ -52,7 +53,6 @@ def draw(report, path):
         _draw_matrix(figure.add_subplot(grid[1, place]), plan)
     _draw_critic(figure.add_subplot(grid[2, 0]), report)
     _write_distance(figure.add_subplot(grid[2, 1]), report)
-    path = pathlib.Path(path).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.atomic_path(path) as temporary:
         _save(figure, temporary)

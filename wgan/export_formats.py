@@ -124,4 +124,3 @@ def _quiet():
             yield
     finally:
         logging.set_verbosity(verbosity)
-
