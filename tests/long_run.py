@@ -1,0 +1,73 @@
+"""What a process that trains takes of the machine, early and late; in a process of its own, for in one that has done
+other things before, what these leave behind and give back drowns it.
+
+    python tests/long_run.py --epochs 12000 --folder DIR
+
+The last line is a JSON object from the epochs 100 and `--epochs` to bytes of memory, threads, open files and traced
+graphs.
+"""
+
+import argparse
+import gc
+import json
+import pathlib
+import sys
+
+import psutil
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from wgan import callbacks
+from wgan.config import TrainingConfig
+from wgan.launch import launch
+
+EARLY = 100  # epochs
+WAIT = 60  # seconds for a grid that waits for the disk: until then it holds its samples
+
+
+def saving_often(epochs):
+    """A class of checkpoints that saves every fifth of the early epochs, for the allocator keeps the room of the
+    first few saves for later ones, and often enough after them for what a save leaves open to add up."""
+    class SavingOften(callbacks.Checkpoints):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch % (5 if epoch < EARLY else max(5, epochs // 60)) == 0:
+                self._last_start = None
+            super().on_epoch_end(epoch, logs)
+    return SavingOften
+
+
+def measuring(found, epochs):
+    """A class of sample grids that puts into `found` what its process takes, after the early and the last epoch."""
+    process = psutil.Process()
+
+    class Measuring(callbacks.SampleGrids):
+        def on_epoch_end(self, epoch, logs=None):
+            super().on_epoch_end(epoch, logs)
+            if epoch + 1 in (EARLY, epochs):
+                self._writer.wait_for_earlier(WAIT)
+                gc.collect()
+                files = process.num_handles() if sys.platform == "win32" else process.num_fds()
+                found[epoch + 1] = {"bytes": process.memory_info().rss, "threads": process.num_threads(),
+                                    "files": files, "graphs": self.model.update_critic.experimental_get_tracing_count()}
+    return Measuring
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=12000)
+    parser.add_argument("--folder", type=pathlib.Path, required=True)
+    arguments = parser.parse_args()
+    found = {}
+    callbacks.Checkpoints = saving_often(arguments.epochs)
+    callbacks.SampleGrids = measuring(found, arguments.epochs)
+    status = launch(TrainingConfig(
+        dataset="digits", label="3", epochs=arguments.epochs, batch_size=2, critic_steps=1, latent_dim=8,
+        precision="float32", eval_every=0, checkpoint_dir=str(arguments.folder / "checkpoints"),
+        sample_dir=str(arguments.folder / "samples")))
+    print(json.dumps(found))
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
