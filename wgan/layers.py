@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wgan import randomness
+from wgan import randomness, winograd
 
 # A picture of even height and width is four small pictures, its phases: row and column even, row even and
 # column odd, and so on. Pixel 2u + p of a row lies at place u of phase p.
@@ -47,6 +47,31 @@ def leaky_relu(x, slope):
 
 
 @keras.saving.register_keras_serializable(package="wgan")
+class Conv2D(keras.layers.Conv2D):
+    """Keras's layer; 5x5 kernels with "same" padding take fewer multiplications where pictures are small."""
+
+    def convolution_op(self, inputs, kernel):
+        """[batch, height, width, channels] to [batch, height / stride, width / stride, filters], without the bias.
+
+        With stride 2 every result sees three rows of each of the picture's phases (two of the even ones, and a
+        zero), so that the layer is a 3x3 convolution of the phases.
+        """
+        fits = self.padding == "same" and self.kernel_size == (5, 5)
+        if fits and self.strides == (1, 1) and winograd.pays(inputs, taps=5):
+            return winograd.convolve(inputs, kernel)
+        if fits and self.strides == (2, 2) and winograd.pays(inputs, taps=3, split=2):
+            return winograd.convolve(inputs, _of_phases(kernel), split=2)
+        return super().convolution_op(inputs, kernel)
+
+
+def _of_phases(kernel):
+    """[5, 5, channels, filters] of a convolution with stride 2 to [3, 3, 4 * channels, filters] of one of phases."""
+    *_, channels, filters = kernel.shape
+    kernel = tf.reshape(tf.pad(kernel, [[1, 0], [1, 0], [0, 0], [0, 0]]), [3, 2, 3, 2, channels, filters])
+    return tf.reshape(tf.transpose(kernel, [0, 2, 1, 3, 4, 5]), [3, 3, 4 * channels, filters])
+
+
+@keras.saving.register_keras_serializable(package="wgan")
 class UpsampleConv2D(keras.layers.Layer):
     """Nearest upsampling by two, then a 5x5 "same" convolution without bias, in one go.
 
@@ -82,7 +107,10 @@ class UpsampleConv2D(keras.layers.Layer):
 
         As phases the result is [batch, height, width, 4, filters].
         """
-        phases = tf.nn.conv2d(inputs, self._merged_kernel(), strides=1, padding="SAME")
+        kernel = self._merged_kernel()
+        if not self.as_phases and winograd.pays(inputs, taps=3):
+            return winograd.convolve(inputs, kernel, join=2)
+        phases = tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME")
         if self.as_phases:
             return tf.reshape(phases, [-1, *phases.shape[1:3], 4, self.filters])
         return tf.nn.depth_to_space(phases, 2)

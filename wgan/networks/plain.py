@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from wgan.layers import PhasesConv2DTranspose, StatelessDropout, UpsampleConv2D, leaky_relu, normalization
+from wgan.layers import Conv2D, PhasesConv2DTranspose, StatelessDropout, UpsampleConv2D, leaky_relu, normalization
 from wgan.networks.image_generator import ImageGenerator
 
 SLOPE = 0.3  # of LeakyReLU on negative inputs
@@ -93,10 +93,10 @@ class Critic(keras.Model):
         self.conv_1 = layers.Conv2D(32, 5, strides=2, padding="same")
         self.conv_2 = layers.Conv2D(64, 5, strides=2, padding="same")
         self.dropout = StatelessDropout(dropout)
-        self.conv_3 = layers.Conv2D(128, 5, strides=2, padding="same")
-        self.further_convs = [layers.Conv2D(128, 5, strides=2, padding="same")
+        self.conv_3 = Conv2D(128, 5, strides=2, padding="same")
+        self.further_convs = [Conv2D(128, 5, strides=2, padding="same")
                               for _ in range(_doublings_beyond_32(image_size))]
-        self.conv_4 = layers.Conv2D(128, 5, padding="same")
+        self.conv_4 = Conv2D(128, 5, padding="same")
         self.norms = [normalization(norm) for _ in range(3 + len(self.further_convs))]
         self.flatten = layers.Flatten()
         self.dense = layers.Dense(1, dtype=self.variable_dtype)  # logits keep their digits

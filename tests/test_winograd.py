@@ -1,0 +1,63 @@
+"""Products of polynomials at points in place of convolutions."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from wgan import winograd
+from wgan.networks import plain
+
+
+def of_phases(kernel, split):
+    """What a convolution of a picture's phases does to the picture, as a kernel with stride `split`."""
+    taps, _, channels, filters = kernel.shape
+    kernel = kernel.reshape(taps, taps, split, split, channels // split**2, filters)
+    return kernel.transpose(0, 2, 1, 3, 4, 5).reshape(taps * split, taps * split, channels // split**2, filters)
+
+
+def naive(images, kernel, split, join):
+    """The same convolution by its definition, one sum for each pixel of each phase."""
+    batch, height, width, _ = images.shape
+    taps, side = kernel.shape[0], height // split
+    kernel, reach = of_phases(kernel, split), taps // 2 * split
+    padded = np.pad(images, [(0, 0), (reach, reach), (reach, reach), (0, 0)])
+    found = np.empty([batch, side * join, side * join, kernel.shape[-1] // join**2])
+    for y, x in np.ndindex(side, side):
+        seen = padded[:, y * split:y * split + taps * split, x * split:x * split + taps * split]
+        values = np.einsum("bijc,ijcf->bf", seen, kernel).reshape(batch, join, join, -1)
+        found[:, y * join:(y + 1) * join, x * join:(x + 1) * join] = values
+    return found
+
+
+@pytest.mark.parametrize("side, taps", [(4, 3), (8, 3), (4, 5)])
+@pytest.mark.parametrize("split, join", [(1, 1), (2, 1), (1, 2)])
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float32", 3e-5)])
+def test_the_result_is_the_convolution(side, taps, split, join, dtype, tolerance):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=[3, side * split, side * split, 5])
+    kernel = rng.normal(size=[taps, taps, 5 * split**2, 2 * join**2])
+    expected = naive(images, kernel, split, join)
+    found = winograd.convolve(tf.constant(images, dtype), tf.constant(kernel, dtype), split, join)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=tolerance * np.abs(expected).max())
+
+
+def test_where_it_pays(monkeypatch):
+    assert winograd.pays(tf.zeros([2, 4, 4, 3]), taps=5)
+    assert winograd.pays(tf.zeros([2, 16, 16, 3]), taps=3, split=2)
+    assert not winograd.pays(tf.zeros([2, 16, 16, 3]), taps=3)
+    assert not winograd.pays(tf.zeros([2, 8, 8, 3]), taps=5)
+    assert not winograd.pays(tf.zeros([2, 4, 8, 3]), taps=3)
+    assert not winograd.pays(tf.zeros([2, 9, 9, 3]), taps=3, split=2)
+    assert not winograd.pays(tf.zeros([2, 4, 4, 3], tf.bfloat16), taps=3)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    assert not winograd.pays(tf.zeros([2, 4, 4, 3]), taps=5)
+
+
+@pytest.mark.parametrize("batch", [2, None])
+def test_networks_with_an_open_batch_stay_convolutions(batch):
+    generator = plain.Generator()
+    graph = tf.function(generator).get_concrete_function(tf.TensorSpec([batch, 100])).graph
+    kinds = [operation.type for operation in graph.get_operations()]
+    assert kinds.count("Conv2D") == (4 if batch is None else 2)
+    assert ("BatchMatMulV2" in kinds) == (batch is not None)
