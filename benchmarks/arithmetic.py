@@ -10,7 +10,7 @@ class Layer:
     Attributes:
         name: what the layer is.
         multiplications: of the convolution as a sum.
-        share: that remains where it is taken at points (`wgan.winograd`), the way there and back not counted.
+        share: that remains in a Winograd convolution (`wgan.winograd`), its transforms not counted.
     """
 
     name: str
@@ -45,15 +45,15 @@ def critic_layers(image_size=32, channels=3):
     return [*layers, Layer("conv", side * side * 25 * inputs * 128, UNDER_5_TAPS), Layer("dense", side * side * 128)]
 
 
-def epoch_flops(batch_size=256, critic_steps=5, image_size=32, at_points=False):
-    """Operations of one epoch, matrix products and convolutions alone; `at_points`: as in float32 on a processor.
+def epoch_flops(batch_size=256, critic_steps=5, image_size=32, winograd=False):
+    """Operations of one epoch, matrix products and convolutions alone; `winograd`: as in float32 on a processor.
 
     Critic update, in passes over one batch: reals and fakes forward, input and filter gradients (2 x 3);
     interpolates forward and their input gradients (2); from the penalty, a forward-like and a filter pass
     of each input gradient (2). The first layer's input gradient is needed for the interpolates only.
     Generator update: three passes of the generator, two of the critic.
     """
-    total = lambda layers: sum(layer.multiplications * (layer.share if at_points else 1) for layer in layers)
+    total = lambda layers: sum(layer.multiplications * (layer.share if winograd else 1) for layer in layers)
     generator, critic = total(generator_layers(image_size)), critic_layers(image_size)
     critic_update = 10 * total(critic) - 2 * critic[0].multiplications + generator
     generator_update = 3 * generator + 2 * total(critic)

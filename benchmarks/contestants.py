@@ -246,7 +246,8 @@ def main(argv):
 
 
 def timed(values):
-    """Trains as the flags say and tells how long each epoch took, in seconds, and the memory, in bytes."""
+    """Trains as the flags say and tells how long each epoch took, in seconds, the memory, in bytes, and whether small
+    pictures had Winograd convolutions."""
     if values["folder"]:
         images = load_folder(values["count"], values["image_size"])
     else:
@@ -257,7 +258,15 @@ def timed(values):
         next(epochs)
         times.append(time.perf_counter())
     seconds = np.diff(times)
-    return {"first_epoch": seconds[0], "seconds": list(seconds[1:]), "peak_memory": peak_memory()}
+    return {"first_epoch": seconds[0], "seconds": list(seconds[1:]), "peak_memory": peak_memory(),
+            "winograd": values["name"] == "ours" and has_winograd(values["batch_size"], values["precision"])}
+
+
+def has_winograd(batch_size, precision):
+    """Whether this project's layers use Winograd convolutions on this machine."""
+    import tensorflow as tf
+    from wgan import winograd
+    return winograd.applies(tf.zeros([batch_size, 4, 4, 1], precision), taps=5)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def compare(precisions, rounds, epochs, data_dir):
             seconds = statistics.median(second for result in results for second in result["seconds"])
             rows.append({
                 "name": name, "precision": precision, "seconds": seconds,
-                "flops_share": epoch_flops(at_points=name == "ours" and precision == "float32") / seconds / matmul,
+                "flops_share": epoch_flops(winograd=results[0]["winograd"]) / seconds / matmul,
                 "matmul_flops": matmul,
                 "first_epoch": statistics.median(result["first_epoch"] for result in results),
                 "peak_memory": max(result["peak_memory"] for result in results)})
@@ -56,8 +56,8 @@ def compare(precisions, rounds, epochs, data_dir):
 
 
 def print_comparison(rows):
-    print(f"arithmetic of an epoch with merged upsampling: {epoch_flops() / 1e9:.0f} GFLOP; ours in float32: "
-          f"{epoch_flops(at_points=True) / 1e9:.0f}\n")
+    print(f"arithmetic of an epoch with merged upsampling: {epoch_flops() / 1e9:.0f} GFLOP; with Winograd "
+          f"convolutions, which ours has in float32 without a GPU: {epoch_flops(winograd=True) / 1e9:.0f}\n")
     print("| implementation | precision | s / epoch | ours is faster by | of a matrix product's speed | first epoch | "
           "peak memory |")
     print("|---|---|---|---|---|---|---|")
@@ -83,7 +83,7 @@ def scale(precision, epochs):
         seconds = statistics.median(result["seconds"])
         rows.append({**settings, "seconds": seconds, "peak_memory": result["peak_memory"],
                      "flops": epoch_flops(settings["batch_size"], image_size=settings["image_size"],
-                                          at_points=precision == "float32") / seconds})
+                                          winograd=result["winograd"]) / seconds})
     return rows
 
 
@@ -91,7 +91,8 @@ def print_scaling(rows):
     print("| batch | image size | images | s / epoch | GFLOP/s | peak memory |")
     print("|---|---|---|---|---|---|")
     for row in rows:
-        print(f"| {row['batch_size']} | {row['image_size']} | {row['count']:,}{' in a folder' if row['folder'] else ''} | {row['seconds']:.2f} | "
+        place = " in a folder" if row["folder"] else ""
+        print(f"| {row['batch_size']} | {row['image_size']} | {row['count']:,}{place} | {row['seconds']:.2f} | "
               f"{row['flops'] / 1e9:.0f} | {row['peak_memory'] / 2**20:.0f} MiB |")
 
 

@@ -34,36 +34,36 @@ def test_counted_multiplications_are_those_of_the_networks(image_size):
     assert [layer.multiplications for layer in arithmetic.generator_layers(image_size)] == expected
 
 
-def products_of_points(layer, inputs):
-    """Multiplications for one image in a layer's products of matrices per point and tile; 0 where it has none."""
+def winograd_products(layer, inputs):
+    """Multiplications for one image in a layer's Winograd convolution; 0 where it has none. Inputs: 16 images."""
     graph = tf.function(layer).get_concrete_function(inputs).graph
     products = [operation for operation in graph.get_operations()
                 if operation.type == "BatchMatMulV2" and operation.outputs[0].shape.rank == 5]
-    return sum(int(np.prod(product.outputs[0].shape)) * product.inputs[0].shape[-1] for product in products)
+    return sum(int(np.prod(product.outputs[0].shape)) * product.inputs[0].shape[-1] for product in products) / 16
 
 
 @pytest.mark.parametrize("image_size", [32, 64])
-def test_shares_at_points_are_those_of_the_layers(image_size):
+def test_winograd_shares_are_those_of_the_layers(image_size):
     critic, generator = Critic(image_size=image_size), Generator(image_size=image_size)
     images = generator(tf.zeros([1, 100]))
     critic(images)
     side, channels = image_size, 3
     for layer, counted in zip([critic.conv_1, critic.conv_2, critic.conv_3, *critic.further_convs, critic.conv_4],
                               arithmetic.critic_layers(image_size)):
-        products = products_of_points(layer, tf.zeros([1, side, side, channels]))
+        products = winograd_products(layer, tf.zeros([16, side, side, channels]))
         assert products == (counted.multiplications * counted.share if counted.share < 1 else 0)
         side, channels = side // layer.strides[0], layer.filters
     side, channels = 4, 128
     for layer, counted in zip([*generator.further_convs, generator.conv_2, generator.conv_3, generator.conv_4],
                               arithmetic.generator_layers(image_size)[1:]):
-        products = products_of_points(layer, tf.zeros([1, side, side, channels]))
+        products = winograd_products(layer, tf.zeros([16, side, side, channels]))
         assert products == (counted.multiplications * counted.share if counted.share < 1 else 0)
         side, channels = 2 * side, layer.filters
 
 
 def test_arithmetic_of_an_epoch_is_proportional_to_the_batch_and_nearly_to_the_critic_steps():
     assert arithmetic.epoch_flops() == pytest.approx(566e9, rel=0.001)
-    assert arithmetic.epoch_flops(at_points=True) == pytest.approx(270e9, rel=0.01)
+    assert arithmetic.epoch_flops(winograd=True) == pytest.approx(270e9, rel=0.01)
     assert arithmetic.epoch_flops(batch_size=128) * 2 == arithmetic.epoch_flops()
     one, two, three = (arithmetic.epoch_flops(critic_steps=steps) for steps in (1, 2, 3))
     assert two - one == three - two > 0

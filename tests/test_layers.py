@@ -37,17 +37,17 @@ def assert_same_derivatives(fast, plain, inputs):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-9)
 
 
-@pytest.fixture(params=[True, False], ids=["at points", "plain"])
-def at_points(request, monkeypatch):
-    """With and without the products at points, which graphics cards and half precision do without."""
+@pytest.fixture(params=[True, False], ids=["winograd", "plain"])
+def both_ways(request, monkeypatch):
+    """With and without Winograd convolutions, which graphics cards and half precision do without."""
     if not request.param:
-        monkeypatch.setattr(winograd, "pays", lambda *args, **kwargs: False)
-    return request.param
+        monkeypatch.setattr(winograd, "applies", lambda *args, **kwargs: False)
+    monkeypatch.setattr(winograd, "_LEAST_BATCH", 1)
 
 
 @pytest.mark.parametrize("strides", [1, 2])
 @pytest.mark.parametrize("side, channels, filters", [(4, 3, 5), (8, 2, 3), (16, 1, 2), (6, 3, 1)])
-def test_conv_is_that_of_keras(float64, at_points, strides, side, channels, filters):
+def test_conv_is_that_of_keras(float64, both_ways, strides, side, channels, filters):
     inputs = tf.constant(np.random.default_rng(7).normal(size=[3, side, side, channels]))
     fast, plain = (kind(filters, 5, strides=strides, padding="same", bias_initializer="random_normal")
                    for kind in (Conv2D, layers.Conv2D))
@@ -57,16 +57,17 @@ def test_conv_is_that_of_keras(float64, at_points, strides, side, channels, filt
     assert_same_derivatives(fast, plain, inputs)
 
 
-@pytest.mark.parametrize("settings", [{"padding": "valid"}, {"kernel_size": 3}, {"kernel_size": 3, "strides": 2}])
+@pytest.mark.parametrize("settings", [{"padding": "valid"}, {"kernel_size": 3}, {"kernel_size": 3, "strides": 2},
+                                      {"dilation_rate": 2}, {"groups": 2}])
 def test_other_convolutions_are_those_of_keras_too(float64, settings):
-    inputs = tf.constant(np.random.default_rng(8).normal(size=[2, 8, 8, 2]))
+    inputs = tf.constant(np.random.default_rng(8).normal(size=[16, *([8, 8] if "padding" in settings else [4, 4]), 2]))
     settings = {"kernel_size": 5, "padding": "same", **settings}
-    assert_same_derivatives(Conv2D(3, **settings), keras.Sequential([layers.Conv2D(3, **settings)]), inputs)
+    assert_same_derivatives(Conv2D(4, **settings), keras.Sequential([layers.Conv2D(4, **settings)]), inputs)
 
 
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("height, width, channels, filters", [(4, 4, 3, 5), (8, 8, 2, 1), (1, 2, 1, 1), (3, 7, 2, 3)])
-def test_upsample_conv_is_upsampling_then_convolution(float64, at_points, transposed, height, width, channels, filters):
+def test_upsample_conv_is_upsampling_then_convolution(float64, both_ways, transposed, height, width, channels, filters):
     inputs = tf.constant(np.random.default_rng(0).normal(size=[2, height, width, channels]))
     kind = layers.Conv2DTranspose if transposed else layers.Conv2D
     plain = keras.Sequential([layers.UpSampling2D(2, interpolation="nearest"),

@@ -1,4 +1,4 @@
-"""Products of polynomials at points in place of convolutions."""
+"""Winograd convolutions against their definition."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from wgan import winograd
 from wgan.networks import plain
 
 
-def of_phases(kernel, split):
+def strided_kernel(kernel, split):
     """What a convolution of a picture's phases does to the picture, as a kernel with stride `split`."""
     taps, _, channels, filters = kernel.shape
     kernel = kernel.reshape(taps, taps, split, split, channels // split**2, filters)
@@ -19,7 +19,7 @@ def naive(images, kernel, split, join):
     """The same convolution by its definition, one sum for each pixel of each phase."""
     batch, height, width, _ = images.shape
     taps, side = kernel.shape[0], height // split
-    kernel, reach = of_phases(kernel, split), taps // 2 * split
+    kernel, reach = strided_kernel(kernel, split), taps // 2 * split
     padded = np.pad(images, [(0, 0), (reach, reach), (reach, reach), (0, 0)])
     found = np.empty([batch, side * join, side * join, kernel.shape[-1] // join**2])
     for y, x in np.ndindex(side, side):
@@ -42,19 +42,39 @@ def test_the_result_is_the_convolution(side, taps, split, join, dtype, tolerance
     np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
-def test_where_it_pays(monkeypatch):
-    assert winograd.pays(tf.zeros([2, 4, 4, 3]), taps=5)
-    assert winograd.pays(tf.zeros([2, 16, 16, 3]), taps=3, split=2)
-    assert not winograd.pays(tf.zeros([2, 16, 16, 3]), taps=3)
-    assert not winograd.pays(tf.zeros([2, 8, 8, 3]), taps=5)
-    assert not winograd.pays(tf.zeros([2, 4, 8, 3]), taps=3)
-    assert not winograd.pays(tf.zeros([2, 9, 9, 3]), taps=3, split=2)
-    assert not winograd.pays(tf.zeros([2, 4, 4, 3], tf.bfloat16), taps=3)
+@pytest.mark.parametrize("side, taps", [(4, 3), (8, 3), (4, 5)])
+def test_rounding_errors_in_float32_are_those_that_are_stated(side, taps):
+    rng = np.random.default_rng(1)
+    images, slopes = rng.normal(size=[2, 32, side, side, 128])
+    kernel = rng.normal(size=[taps, taps, 128, 128])
+
+    def results(convolve, dtype):
+        x, w = tf.constant(images, dtype), tf.constant(kernel, dtype)
+        with tf.GradientTape() as tape:
+            tape.watch([x, w])
+            y = convolve(x, w)
+        return [y, *tape.gradient(y, [x, w], tf.constant(slopes, dtype))]
+
+    exact = results(lambda x, w: tf.nn.conv2d(x, w, 1, "SAME"), "float64")
+    for found, expected in zip(results(winograd.convolve, "float32"), exact):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=0,
+                                   atol=1.5e-5 * np.abs(expected.numpy()).max())
+
+
+def test_where_it_applies(monkeypatch):
+    assert winograd.applies(tf.zeros([16, 4, 4, 3]), taps=5)
+    assert winograd.applies(tf.zeros([16, 16, 16, 3]), taps=3, split=2)
+    assert not winograd.applies(tf.zeros([16, 16, 16, 3]), taps=3)
+    assert not winograd.applies(tf.zeros([16, 8, 8, 3]), taps=5)
+    assert not winograd.applies(tf.zeros([16, 4, 8, 3]), taps=3)
+    assert not winograd.applies(tf.zeros([16, 9, 9, 3]), taps=3, split=2)
+    assert not winograd.applies(tf.zeros([16, 4, 4, 3], tf.bfloat16), taps=3)
+    assert not winograd.applies(tf.zeros([15, 4, 4, 3]), taps=5)
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
-    assert not winograd.pays(tf.zeros([2, 4, 4, 3]), taps=5)
+    assert not winograd.applies(tf.zeros([16, 4, 4, 3]), taps=5)
 
 
-@pytest.mark.parametrize("batch", [2, None])
+@pytest.mark.parametrize("batch", [16, None])
 def test_networks_with_an_open_batch_stay_convolutions(batch):
     generator = plain.Generator()
     graph = tf.function(generator).get_concrete_function(tf.TensorSpec([batch, 100])).graph

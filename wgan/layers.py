@@ -56,15 +56,16 @@ class Conv2D(keras.layers.Conv2D):
         With stride 2 every result sees three rows of each of the picture's phases (two of the even ones, and a
         zero), so that the layer is a 3x3 convolution of the phases.
         """
-        fits = self.padding == "same" and self.kernel_size == (5, 5)
-        if fits and self.strides == (1, 1) and winograd.pays(inputs, taps=5):
+        fits = (self.kernel_size == (5, 5) and self.padding == "same" and self.data_format == "channels_last"
+                and self.dilation_rate == (1, 1) and self.groups == 1)
+        if fits and self.strides == (1, 1) and winograd.applies(inputs, taps=5):
             return winograd.convolve(inputs, kernel)
-        if fits and self.strides == (2, 2) and winograd.pays(inputs, taps=3, split=2):
-            return winograd.convolve(inputs, _of_phases(kernel), split=2)
+        if fits and self.strides == (2, 2) and winograd.applies(inputs, taps=3, split=2):
+            return winograd.convolve(inputs, _kernel_on_phases(kernel), split=2)
         return super().convolution_op(inputs, kernel)
 
 
-def _of_phases(kernel):
+def _kernel_on_phases(kernel):
     """[5, 5, channels, filters] of a convolution with stride 2 to [3, 3, 4 * channels, filters] of one of phases."""
     *_, channels, filters = kernel.shape
     kernel = tf.reshape(tf.pad(kernel, [[1, 0], [1, 0], [0, 0], [0, 0]]), [3, 2, 3, 2, channels, filters])
@@ -108,7 +109,7 @@ class UpsampleConv2D(keras.layers.Layer):
         As phases the result is [batch, height, width, 4, filters].
         """
         kernel = self._merged_kernel()
-        if not self.as_phases and winograd.pays(inputs, taps=3):
+        if not self.as_phases and winograd.applies(inputs, taps=3):
             return winograd.convolve(inputs, kernel, join=2)
         phases = tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME")
         if self.as_phases:
