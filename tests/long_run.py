@@ -23,7 +23,7 @@ from wgan.config import TrainingConfig
 from wgan.launch import launch
 
 EARLY = 100  # epochs
-WAIT = 60  # seconds for a grid that waits for the disk: until then it holds its samples
+WAIT = 60  # seconds for the disk: what is still to be written is in memory
 
 
 def saving_often(epochs):
@@ -34,6 +34,7 @@ def saving_often(epochs):
             if epoch % (5 if epoch < EARLY else max(5, epochs // 60)) == 0:
                 self._last_start = None
             super().on_epoch_end(epoch, logs)
+            self._writer.wait_for_earlier(WAIT)
     return SavingOften
 
 
@@ -58,6 +59,8 @@ def main():
     parser.add_argument("--epochs", type=int, default=12000)
     parser.add_argument("--folder", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
+    if arguments.epochs <= EARLY:
+        parser.error(f"--epochs is {arguments.epochs}; choose more than {EARLY}, after which the first look is taken")
     found = {}
     callbacks.Checkpoints = saving_often(arguments.epochs)
     callbacks.SampleGrids = measuring(found, arguments.epochs)

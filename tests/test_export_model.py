@@ -72,6 +72,14 @@ def test_an_export_draws_what_the_original_draws(run_with_weights, expected, tmp
     assert [path.name for path in out.parent.iterdir()] == [name]
 
 
+def test_a_saved_model_has_plain_convolutions(run_with_weights, tmp_path, capsys):
+    assert run_main(capsys, "--weights", run_with_weights, "--out", tmp_path / "model")[0] == 0
+    graph = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"].graph.as_graph_def()
+    kinds = {node.op for nodes in (graph.node, *(function.node_def for function in graph.library.function))
+             for node in nodes}
+    assert "Conv2D" in kinds and "BatchMatMulV2" not in kinds
+
+
 def test_a_keras_file_is_read_with_the_networks_imported_and_nothing_else(run_with_weights, expected, tmp_path,
                                                                          capsys):
     assert run_main(capsys, "--weights", run_with_weights, "--format", "keras", "--out", tmp_path / "a.keras")[0] == 0

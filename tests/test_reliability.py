@@ -316,7 +316,7 @@ def test_a_long_run_needs_no_more_at_its_end_than_at_its_beginning(tmp_path):
     early, late = found["100"], found[str(epochs)]
     assert late["bytes"] < early["bytes"] + 50e6 + 2e3 * epochs  # the allocator's moods; the history
     assert late["graphs"] == early["graphs"] <= 2
-    assert late["threads"] <= early["threads"] + 10  # TensorFlow starts some when it pleases
+    assert late["threads"] <= early["threads"] + 5  # TensorFlow starts some when it pleases
     assert late["files"] <= early["files"] + 2
 
 
