@@ -60,7 +60,7 @@ def test_conv_is_that_of_keras(float64, both_ways, strides, side, channels, filt
 @pytest.mark.parametrize("settings", [{"padding": "valid"}, {"kernel_size": 3}, {"kernel_size": 3, "strides": 2},
                                       {"dilation_rate": 2}, {"groups": 2}])
 def test_other_convolutions_are_those_of_keras_too(float64, settings):
-    inputs = tf.constant(np.random.default_rng(8).normal(size=[16, *([8, 8] if "padding" in settings else [4, 4]), 2]))
+    inputs = tf.constant(np.random.default_rng(8).normal(size=[64, *([8, 8] if "padding" in settings else [4, 4]), 2]))
     settings = {"kernel_size": 5, "padding": "same", **settings}
     assert_same_derivatives(Conv2D(4, **settings), keras.Sequential([layers.Conv2D(4, **settings)]), inputs)
 

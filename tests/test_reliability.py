@@ -65,7 +65,7 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path):
     assert kill_harness.run(kills, seed=0, folder=tmp_path) > 0
 
 
-@pytest.mark.parametrize("batch_size", [4, 16])  # without and with Winograd convolutions
+@pytest.mark.parametrize("batch_size", [4, 64])  # without and with Winograd convolutions
 def test_a_run_stopped_at_random_epochs_ends_in_the_same_bits(tiny, tmp_path, batch_size):
     whole = tiny(epochs=8, batch_size=batch_size, checkpoint_minutes=0.0, eval_every=3)
     pieces = elsewhere(whole, tmp_path)

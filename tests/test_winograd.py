@@ -62,19 +62,19 @@ def test_rounding_errors_in_float32_are_those_that_are_stated(side, taps):
 
 
 def test_where_it_applies(monkeypatch):
-    assert winograd.applies(tf.zeros([16, 4, 4, 3]), taps=5)
-    assert winograd.applies(tf.zeros([16, 16, 16, 3]), taps=3, split=2)
-    assert not winograd.applies(tf.zeros([16, 16, 16, 3]), taps=3)
-    assert not winograd.applies(tf.zeros([16, 8, 8, 3]), taps=5)
-    assert not winograd.applies(tf.zeros([16, 4, 8, 3]), taps=3)
-    assert not winograd.applies(tf.zeros([16, 9, 9, 3]), taps=3, split=2)
-    assert not winograd.applies(tf.zeros([16, 4, 4, 3], tf.bfloat16), taps=3)
-    assert not winograd.applies(tf.zeros([15, 4, 4, 3]), taps=5)
+    assert winograd.applies(tf.zeros([64, 4, 4, 3]), taps=5)
+    assert winograd.applies(tf.zeros([64, 16, 16, 3]), taps=3, split=2)
+    assert not winograd.applies(tf.zeros([64, 16, 16, 3]), taps=3)
+    assert not winograd.applies(tf.zeros([64, 8, 8, 3]), taps=5)
+    assert not winograd.applies(tf.zeros([64, 4, 8, 3]), taps=3)
+    assert not winograd.applies(tf.zeros([64, 9, 9, 3]), taps=3, split=2)
+    assert not winograd.applies(tf.zeros([64, 4, 4, 3], tf.bfloat16), taps=3)
+    assert not winograd.applies(tf.zeros([63, 4, 4, 3]), taps=5)
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
-    assert not winograd.applies(tf.zeros([16, 4, 4, 3]), taps=5)
+    assert not winograd.applies(tf.zeros([64, 4, 4, 3]), taps=5)
 
 
-@pytest.mark.parametrize("batch", [16, None])
+@pytest.mark.parametrize("batch", [64, None])
 def test_networks_with_an_open_batch_stay_convolutions(batch):
     generator = plain.Generator()
     graph = tf.function(generator).get_concrete_function(tf.TensorSpec([batch, 100])).graph
