@@ -13,6 +13,7 @@ import json
 import pathlib
 import sys
 
+import kill_harness
 import psutil
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -64,10 +65,8 @@ def main():
     found = {}
     callbacks.Checkpoints = saving_often(arguments.epochs)
     callbacks.SampleGrids = measuring(found, arguments.epochs)
-    status = launch(TrainingConfig(
-        dataset="digits", label="3", epochs=arguments.epochs, batch_size=2, critic_steps=1, latent_dim=8,
-        precision="float32", eval_every=0, checkpoint_dir=str(arguments.folder / "checkpoints"),
-        sample_dir=str(arguments.folder / "samples")))
+    settings = kill_harness.settings_of(arguments.folder, arguments.epochs, "flat")
+    status = launch(TrainingConfig(**{**settings, "batch_size": 2, "eval_every": 0, "checkpoint_minutes": 60.0}))
     print(json.dumps(found))
     sys.exit(status)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan import winograd
+from wgan import precision, winograd
 from wgan.networks import plain
 
 
@@ -31,15 +31,18 @@ def naive(images, kernel, split, join):
 
 @pytest.mark.parametrize("side, taps", [(4, 3), (8, 3), (4, 5)])
 @pytest.mark.parametrize("split, join", [(1, 1), (2, 1), (1, 2)])
-@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float32", 3e-5)])
+@pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float32", 3e-5), ("bfloat16", 2**-8)])
 def test_the_result_is_the_convolution(side, taps, split, join, dtype, tolerance):
     rng = np.random.default_rng(0)
     images = rng.normal(size=[3, side * split, side * split, 5])
     kernel = rng.normal(size=[taps, taps, 5 * split**2, 2 * join**2])
+    if dtype == "bfloat16":  # whose rounding of the result is all that may be lost
+        images, kernel = (np.asarray(tf.cast(tf.cast(each, dtype), "float64")) for each in (images, kernel))
     expected = naive(images, kernel, split, join)
     found = winograd.convolve(tf.constant(images, dtype), tf.constant(kernel, dtype), split, join)
     assert found.dtype == dtype
-    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=tolerance * np.abs(expected).max())
+    np.testing.assert_allclose(tf.cast(found, "float64").numpy(), expected, rtol=0,
+                               atol=tolerance * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("side, taps", [(4, 3), (8, 3), (4, 5)])
@@ -68,8 +71,11 @@ def test_where_it_applies(monkeypatch):
     assert not winograd.applies(tf.zeros([64, 8, 8, 3]), taps=5)
     assert not winograd.applies(tf.zeros([64, 4, 8, 3]), taps=3)
     assert not winograd.applies(tf.zeros([64, 9, 9, 3]), taps=3, split=2)
-    assert not winograd.applies(tf.zeros([64, 4, 4, 3], tf.bfloat16), taps=3)
+    assert not winograd.applies(tf.zeros([64, 4, 4, 3], tf.float16), taps=3)
     assert not winograd.applies(tf.zeros([63, 4, 4, 3]), taps=5)
+    for units in (True, False):
+        monkeypatch.setattr(precision, "has_bfloat16_units", lambda: units)
+        assert winograd.applies(tf.zeros([64, 4, 4, 3], tf.bfloat16), taps=3) != units
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
     assert not winograd.applies(tf.zeros([64, 4, 4, 3]), taps=5)
 

@@ -13,7 +13,7 @@ def resolve(precision):
     """Turns `auto` into bfloat16 where this machine has matrix units for it, else into float32."""
     if precision != "auto":
         return precision
-    return "bfloat16" if _has_bfloat16_units() else "float32"
+    return "bfloat16" if has_bfloat16_units() else "float32"
 
 
 @contextlib.contextmanager
@@ -43,16 +43,17 @@ def scaled_against_underflow(optimizer, precision):
     return keras.optimizers.LossScaleOptimizer(optimizer) if precision == "float16" else optimizer
 
 
+def has_bfloat16_units():
+    """Whether what computes here is faster in bfloat16 than in float32."""
+    if tf.config.list_physical_devices("GPU"):
+        return (gpu_capability() or (0, 0)) >= (8, 0)  # NVIDIA's from Ampere on; Colab's T4 has 7.5
+    return "amx_bf16" in _processor_flags()
+
+
 def gpu_capability():
     """The compute capability of the first GPU, such as (7, 5); None without an NVIDIA card: others do not tell."""
     gpus = tf.config.list_physical_devices("GPU")
     return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability") if gpus else None
-
-
-def _has_bfloat16_units():
-    if tf.config.list_physical_devices("GPU"):
-        return (gpu_capability() or (0, 0)) >= (8, 0)  # NVIDIA's from Ampere on; Colab's T4 has 7.5
-    return "amx_bf16" in _processor_flags()
 
 
 def _processor_flags():
