@@ -536,7 +536,7 @@ def test_the_holder_is_told_as_long_as_it_lives(tmp_path):
 
 def test_a_drive_that_hangs_does_not_keep_the_program_from_ending(tmp_path, monkeypatch):
     hangs, read = threading.Event(), lock._read
-    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.01)
+    monkeypatch.setattr(lock, "LEAVING_SECONDS", 0.01)
     with RunLock(tmp_path):
         monkeypatch.setattr(lock, "_read", lambda path: hangs.wait() or read(path))
     hangs.set()  # the program came here all the same

@@ -21,6 +21,7 @@ LOCK_FILE = ".lock"
 HEARTBEAT_SECONDS = 20
 RETRY_SECONDS = 2  # after a heartbeat that could not be written
 MISSED_SECONDS = 1.5 * HEARTBEAT_SECONDS  # without a heartbeat, after which a run elsewhere is taken for dead
+LEAVING_SECONDS = 20  # that a last heartbeat may take before the lock is removed, and then the removal
 _START_TOLERANCE = 2  # seconds; the boot time that the start is counted from is rounded to one
 _ATTEMPTS = 20
 
@@ -117,10 +118,10 @@ class RunLock:
         self._leaving.set()
         leave = threading.Thread(target=self._leave, name="lock-end", daemon=True)
         leave.start()
-        leave.join(2 * HEARTBEAT_SECONDS)  # no longer: a drive that hangs must not keep the program
+        leave.join(2 * LEAVING_SECONDS)  # no longer: a drive that hangs must not keep the program
 
     def _leave(self):
-        self._thread.join(HEARTBEAT_SECONDS)
+        self._thread.join(LEAVING_SECONDS)
         with contextlib.suppress(OSError):  # what is left behind is the lock of a process that has ended
             mark = Mark.parse(_read(self._path))
             if mark and mark.token == self._mark.token:
