@@ -289,6 +289,16 @@ def test_dry_run_prints_the_plan_and_writes_nothing(tiny, tmp_path, capsys):
     assert everything_below(tmp_path) == {}
 
 
+@pytest.mark.parametrize("device, batch_size, is_said", [
+    ("2 CPU cores", 65, True), ("2 CPU cores", 16, False), ("GPU Tesla T4", 65, False)])
+def test_a_recipe_for_processors_is_named_when_a_run_begins_where_it_would_help(
+        tiny, capsys, monkeypatch, device, batch_size, is_said):
+    monkeypatch.setattr("wgan.startup.import_tensorflow", lambda: device)
+    for epochs, begins in [(1, True), (2, False)]:
+        launch(tiny(epochs=epochs, batch_size=batch_size))
+        assert ("--recipe wgan_gp_fast" in capsys.readouterr().out) == (is_said and begins)
+
+
 def test_init_from_starts_with_the_weights_of_another_run(tiny, tmp_path):
     launch(tiny())
     new = elsewhere(tiny(label="5", init_from=str(tmp_path / "checkpoints"), epochs=1, learning_rate=1e-9), tmp_path)

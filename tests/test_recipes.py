@@ -333,11 +333,11 @@ def pixel_distance(images, reals):
 
 @pytest.mark.parametrize("name, epochs, values", [
     ("wgan_gp", 80, dict(batch_size=16, critic_steps=2, learning_rate=1e-3)),
-    ("wgan_gp_paper", 40, dict(batch_size=16, critic_steps=2, learning_rate=1e-3)),
+    ("wgan_gp_paper", 120, dict(batch_size=16, critic_steps=2, learning_rate=5e-4)),
     ("wgan_clip", 60, dict(batch_size=16, critic_steps=2, learning_rate=1e-3)),
     ("lsgan_mlp", 300, {}),
     ("gan_mlp", 300, dict(batch_size=32)),
-    ("dcgan", 60, dict(batch_size=16, learning_rate=1e-3)),
+    ("dcgan", 120, dict(batch_size=16, learning_rate=1e-3)),
     ("sgan", 60, dict(batch_size=16)),
 ])
 def test_a_short_run_brings_the_samples_nearer_to_the_digits(name, epochs, values):

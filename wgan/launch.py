@@ -11,6 +11,7 @@ from wgan import checkpoints, data, drive, initial_weights, startup
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.lock import RunLock
+from wgan.recipes import RECIPES
 from wgan.run_folder import RunFolder
 
 
@@ -89,7 +90,16 @@ def _run(config, folder, lock, remote, fresh):
     image_set, sha256 = _load_images(found)
     config, device, training = _with_tensorflow(found.config)
     print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
+    if not found.state and not device.startswith("GPU"):
+        _recommend(config)
     return training.train(config, folder, lock, image_set, sha256, found.state, device, remote)
+
+
+def _recommend(config):
+    """Says so where another recipe comes as far in less time on a processor."""
+    quicker = config.the_recipe.on_processors
+    if quicker and config.batch_size > RECIPES[quicker].defaults["batch_size"]:
+        print(f"tip: without a GPU, --recipe {quicker} comes as far in a fraction of the time", flush=True)
 
 
 def _launch_each(config, fresh, dry_run):

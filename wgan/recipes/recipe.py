@@ -50,6 +50,7 @@ class Recipe:
         image_sizes: pixels a side that its networks can draw.
         most_classes: how many classes it learns at most; 0 where it has no use for labels.
         makes_points: whether it makes numbers on a line in place of images.
+        on_processors: the recipe that is better for the time spent where there is no GPU.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Recipe:
     image_sizes: tuple[int, ...] = (28, 32, 64, 128)
     most_classes: int = 0
     makes_points: bool = False
+    on_processors: str = ""
 
     @property
     def wants_labels(self):

@@ -4,6 +4,8 @@ from wgan.recipes.recipe import (
     PENALTY_FIGURES, SETTINGS_OF_A_PENALTY, WASSERSTEIN_FIGURES, Parts, Recipe)
 
 SIZES = (32, 64, 128)
+COMMON = dict(unused=("clip_bound", "labels_per_class"), figures=WASSERSTEIN_FIGURES + PENALTY_FIGURES,
+              image_sizes=SIZES)  # to recipes with the penalty as it is in the paper
 
 
 def with_penalty(config, channels):
@@ -41,13 +43,10 @@ def with_clipping(config, channels):
 
 RECIPES = (
     Recipe("wgan_gp", "WGAN-GP (Gulrajani et al. 2017), its settings chosen from single runs.", with_penalty,
-           unused=("clip_bound", "labels_per_class"), figures=WASSERSTEIN_FIGURES + PENALTY_FIGURES,
-           image_sizes=SIZES),
+           on_processors="wgan_gp_fast", **COMMON),
     Recipe("wgan_gp_fast", "wgan_gp with batches of 64 and 2 critic updates: better samples for the time spent on a "
            "processor.", with_penalty,
-           defaults=dict(batch_size=64, critic_steps=2, eval_every=2000, sample_every=10),
-           unused=("clip_bound", "labels_per_class"), figures=WASSERSTEIN_FIGURES + PENALTY_FIGURES,
-           image_sizes=SIZES),
+           defaults=dict(batch_size=64, critic_steps=2, eval_every=2000, sample_every=10), **COMMON),
     Recipe("wgan_gp_article", "The article that this project comes from, its slips included: tanh after the critic, "
            "one gradient norm for the whole batch, sums for means.", as_in_the_article,
            defaults=dict(learning_rate=2e-4, beta_1=0.9, beta_2=0.999, ema_decay=0.0, flips="off", critic_dropout=0.3,
@@ -58,8 +57,7 @@ RECIPES = (
            "batches of 64, no dropout.", with_penalty,
            defaults=dict(learning_rate=1e-4, beta_1=0.0, beta_2=0.9, batch_size=64, critic_dropout=0.0, ema_decay=0.0,
                          flips="off"),
-           unused=("clip_bound", "labels_per_class"), figures=WASSERSTEIN_FIGURES + PENALTY_FIGURES,
-           image_sizes=SIZES),
+           **COMMON),
     Recipe("wgan_clip", "WGAN (Arjovsky et al. 2017): the critic's weights are clipped in place of a penalty; "
            "RMSprop 5e-5.", with_clipping,
            defaults=dict(optimizer="rmsprop", learning_rate=5e-5, ema_decay=0.0, flips="off", critic_dropout=0.3),
