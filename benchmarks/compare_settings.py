@@ -5,7 +5,7 @@
 The settings file gives every setting a name and flags of train.py. Those under "common" go to all settings; a
 setting's own come before them, and null stands for the default of the recipe, which is a flag ("recipe") as well:
 
-    {"common": {"label": "7", "eval_every": 100}, "plain": {}, "fast": {"learning_rate": 4e-4, "beta_1": 0.0}}
+    {"common": {"label": "7", "eval_every": 100}, "usual": {}, "slow": {"learning_rate": 2e-4, "beta_1": 0.5}}
 
 Each setting and seed is a run of train.py in OUTPUT_DIR/SETTING/seed_N. All settings run with one seed before any
 runs with the next, so that a comparison which is stopped early is still fair. The same command continues it.
@@ -37,7 +37,7 @@ REPORT_FILE = "comparison.json"
 FIELDS = {field.name: field for field in dataclasses.fields(TrainingConfig)}
 SET_HERE = {"seed": "--seeds", "epochs": "--epochs", "checkpoint_dir": "--output_dir", "sample_dir": "--output_dir"}
 REMEDY = "Remove that folder, give the setting another name, or choose another --output_dir"
-EXAMPLE = '{"common": {"label": "7", "eval_every": 100}, "plain": {}, "fast": {"learning_rate": 4e-4}}'
+EXAMPLE = '{"common": {"label": "7", "eval_every": 100}, "usual": {}, "slow": {"learning_rate": 2e-4}}'
 
 
 def read_settings(path):
