@@ -534,9 +534,16 @@ def test_the_holder_is_told_as_long_as_it_lives(tmp_path):
     assert lock.holder(tmp_path) is None
 
 
-def test_a_drive_that_hangs_does_not_keep_the_program_from_ending(tmp_path, monkeypatch):
-    hangs, read = threading.Event(), lock._read
+def test_a_drive_that_hangs_does_not_keep_the_program_from_ending(tmp_path, rapid, monkeypatch):
+    begun, recovered, read = threading.Event(), threading.Event(), lock._read
+
+    def hang(path):
+        begun.set()
+        recovered.wait(PATIENCE)
+        return read(path)
     monkeypatch.setattr(lock, "LEAVING_SECONDS", 0.01)
-    with RunLock(tmp_path):
-        monkeypatch.setattr(lock, "_read", lambda path: hangs.wait() or read(path))
-    hangs.set()  # the program came here all the same
+    with RunLock(tmp_path) as held:
+        monkeypatch.setattr(lock, "_read", hang)
+        assert begun.wait(PATIENCE)  # the heartbeat hangs, and so will the lock's removal
+    assert held._thread.is_alive()  # the program came here all the same
+    recovered.set()

@@ -332,7 +332,7 @@ def pixel_distance(images, reals):
 
 
 @pytest.mark.parametrize("name, epochs, values", [
-    ("wgan_gp", 80, dict(batch_size=16, critic_steps=2, learning_rate=1e-3)),
+    ("wgan_gp_fast", 80, dict(batch_size=16)),
     ("wgan_gp_paper", 120, dict(batch_size=16, critic_steps=2, learning_rate=5e-4)),
     ("wgan_clip", 60, dict(batch_size=16, critic_steps=2, learning_rate=1e-3)),
     ("lsgan_mlp", 300, {}),
@@ -341,6 +341,7 @@ def pixel_distance(images, reals):
     ("sgan", 60, dict(batch_size=16)),
 ])
 def test_a_short_run_brings_the_samples_nearer_to_the_digits(name, epochs, values):
+    """Each run is so long that the outcome does not hang on how a processor rounds."""
     config = config_of(name, label="all", **values)
     gan, reals = build_gan(config, 1), data.load_for_run(config)
     latents = randomness.latents(500, gan.generator, tf.constant([0, 99], tf.int64))

@@ -11,7 +11,6 @@ from wgan import checkpoints, data, drive, initial_weights, startup
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.lock import RunLock
-from wgan.recipes import RECIPES
 from wgan.run_folder import RunFolder
 
 
@@ -96,10 +95,10 @@ def _run(config, folder, lock, remote, fresh):
 
 
 def _recommend(config):
-    """Says so where another recipe comes as far in less time on a processor."""
+    """Says so where another recipe is worth more on a processor; who chose small batches knows that."""
     quicker = config.the_recipe.on_processors
-    if quicker and config.batch_size > RECIPES[quicker].defaults["batch_size"]:
-        print(f"tip: without a GPU, --recipe {quicker} comes as far in a fraction of the time", flush=True)
+    if quicker and config.batch_size > TrainingConfig.of_recipe(quicker).batch_size:
+        print(f"tip: without a GPU, --recipe {quicker} gives better samples for the time spent", flush=True)
 
 
 def _launch_each(config, fresh, dry_run):

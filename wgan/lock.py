@@ -21,7 +21,7 @@ LOCK_FILE = ".lock"
 HEARTBEAT_SECONDS = 20
 RETRY_SECONDS = 2  # after a heartbeat that could not be written
 MISSED_SECONDS = 1.5 * HEARTBEAT_SECONDS  # without a heartbeat, after which a run elsewhere is taken for dead
-LEAVING_SECONDS = 20  # that a last heartbeat may take before the lock is removed, and then the removal
+LEAVING_SECONDS = 20  # for a heartbeat that is just being written, and as much again for the lock's removal
 _START_TOLERANCE = 2  # seconds; the boot time that the start is counted from is rounded to one
 _ATTEMPTS = 20
 

@@ -50,7 +50,7 @@ class Recipe:
         image_sizes: pixels a side that its networks can draw.
         most_classes: how many classes it learns at most; 0 where it has no use for labels.
         makes_points: whether it makes numbers on a line in place of images.
-        on_processors: the recipe that is better for the time spent where there is no GPU.
+        on_processors: the recipe that is better for the time spent where there is no GPU; empty where none is.
     """
 
     name: str
