@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 
+import h5py
 import pytest
 
 from wgan import callbacks, checkpoints, cli, files
@@ -116,6 +117,25 @@ def test_a_full_disk_holds_up_nothing_and_the_run_is_saved_once_there_is_room(ti
     assert said == [f"warning: checkpoints cannot be written ([Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}: "
                     f"'{folder / checkpoints.AVERAGED_FILE}'); the training goes on and tries again",
                     "note: checkpoints are being written again"]
+
+
+def test_what_failed_is_closed_though_another_thread_closes_a_file_of_its_own_meanwhile(tmp_path, monkeypatch):
+    list_files = h5py.h5f.get_obj_ids
+
+    class Disk:  # that fills up while a network is being saved
+        def save_weights(self, path):
+            self.left_open = h5py.File(path, "w")
+            raise OSError(errno.ENOSPC, "too full")
+
+    def list_files_and_close_one(*kinds):
+        with h5py.File(tmp_path / "other.h5", "w"):
+            return list_files(*kinds)
+    disk = Disk()
+    monkeypatch.setattr(h5py.h5f, "get_obj_ids", list_files_and_close_one)
+    with pytest.raises(OSError) as failed:
+        checkpoints._write_weights(disk, tmp_path / "a.weights.h5")
+    assert failed.value.errno == errno.ENOSPC
+    assert not disk.left_open and not open_files_on(tmp_path)
 
 
 def test_a_disk_that_stays_full_gives_one_line_and_no_good_exit(tiny, small_disk, monkeypatch, capsys):

@@ -209,13 +209,13 @@ def _closed_after_failure(path):
     """Closes what Keras leaves open where it cannot finish a file.
 
     Until it is closed, its bytes take room on a full disk even when its name has gone; and what closes it by
-    chance prints a traceback.
+    chance prints a traceback. Among all open files are those of other threads, which may close them at any moment.
     """
     try:
         yield
     except BaseException:
         for identifier in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE):
-            with contextlib.suppress(OSError, RuntimeError):
+            with contextlib.suppress(OSError, RuntimeError, ValueError):  # ValueError: closed meanwhile
                 if h5py.h5f.get_name(identifier) == os.fsencode(path):
                     h5py.File(identifier).close()
         raise
