@@ -7,6 +7,7 @@ from wgan.batches import epoch_batches
 from wgan.constraints import GradientPenalty
 from wgan.gan import GAN, averaging_decay, scale
 from wgan.networks import Critic, Generator
+from wgan.training import build_gan
 
 IMAGES = np.random.default_rng(0).integers(0, 256, [40, 32, 32, 1], dtype=np.uint8)
 
@@ -101,19 +102,53 @@ def test_scale_covers_minus_one_to_one():
 
 def test_averaged_generator_follows_the_formula_of_the_moving_average():
     gan = make_gan(ema_decay=0.9, critic_steps=1)
-    expected, decays = values(gan.generator.variables), []
+    weights = [place for place, variable in enumerate(gan.generator.variables) if variable.trainable]
+    assert len(weights) == len(gan.generator.variables) - 8  # four normalisations
+
+    def of(network):
+        return [network.variables[place].numpy() for place in weights]
+    expected, decays = of(gan.generator), []
     for epoch in range(1, 4):
         batches = epoch_batches(IMAGES, 0, 1, 4, epoch, epoch)
-        gan.fit(batches, epochs=1, steps_per_epoch=1, shuffle=False, verbose=0)
+        gan.fit(batches, initial_epoch=epoch - 1, epochs=epoch, steps_per_epoch=1, shuffle=False, verbose=0)
         decay = min(0.9, (1 + epoch) / (10 + epoch))
         expected = [decay * average + (1 - decay) * now
-                    for average, now in zip(expected, values(gan.generator.variables), strict=True)]
+                    for average, now in zip(expected, of(gan.generator), strict=True)]
         decays.append(decay)
     assert decays == sorted(decays) and decays[0] < 0.2
-    for average, value in zip(values(gan.averaged_generator.variables), expected, strict=True):
+    for average, value in zip(of(gan.averaged_generator), expected, strict=True):
         np.testing.assert_allclose(average, value, rtol=1e-5, atol=1e-6)
     assert gan.sampling_generator is gan.averaged_generator
     assert not gan.averaged_generator.trainable_variables
+
+
+def test_statistics_of_the_average_are_averages_over_its_own_activations():
+    gan, decay, rng = make_gan(ema_decay=0.9), 0.7, np.random.default_rng(0)
+    average = gan.averaged_generator
+    mean, variance = np.zeros(2048), np.ones(2048)
+    for _ in range(3):
+        gan.generator.dense.kernel.assign(rng.normal(size=[8, 2048]))
+        latents = rng.normal(size=[16, 8]).astype(np.float32)
+        gan.update_average(decay, tf.constant(latents))
+        activations = latents.astype(float) @ average.dense.kernel.numpy().astype(float)
+        mean = decay * mean + (1 - decay) * activations.mean(axis=0)
+        variance = decay * variance + (1 - decay) * activations.var(axis=0)
+    np.testing.assert_allclose(average.norm_1.moving_mean.numpy(), mean, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(average.norm_1.moving_variance.numpy(), variance, rtol=1e-4)
+
+
+@pytest.mark.parametrize("network", ["plain", "resnet"])
+def test_each_layer_of_the_average_is_normalised_by_what_it_sees(network, tiny, eagerly):
+    gan, rng = build_gan(tiny(network=network), 1), np.random.default_rng(0)
+    for variable in gan.generator.trainable_variables:
+        variable.assign(variable * rng.choice([-2, 2], variable.shape))
+    latents = tf.constant(rng.normal(size=[32, 8]), tf.float32)
+    for _ in range(25):
+        gan.update_average(0.5, latents)
+    by_the_batch = gan.averaged_generator(latents, training=True).numpy()
+    by_moving_statistics = gan.averaged_generator(latents, training=False).numpy()
+    assert by_the_batch.std() > 0.1
+    np.testing.assert_allclose(by_moving_statistics, by_the_batch, atol=1e-3)
 
 
 def test_averaging_forgets_no_faster_than_its_limit():

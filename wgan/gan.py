@@ -10,8 +10,11 @@ import tensorflow as tf
 from wgan import randomness
 from wgan.augmentation import augment, flip
 from wgan.constraints import GradientPenalty, NoConstraint
+from wgan.layers import statistics_moving_by
 from wgan.objectives import WASSERSTEIN, Objective, drift
 from wgan.randomness import Purpose
+
+MOST_LATENTS_FOR_STATISTICS = 64  # an epoch: they are averaged over many epochs
 
 
 class GAN(keras.Model):
@@ -76,7 +79,7 @@ class GAN(keras.Model):
         if self.ema_decay:
             self.averaged_generator = _copy_of(self.generator)
             self.averaged_generator(latents)
-            self.update_average(decay=0.0)
+            self.start_average()
 
     @property
     def optimizers(self):
@@ -105,7 +108,9 @@ class GAN(keras.Model):
         logs = {name: tf.reduce_mean([log[name] for log in critic_logs]) for name in critic_logs[0]}
         logs["generator_loss"] = self.update_generator(batch_size, epoch)
         if self.averaged_generator:
-            self.update_average(averaging_decay(self.ema_decay, epoch))
+            count = min(batch_size, MOST_LATENTS_FOR_STATISTICS)
+            latents = randomness.latents(count, self.generator, self._stream(epoch, Purpose.STATISTICS_LATENTS))
+            self.update_average(averaging_decay(self.ema_decay, epoch), latents)
         return logs
 
     @tf.function  # so that the epoch's graph is traced once for all its critic updates
@@ -171,10 +176,24 @@ class GAN(keras.Model):
         """Images [batch_size, height, width, channels] from fresh latents, batch statistics in use."""
         return self.generator(randomness.latents(batch_size, self.generator, seed), training=True)
 
-    def update_average(self, decay):
-        """average = decay * average + (1 - decay) * generator, for weights and moving statistics alike."""
+    def start_average(self):
+        """Makes the averaged generator the same as the generator."""
         for average, variable in zip(self.averaged_generator.variables, self.generator.variables, strict=True):
-            average.assign(decay * average + (1.0 - decay) * variable)
+            average.assign(variable)
+
+    def update_average(self, decay, latents):
+        """average = decay * average + (1 - decay) * generator, for the weights.
+
+        Averaged weights have other activations than the weights that they are the average of, so that an average of
+        the generator's moving statistics would not fit them (Izmailov et al. 2018, section 3.2). Theirs are averages,
+        by the same formula, of what they make of `latents`, [batch, latent_dim].
+        """
+        for average, variable in zip(self.averaged_generator.variables, self.generator.variables, strict=True):
+            if variable.trainable:
+                average.assign(decay * average + (1.0 - decay) * variable)
+        if self.generator.non_trainable_variables:
+            with statistics_moving_by(decay):
+                self.averaged_generator(latents, training=True)
 
     def _stream(self, epoch, purpose, step=0):
         return randomness.stream(self.seed, epoch, purpose, step, self.attempt)

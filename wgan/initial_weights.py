@@ -62,7 +62,7 @@ def load_weights(gan, place):
             raise UserError(f"--init_from: {path} does not fit the {type(network).__name__.lower()}: "
                             f"{one_line(error)}") from error
     if gan.averaged_generator:
-        gan.update_average(decay=0.0)
+        gan.start_average()
 
 
 def note_of_other_images(config):

@@ -4,6 +4,9 @@ Their variables have the shapes and names of Keras's layers, so weights are inte
 the plain network. Each is tested against the plain form, derivatives included.
 """
 
+import contextlib
+import contextvars
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -21,6 +24,8 @@ _MERGE = np.array([[[p + i - 2 in (2 * (a - 1), 2 * (a - 1) + 1) for i in range(
 # _ALIGN[p, a, q, i]: where a picture is given by its phases, the same row meets row u + a - 1 of phase q.
 _ALIGN = np.array([[[[p + i - 2 == 2 * (a - 1) + q for i in range(5)] for q in range(2)] for a in range(3)]
                    for p in range(2)], float)
+
+_common_momentum = contextvars.ContextVar("momentum", default=None)
 
 
 def leaky_relu(x, slope):
@@ -207,7 +212,23 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return tf.reshape(outputs, [-1, *inputs.shape[1:]] if known else tf.shape(inputs))
 
     def _move(self, average, value):
-        average.assign(average * self.momentum + value * (1 - self.momentum))
+        momentum = _common_momentum.get()
+        momentum = self.momentum if momentum is None else momentum
+        average.assign(average * momentum + value * (1 - momentum))
+
+
+@contextlib.contextmanager
+def statistics_moving_by(momentum):
+    """Every `BatchNormalization` that is called meanwhile keeps this share of its statistics, not its momentum.
+
+    Args:
+        momentum: float, or float32 tensor [].
+    """
+    token = _common_momentum.set(momentum)
+    try:
+        yield
+    finally:
+        _common_momentum.reset(token)
 
 
 def normalization(kind, momentum=0.99):
