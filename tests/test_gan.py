@@ -3,10 +3,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from wgan import randomness
 from wgan.batches import epoch_batches
 from wgan.constraints import GradientPenalty
 from wgan.gan import GAN, averaging_decay, scale
 from wgan.networks import Critic, Generator
+from wgan.randomness import Purpose
 from wgan.training import build_gan
 
 IMAGES = np.random.default_rng(0).integers(0, 256, [40, 32, 32, 1], dtype=np.uint8)
@@ -107,17 +109,21 @@ def test_averaged_generator_follows_the_formula_of_the_moving_average():
 
     def of(network):
         return [network.variables[place].numpy() for place in weights]
-    expected, decays = of(gan.generator), []
+    expected, decays, norm_mean = of(gan.generator), [], np.zeros(2048)
     for epoch in range(1, 4):
         batches = epoch_batches(IMAGES, 0, 1, 4, epoch, epoch)
         gan.fit(batches, initial_epoch=epoch - 1, epochs=epoch, steps_per_epoch=1, shuffle=False, verbose=0)
         decay = min(0.9, (1 + epoch) / (10 + epoch))
         expected = [decay * average + (1 - decay) * now
                     for average, now in zip(expected, of(gan.generator), strict=True)]
+        latents = randomness.latents(4, gan.generator, randomness.stream(0, epoch, Purpose.STATISTICS_LATENTS))
+        activations = latents.numpy() @ gan.averaged_generator.dense.kernel.numpy()
+        norm_mean = decay * norm_mean + (1 - decay) * activations.mean(axis=0)
         decays.append(decay)
     assert decays == sorted(decays) and decays[0] < 0.2
     for average, value in zip(of(gan.averaged_generator), expected, strict=True):
         np.testing.assert_allclose(average, value, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(gan.averaged_generator.norm_1.moving_mean.numpy(), norm_mean, rtol=1e-4, atol=1e-6)
     assert gan.sampling_generator is gan.averaged_generator
     assert not gan.averaged_generator.trainable_variables
 
@@ -142,13 +148,38 @@ def test_each_layer_of_the_average_is_normalised_by_what_it_sees(network, tiny, 
     gan, rng = build_gan(tiny(network=network), 1), np.random.default_rng(0)
     for variable in gan.generator.trainable_variables:
         variable.assign(variable * rng.choice([-2, 2], variable.shape))
-    latents = tf.constant(rng.normal(size=[32, 8]), tf.float32)
+    latents = tf.constant(rng.normal(size=[8, 8]), tf.float32)
     for _ in range(25):
         gan.update_average(0.5, latents)
     by_the_batch = gan.averaged_generator(latents, training=True).numpy()
     by_moving_statistics = gan.averaged_generator(latents, training=False).numpy()
     assert by_the_batch.std() > 0.1
     np.testing.assert_allclose(by_moving_statistics, by_the_batch, atol=1e-3)
+
+
+@keras.saving.register_keras_serializable(package="test")
+class GeneratorOfKerasLayers(keras.Model):
+    latent_dim = 3
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.norm = keras.layers.BatchNormalization(momentum=0.5)
+        self.dense = keras.layers.Dense(4)
+
+    def call(self, latents, training=False):
+        return self.dense(self.norm(latents, training=training))
+
+
+def test_the_average_of_keras_s_own_batch_normalisation_has_statistics_too():
+    gan = GAN(GeneratorOfKerasLayers(), keras.Sequential([keras.layers.Dense(1), keras.layers.Flatten()]),
+              ema_decay=0.9)
+    gan.compile(keras.optimizers.Adam(), keras.optimizers.Adam())
+    latents = np.random.default_rng(0).normal(5, 2, [64, 3]).astype(np.float32)
+    for _ in range(30):
+        gan.update_average(0.9, tf.constant(latents))
+    np.testing.assert_allclose(gan.averaged_generator.norm.moving_mean.numpy(), latents.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(gan.averaged_generator.norm.moving_variance.numpy(), latents.var(axis=0), rtol=1e-4)
+    assert len(gan.trainable_variables) == 6 and not gan.averaged_generator.trainable_variables
 
 
 def test_averaging_forgets_no_faster_than_its_limit():

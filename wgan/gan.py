@@ -14,7 +14,7 @@ from wgan.layers import statistics_moving_by
 from wgan.objectives import WASSERSTEIN, Objective, drift
 from wgan.randomness import Purpose
 
-MOST_LATENTS_FOR_STATISTICS = 64  # an epoch: they are averaged over many epochs
+MOST_LATENTS_FOR_STATISTICS = 64  # in an epoch; few are enough, since statistics are averaged over many epochs
 
 
 class GAN(keras.Model):
@@ -67,7 +67,8 @@ class GAN(keras.Model):
         super().compile(optimizer=None, **kwargs)
         latents = tf.zeros([1, self.generator.latent_dim])
         self.call(latents)
-        self.make_further_networks(latents)  # last, so that the others' initial weights are the same without them
+        if not self.built:  # compiled for the first time
+            self.make_further_networks(latents)  # last, so that the others' initial weights are the same without them
         self(latents)
         self.generator_optimizer = generator_optimizer
         self.critic_optimizer = critic_optimizer
@@ -77,8 +78,10 @@ class GAN(keras.Model):
     def make_further_networks(self, latents):
         """What is trained beside generator and critic, with its variables; latents [1, latent_dim]."""
         if self.ema_decay:
-            self.averaged_generator = _copy_of(self.generator)
+            self.averaged_generator = type(self.generator).from_config(self.generator.get_config())
             self.averaged_generator(latents)
+            for variable in self.averaged_generator.variables:  # not its layers: frozen ones may keep their statistics
+                variable.trainable = False
             self.start_average()
 
     @property
@@ -185,8 +188,9 @@ class GAN(keras.Model):
         """average = decay * average + (1 - decay) * generator, for the weights.
 
         Averaged weights have other activations than the weights that they are the average of, so that an average of
-        the generator's moving statistics would not fit them (Izmailov et al. 2018, section 3.2). Theirs are averages,
-        by the same formula, of what they make of `latents`, [batch, latent_dim].
+        the generator's moving statistics would not fit them (Izmailov et al. 2018, section 3.2). The average's moving
+        statistics are therefore averaged, by the same formula, over its own activations for `latents`, [batch,
+        latent_dim]; Keras's own layers do so by their own momenta.
         """
         for average, variable in zip(self.averaged_generator.variables, self.generator.variables, strict=True):
             if variable.trainable:
@@ -211,10 +215,3 @@ def averaging_decay(most, epoch):
 def scale(images):
     """uint8 images to float32 in [-1, 1]; numbers that are no images (float32) as they are."""
     return tf.cast(images, tf.float32) / 127.5 - 1.0 if images.dtype == tf.uint8 else images
-
-
-def _copy_of(network):
-    """A network of the same form with variables of its own, which no optimizer touches."""
-    copy = type(network).from_config(network.get_config())
-    copy.trainable = False
-    return copy

@@ -212,14 +212,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return tf.reshape(outputs, [-1, *inputs.shape[1:]] if known else tf.shape(inputs))
 
     def _move(self, average, value):
-        momentum = _common_momentum.get()
-        momentum = self.momentum if momentum is None else momentum
+        common = _common_momentum.get()
+        momentum = self.momentum if common is None else common
         average.assign(average * momentum + value * (1 - momentum))
 
 
 @contextlib.contextmanager
 def statistics_moving_by(momentum):
-    """Every `BatchNormalization` that is called meanwhile keeps this share of its statistics, not its momentum.
+    """Each `BatchNormalization` called in this block moves its statistics by this momentum in place of its own.
 
     Args:
         momentum: float, or float32 tensor [].
