@@ -25,7 +25,7 @@ from wgan.evaluation.evaluate import evaluate
 from wgan.gan import scale
 from wgan.history import COLUMNS, History, columns
 from wgan.launch import launch
-from wgan.networks import Generator
+from wgan.networks import Critic, Generator
 from wgan.recipes import RECIPES
 from wgan.training import build_gan
 
@@ -93,6 +93,22 @@ def test_the_figures_are_those_of_the_weights_that_were_saved(tiny, own):
     row = measured_rows(config)[2]
     for name in evaluator.FIGURES:
         assert float(row[name]) == pytest.approx(again[name], rel=1e-6, abs=1e-9)
+
+
+def test_the_critic_s_estimates_are_those_of_the_weights_that_were_saved(tiny):
+    config = tiny(epochs=2, eval_every=2, holdout=20)
+    launch(config)
+    generator, critic = Generator(config.latent_dim, channels=1), Critic(channels=1)
+    critic(generator(tf.zeros([1, config.latent_dim])))
+    generator.load_weights(pathlib.Path(config.checkpoint_dir, checkpoints.AVERAGED_FILE))
+    critic.load_weights(pathlib.Path(config.checkpoint_dir, checkpoints.CRITIC_FILE))
+    image_set, row = data.load_for_run(config), measured_rows(config)[2]
+    samples = evaluator.Sampler(generator, len(image_set.images), config.seed)()
+
+    def score(pictures):
+        return critic(scale(tf.constant(pictures))).numpy().mean(dtype=float)
+    for name, pictures in (("training_estimate", image_set.images), ("heldout_estimate", image_set.heldout)):
+        assert float(row[name]) == pytest.approx(score(pictures) - score(samples), rel=1e-4, abs=1e-6)
 
 
 def test_the_best_generator_is_the_one_with_the_lowest_fid(tiny):

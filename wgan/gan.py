@@ -181,8 +181,7 @@ class GAN(keras.Model):
 
     def start_average(self):
         """Makes the averaged generator the same as the generator."""
-        for average, variable in zip(self.averaged_generator.variables, self.generator.variables, strict=True):
-            average.assign(variable)
+        self.averaged_generator.set_weights(self.generator.get_weights())
 
     def update_average(self, decay, latents):
         """average = decay * average + (1 - decay) * generator, for the weights.
