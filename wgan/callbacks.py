@@ -101,7 +101,7 @@ class Checkpoints(keras.callbacks.Callback):
     def __init__(self, config, twin, history, attempt, curves_path, writer, after=lambda: None):
         """Args: after: called in the writer's thread when a state has been written."""
         super().__init__()
-        self.good = None
+        self.good = self._reached = None
         self._folder, self._seconds = config.checkpoint_dir, 60 * config.checkpoint_minutes
         self._columns = columns(config.the_recipe)
         self._twin, self._history, self._attempt, self._curves_path = twin, history, attempt, curves_path
@@ -111,6 +111,27 @@ class Checkpoints(keras.callbacks.Callback):
         self._last_epoch = len(self._history.rows)
         self._remember(self._last_epoch)
         self._last_start = self._saved_epoch = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._reached, self._epoch_start = None, time.monotonic()
+
+    def reach(self, epoch, logs):
+        """To be called at the end of each epoch before any callback that may fail; arguments as `on_epoch_end`."""
+        self._reached = epoch + 1, logs
+
+    def save_newest(self):
+        """Saves the last whole epoch where an exception has ended `fit`.
+
+        After an exception in the middle of an epoch there is nothing newer than what has been saved: some of its
+        updates may have been made.
+        """
+        if self._reached is None or self._reached[0] == self._saved_epoch:
+            return
+        number, figures = self._reached
+        if len(self._history.rows) < number:
+            self._history.append(number, figures, time.monotonic() - self._epoch_start)
+        with contextlib.suppress(NumbersWentWrong):  # then it is not worth saving
+            self._save(number)
 
     def on_epoch_end(self, epoch, logs=None):
         due = self._last_start is None or time.monotonic() - self._last_start >= self._seconds

@@ -7,6 +7,7 @@ import textwrap
 
 from absl import flags
 
+from wgan import output
 from wgan.errors import UserError
 
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer,
@@ -84,14 +85,25 @@ def _indented(text, width):
 
 
 def run(main, argv):
-    """Calls `main(argv)` and exits with its status; what the user can mend becomes one line and status 2."""
+    """Calls `main(argv)` and exits with its status; what the user can mend becomes one line and status 2.
+
+    That nobody reads the output any more changes neither what is done nor the status.
+    """
+    try:
+        with output.tolerant():
+            status = _status(main, argv)
+    finally:
+        output.drop_unwritable()
+    raise SystemExit(status)
+
+
+def _status(main, argv):
     script = os.path.basename(argv[0])
     try:
-        status = main(argv)
+        return main(argv)
     except (UserError, OSError) as error:
         print(f"{script}: {' '.join(str(error).split())}", file=sys.stderr)
-        status = 2
+        return 2
     except KeyboardInterrupt:
         print(f"{script}: interrupted", file=sys.stderr)
-        status = 130
-    raise SystemExit(status)
+        return 130

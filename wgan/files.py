@@ -79,9 +79,12 @@ def flush_to_disk(path):
 
 
 def write_text(path, text):
-    """Writes `text` as UTF-8, complete or not at all."""
+    """Writes `text` as UTF-8, complete or not at all.
+
+    File names with bytes that are no text are written as escapes, which JSON reads back.
+    """
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def remove_leftovers(folder):

@@ -7,7 +7,7 @@ import re
 import sys
 import typing
 
-from wgan import checkpoints, data, drive, initial_weights, startup
+from wgan import checkpoints, data, drive, initial_weights, output, startup
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.lock import RunLock
@@ -49,7 +49,8 @@ def launch(config, fresh=False, dry_run=False):
     Raises:
         UserError: for all that the user can mend.
     """
-    return (_launch_each if config.label == "each" else _launch_one)(config, fresh, dry_run)
+    with output.tolerant():  # a training that nobody watches any more goes on
+        return (_launch_each if config.label == "each" else _launch_one)(config, fresh, dry_run)
 
 
 def _launch_one(config, fresh, dry_run):

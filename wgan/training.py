@@ -14,7 +14,7 @@ from wgan.batches import epoch_batches
 from wgan.config import TrainingConfig
 from wgan.data import ImageSet
 from wgan.drive import Drive
-from wgan.errors import NumbersWentWrong, UserError
+from wgan.errors import NumbersWentWrong, TakenOver, UserError
 from wgan.evaluation.callback import evaluation
 from wgan.gan import GAN
 from wgan.history import History, columns
@@ -86,7 +86,8 @@ class Run:
 
     def make_callbacks(self, history, checkpointing):
         """All of them, in the order in which they see an epoch."""
-        return [self.stop,
+        return [keras.callbacks.LambdaCallback(on_epoch_end=checkpointing.reach),
+                self.stop,
                 callbacks.WatchLock(self.lock),
                 *([callbacks.WatchLock(self.remote.lock)] if self.remote else []),
                 callbacks.WatchNumbers(),
@@ -139,7 +140,8 @@ def _explain(error, epoch):
 
 
 def _fit(gan, run, history, checkpointing):
-    """`gan.fit`, with one line in place of a traceback where the device's memory is too small."""
+    """`gan.fit`, after which the newest state is saved whatever has ended it, with one line in place of a traceback
+    where the device's memory is too small."""
     config, epoch = run.config, len(history.rows)
     batches = epoch_batches(run.image_set.images, config.seed, config.critic_steps, config.batch_size, epoch + 1,
                             config.epochs, int(gan.attempt),
@@ -147,7 +149,12 @@ def _fit(gan, run, history, checkpointing):
     try:
         gan.fit(batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False, verbose=0,
                 callbacks=run.make_callbacks(history, checkpointing))
-    except tf.errors.ResourceExhaustedError as error:
+    except (NumbersWentWrong, TakenOver):
+        raise
+    except BaseException as error:
+        checkpointing.save_newest()
+        if not isinstance(error, tf.errors.ResourceExhaustedError):
+            raise
         raise UserError("out of memory: choose a smaller --batch_size or --image_size, or end what else uses the "
                         "device") from error
 
