@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from wgan import constraints, objectives
@@ -105,3 +106,29 @@ def test_critic_loss_is_the_formula_of_the_paper(float64):
     np.testing.assert_allclose(float(loss), expected, rtol=1e-10)
     np.testing.assert_allclose(float(logs["wasserstein_estimate"]),
                                np.mean(gan.critic(reals)) - np.mean(gan.critic(fakes)), rtol=1e-10)
+
+
+OBJECTIVES = [name for name, value in vars(objectives).items() if isinstance(value, objectives.Objective)]
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_gradients_repeat_to_the_bit(name):
+    """TensorFlow adds three or more parts of a gradient (AddN) in an order that depends on which thread is first."""
+    objective = getattr(objectives, name)
+
+    @tf.function
+    def gradients(real_logits, fake_logits):
+        critic_loss = objective.critic_loss(real_logits, fake_logits)
+        generator_loss = objective.generator_loss(fake_logits)
+        return tf.gradients(critic_loss, [real_logits, fake_logits]), tf.gradients(generator_loss, [fake_logits])
+    graph = gradients.get_concrete_function(*[tf.TensorSpec([4])] * 2).graph
+    assert [len(op.inputs) for op in graph.get_operations() if op.type == "AddN" and len(op.inputs) > 2] == []
+
+
+def test_cross_entropy_is_minus_the_mean_logarithm_of_the_probability():
+    logits = np.array([-30.0, -2.0, 0.0, 0.5, 40.0])
+    probabilities = 1 / (1 + np.exp(-logits))
+    with np.errstate(divide="ignore"):
+        expected = {1.0: -np.log(probabilities).mean(), 0.0: np.log1p(np.exp(logits)).mean()}
+    for target, value in expected.items():
+        np.testing.assert_allclose(float(objectives.cross_entropy_with(tf.constant(logits), target)), value, rtol=1e-12)

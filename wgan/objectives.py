@@ -69,9 +69,13 @@ REVERSED_SUMMED_WASSERSTEIN = Objective(
 
 
 def cross_entropy_with(logits, target):
-    """-mean (t log D + (1 - t) log(1 - D)) with D = sigmoid(logits), for one target t, 0 or 1, and logits [batch]."""
-    targets = tf.fill(tf.shape(logits), tf.constant(target, logits.dtype))
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(targets, logits))
+    """-mean log D for the target 1 and -mean log(1 - D) for 0, with D = sigmoid(logits) and logits [batch].
+
+    As softplus(-logits) and softplus(logits), whose gradient is one operation. TensorFlow's
+    `sigmoid_cross_entropy_with_logits` has one of several parts, which are added up in an order that depends on which
+    thread is first, and a run would not repeat to the bit.
+    """
+    return tf.reduce_mean(tf.nn.softplus(-logits if target else logits))
 
 
 def cross_entropy_critic_loss(real_logits, fake_logits):
