@@ -3,10 +3,11 @@
 import contextlib
 import datetime
 import json
+import os
 import pathlib
 import uuid
 
-from wgan import checkpoints, event_log, files, images
+from wgan import checkpoints, data, event_log, files, images
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 
@@ -38,8 +39,11 @@ class RunFolder:
         if config.tensorboard:
             self._places.append((self.events_dir, "--tensorboard"))
 
-    def stored_run(self):
+    def stored_run(self, remedy="restore it, or start over with --fresh"):
         """What `write_config` wrote when the run began, or None where no run has begun.
+
+        Args:
+            remedy: the end of the message where the file is damaged.
 
         Raises:
             UserError: the file is damaged.
@@ -52,8 +56,8 @@ class RunFolder:
             TrainingConfig.from_json(stored["config"])
             return stored
         except (OSError, ValueError, KeyError, TypeError, RecursionError, UserError) as error:
-            raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); restore it, "
-                            "or start over with --fresh") from error
+            raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); {remedy}"
+                            ) from error
 
     def check_samples_belong(self):
         """Raises UserError where the sample folder holds grids of a run that is not in the checkpoint folder."""
@@ -96,7 +100,7 @@ class RunFolder:
         if stored is None:
             self._check_unused()
             return
-        differences = config.differences(stored["config"])
+        differences = differences_from(config, stored)
         if differences:
             raise UserError(f"{self.checkpoint_dir} holds a run with other settings: {'; '.join(differences)}. "
                             f"Repeat its settings, choose {self._other_place}, or start over with --fresh")
@@ -170,8 +174,9 @@ class RunFolder:
             "images": {"name": image_set.name, "count": len(image_set.images),
                        "shape": list(image_set.images.shape[1:]), "sha256": sha256,
                        "held_out": 0 if image_set.heldout is None else len(image_set.heldout),
-                       "set_aside": image_set.heldout_indices},
-            "starts": starts, "setbacks": _events(earlier, "setbacks")})
+                       "set_aside": image_set.heldout_indices, "classes": list(image_set.label_names),
+                       "labels_sha256": fingerprint_of_labels(image_set)},
+            "working_dir": _working_dir(), "starts": starts, "setbacks": _events(earlier, "setbacks")})
 
     def add_setback(self, setback):
         """Notes when and why the run went back to an earlier epoch; a failing disk does not stop it."""
@@ -194,6 +199,36 @@ class RunFolder:
         """Those of a run's files that are in the sample folder."""
         grids = images.sample_files(self.sample_dir)
         return [self.reals_path, *grids] if self.reals_path.exists() else grids
+
+
+def differences_from(config, stored):
+    """As `TrainingConfig.differences`; `stored` is what `RunFolder.stored_run` gave.
+
+    The same place under two names, such as from two working folders, is no difference.
+    """
+    then, place = stored["config"], stored["config"].get("init_from")
+    if place and config.init_from and absolute(place, stored) == os.path.abspath(config.init_from):
+        then = {**then, "init_from": config.init_from}
+    return config.differences(then)
+
+
+def absolute(place, stored):
+    """A path in a stored configuration as it was meant; what an earlier version stored, as seen from here."""
+    working_dir = stored.get("working_dir")
+    return os.path.abspath(os.path.join(working_dir if isinstance(working_dir, str) else "", place))
+
+
+def fingerprint_of_labels(image_set):
+    """SHA-256 (hex) of an `ImageSet`'s labels; None where it has none."""
+    return None if image_set.labels is None else data.fingerprint(image_set.labels)
+
+
+def _working_dir():
+    """The folder from which relative paths in the configuration are meant; None where it has been removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
 
 
 def _events(stored, name):

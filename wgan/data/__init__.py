@@ -8,7 +8,7 @@ import dataclasses
 import os
 import types
 
-from wgan.data import cifar10, digits, folder, gaussian, heldout, labelled, mnist
+from wgan.data import cifar10, digits, folder, gaussian, heldout, labelled, labels, mnist
 from wgan.data.imageset import ImageSet, fingerprint
 from wgan.errors import UserError
 from wgan.messages import did_you_mean, one_line
@@ -112,6 +112,9 @@ def class_names(dataset, data_dir):
     names = _source(dataset, data_dir, "all").class_names_in(_path(data_dir))
     if not names:
         raise UserError(f"{dataset} has no classes, so there is no generator per class; leave --label each out")
+    if any(name.casefold() == labels.ALL for name in names):
+        raise UserError(f"--data_dir {one_line(data_dir)} has a class folder called {labels.ALL!r}, which stands for all "
+                        "classes: rename it")
     return names
 
 
