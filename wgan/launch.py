@@ -11,7 +11,7 @@ from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.lock import RunLock
 from wgan.messages import listed, one_line
-from wgan.run_folder import RunFolder, fingerprint_of_labels
+from wgan.run_folder import PLACES, RunFolder, fingerprint_of_labels
 
 
 class Found(typing.NamedTuple):
@@ -203,9 +203,7 @@ def _checked(config):
 
 
 def _with_places(config):
-    places = {name: os.path.expanduser(getattr(config, name))
-              for name in ("checkpoint_dir", "sample_dir", "drive_dir", "data_dir", "init_from")
-              if getattr(config, name)}
+    places = {name: os.path.expanduser(getattr(config, name)) for name in PLACES if getattr(config, name)}
     return dataclasses.replace(config, **places)
 
 

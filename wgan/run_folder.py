@@ -1,6 +1,7 @@
 """What a run leaves on disk, and whether a new command may continue it. Needs no TensorFlow."""
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import os
@@ -17,6 +18,7 @@ CURVES_FILE = "history.png"
 REALS_FILE = "reals.png"
 RUN_ID_FILE = ".run_id"
 EVENTS_FOLDER = "tensorboard"
+PLACES = ("checkpoint_dir", "sample_dir", "drive_dir", "data_dir", "init_from")  # settings that are paths
 
 
 class RunFolder:
@@ -206,16 +208,19 @@ def differences_from(config, stored):
 
     The same place under two names, such as from two working folders, is no difference.
     """
-    then, place = stored["config"], stored["config"].get("init_from")
-    if place and config.init_from and absolute(place, stored) == os.path.abspath(config.init_from):
+    then, place = stored["config"], with_places(TrainingConfig.from_json(stored["config"]), stored).init_from
+    if place and config.init_from and os.path.abspath(place) == os.path.abspath(config.init_from):
         then = {**then, "init_from": config.init_from}
     return config.differences(then)
 
 
-def absolute(place, stored):
-    """A path in a stored configuration as it was meant; what an earlier version stored, as seen from here."""
-    working_dir = stored.get("working_dir")
-    return os.path.abspath(os.path.join(working_dir if isinstance(working_dir, str) else "", place))
+def with_places(config, stored):
+    """The stored configuration with its paths as they were meant; those of an earlier version stay as they are."""
+    places = {name: getattr(config, name) for name in PLACES if getattr(config, name)}
+    if not isinstance(stored.get("working_dir"), str):
+        return config
+    return dataclasses.replace(
+        config, **{name: os.path.normpath(os.path.join(stored["working_dir"], place)) for name, place in places.items()})
 
 
 def fingerprint_of_labels(image_set):

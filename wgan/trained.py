@@ -14,7 +14,7 @@ from wgan import checkpoints, weights_files
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.messages import one_line
-from wgan.run_folder import CONFIG_FILE, RunFolder
+from wgan.run_folder import CONFIG_FILE, RunFolder, with_places
 
 WEIGHTS_HELP = ("A run's folder, or a generator's weights file in it. In a folder it is generator_ema.weights.h5, or "
                 "generator.weights.h5 where the run kept no average.")  # of the flag that `locate` reads
@@ -73,16 +73,17 @@ def read_run(checkpoint_dir, advice="give its folder with --checkpoint_dir"):
         advice: the end of the message where it holds none.
 
     Returns:
-        The `TrainingConfig`, as far as this version knows its fields, and a dictionary on its images.
+        The `TrainingConfig`, as far as this version knows its fields, its paths absolute where the run says from
+        which folder they were meant; and a dictionary on its images.
 
     Raises:
         UserError: there is no run, or its description is damaged.
     """
-    stored = RunFolder(TrainingConfig(checkpoint_dir=str(checkpoint_dir))).stored_run()
+    stored = RunFolder(TrainingConfig(checkpoint_dir=str(checkpoint_dir))).stored_run("restore it")
     if stored is None:
         raise UserError(f"{checkpoint_dir} holds no run (no config.json); {advice}")
     try:
-        config = TrainingConfig.from_json(stored["config"])
+        config = with_places(TrainingConfig.from_json(stored["config"]), stored)
         if stored["images"]["shape"][-1] not in (1, 3) or not isinstance(stored["images"]["sha256"], str):
             raise UserError("what it says of the images makes no sense")
     except (UserError, KeyError, TypeError, IndexError) as error:
