@@ -252,6 +252,8 @@ def test_labels_belong_to_their_images():
     ("gaussian_1d", dict(data_dir="."), "--data_dir does nothing in --recipe gaussian_1d"),
     ("wgan_gp", dict(xla="on", deterministic=True), "--xla on and --deterministic exclude each other"),
     ("dcgan", dict(step_decay=0.5, step_epochs=5, decay_epochs=20000), "choose one"),
+    ("gaussian_1d", dict(step_epochs=0), "go together; --recipe gaussian_1d has steps of its own, which .* leaves out"),
+    ("gaussian_1d", dict(decay_epochs=20000), "has steps of its own, which --step_epochs 0 --step_decay 1 leaves out"),
 ])
 def test_settings_without_effect_are_refused(name, values, message):
     with pytest.raises(UserError, match=message):

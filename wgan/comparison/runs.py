@@ -82,7 +82,7 @@ def check_settings_unchanged(runs, remedy):
         remedy: what the user may do, a sentence without its full stop.
     """
     for run in runs:
-        stored = RunFolder(run.config).stored_run()
+        stored = RunFolder(run.config).stored_run("restore it, or choose another --output_dir")
         if stored is None:
             continue
         differences = differences_from(run.config.settled_by(stored["config"]), stored)

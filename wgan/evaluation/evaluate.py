@@ -64,9 +64,7 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
 def _run_on_images(checkpoint_dir):
     """What a run stored about itself and its images."""
     config, stored_images = trained.read_run(checkpoint_dir)
-    if config.the_recipe.makes_points:
-        raise UserError(f"{checkpoint_dir} holds a run on numbers, not on images; its history.csv has their mean, "
-                        "deviation and distance to the target")
+    trained.check_draws_images(checkpoint_dir, config)
     return config, stored_images
 
 
