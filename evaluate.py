@@ -17,7 +17,10 @@ def define_flags():
     groups.define("Files", "checkpoint_dir", str, "checkpoints", "The run.")
     groups.define("Files", "weights", str, None, "Which of the generator's files in it. Default: "
                   "generator_ema.weights.h5, or generator.weights.h5 where the run kept no average.")
-    groups.define("Files", "data_dir", str, None, "Where its images are now. Default: where they were in training.")
+    groups.define("Files", "data_dir", str, None, "Where its images are now. Default: where they were in training, "
+                  "or where they were moved to together with the run.")
+    groups.define("Files", "other_images", bool, False, "Measure against other images where those of the run are not "
+                  "found; the report says so.")
     groups.define("Files", "output_dir", str, None, "Where the report goes. Default: the run's folder.")
     groups.define("Metrics", "features", str, "own", f"One of {', '.join(FEATURES)}. own works offline on 32x32 "
                   "images; inception downloads Keras's InceptionV3, for figures nearer to those of papers.")

@@ -16,9 +16,8 @@ from wgan.config import TrainingConfig  # noqa: E402
 from wgan.errors import UserError  # noqa: E402
 from wgan.evaluation.evaluate import REPORT_FILE, evaluate  # noqa: E402
 from wgan.generate import generate  # noqa: E402
-from wgan.run_folder import CONFIG_FILE  # noqa: E402
+from wgan.run_folder import CONFIG_FILE, PLACES  # noqa: E402
 
-OWN_PLACES = ("data_dir", "checkpoint_dir", "sample_dir", "drive_dir", "init_from")  # paths of the maker's machine
 SAMPLES_FILE = "samples.png"
 
 
@@ -53,7 +52,8 @@ def copy_run(run, out):
         shutil.copyfile(run.path, temporary)
     stored = json.loads((run.path.parent / CONFIG_FILE).read_text(encoding="utf-8"))
     usual = TrainingConfig().to_json()
-    stored["config"].update({name: usual[name] for name in OWN_PLACES if name in stored["config"]})
+    stored["config"].update({name: usual[name] for name in PLACES if name in stored["config"]})
+    stored.pop("working_dir", None)
     files.write_text(out / CONFIG_FILE, json.dumps(stored, indent=2) + "\n")
 
 

@@ -180,3 +180,69 @@ def test_text_from_file_names_stays_on_one_line():
     assert messages.one_line("a\n\tb\x1b[31m\udcff") == "a b?[31m?"
     assert messages.listed(["a", "b", "c"], most=2) == "a, b and 1 more"
     assert len(messages.one_line("x" * 5000)) <= 300
+
+
+def write_pictures(folder):
+    (folder / "cats").mkdir(parents=True)
+    (folder / "cats/1.png").touch()
+
+
+def write_cifar10(folder):
+    (folder / "cifar-10-batches-py").mkdir(parents=True)
+    (folder / "cifar-10-batches-py/data_batch_1").touch()
+
+
+def write_archive(folder):
+    folder.mkdir()
+    (folder / "cifar-10-python.tar.gz").touch()
+
+
+def write_idx(folder):
+    (folder / "raw").mkdir(parents=True)
+    for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):
+        (folder / "raw" / name).touch()
+
+
+@pytest.mark.parametrize("write, dataset, label, inner, right", [
+    (write_pictures, "cifar10", None, "", "pictures, which are for --dataset folder, and nothing for --dataset cifar10"),
+    (write_pictures, "cifar10", "cats", "", "--dataset folder"),
+    (write_pictures, "mnist", None, "", "--dataset folder"),
+    (write_pictures, "fashion_mnist", "cats", "", "--dataset folder"),
+    (write_cifar10, "folder", None, "", "--dataset cifar10"),
+    (write_cifar10, "mnist", None, "", "--dataset cifar10"),
+    (write_archive, "folder", None, "", "--dataset cifar10"),
+    (write_archive, "folder", None, "cifar-10-python.tar.gz", "--dataset cifar10"),
+    (write_archive, "mnist", None, "cifar-10-python.tar.gz", "--dataset cifar10"),
+    (write_idx, "folder", None, "", "--dataset mnist or fashion_mnist"),
+    (write_idx, "cifar10", None, "", "--dataset mnist or fashion_mnist"),
+])
+def test_files_of_another_data_set_are_recognised_and_its_flag_is_named(tmp_path, write, dataset, label, inner, right):
+    write(tmp_path / "data")
+    with pytest.raises(UserError, match=f"{inner} holds .*{right}"):
+        data.check(dataset, tmp_path / "data" / inner, label, "all")
+
+
+@pytest.mark.parametrize("dataset, label, message", [
+    ("cifar10", "cats", "cifar10 has no class 'cats'"),  # its files are there: the label is what is wrong
+    ("folder", "dogs", "has no class 'dogs'"),
+])
+def test_no_other_data_set_is_named_where_the_right_one_was_given(tmp_path, dataset, label, message):
+    write_pictures(tmp_path / "data")
+    write_cifar10(tmp_path / "data/more")
+    write_cifar10(tmp_path / "data")
+    with pytest.raises(UserError, match=message):
+        data.check(dataset, tmp_path / "data", label, "all")
+
+
+def test_the_classes_of_a_folder_that_was_not_named_are_not_looked_for_here(tmp_path, monkeypatch):
+    write_pictures(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="--dataset folder needs --data_dir"):
+        data.class_names("folder", None)
+
+
+def test_a_missing_folder_of_pictures_cannot_be_left_out(tmp_path):
+    with pytest.raises(UserError, match="correct the path$"):
+        data.check("folder", tmp_path / "nowhere", None, "all")
+    with pytest.raises(UserError, match="or leave --data_dir out"):
+        data.check("mnist", tmp_path / "nowhere", None, "all")

@@ -231,6 +231,12 @@ def test_a_history_of_an_earlier_version_is_read():
     assert history.column("seconds")[0] == 9 and np.isnan(history.column("fid")[0])
 
 
+def test_a_history_is_read_by_the_names_of_its_columns():
+    there = History.from_array(np.array([[5.0, 1.0, 7.0]]), ["fid", "epoch", "of a later version"])
+    assert there.column("fid")[0] == 5 and there.column("epoch")[0] == 1 and np.isnan(there.column("seconds")[0])
+    assert there.to_array().shape == (1, len(COLUMNS))
+
+
 MEASURED_TWICE = dict(epochs=2, eval_every=1, holdout=20)
 
 
@@ -289,7 +295,10 @@ def test_a_report_leaves_the_run_alone_and_goes_where_it_is_sent(run, tmp_path):
 def test_other_images_than_the_run_s_are_named(run, capsys):
     path = pathlib.Path(run.checkpoint_dir, "config.json")
     path.write_text(path.read_text().replace('"sha256": "', '"sha256": "0'))
-    found = evaluate(run.checkpoint_dir, "generator.weights.h5", samples=20, yardsticks=False)
+    with pytest.raises(UserError, match="the 163 images are not the 163 that the run in .* with --other_images"):
+        evaluate(run.checkpoint_dir, "generator.weights.h5", samples=20, yardsticks=False)
+    assert not pathlib.Path(run.checkpoint_dir, "evaluation.json").exists()
+    found = evaluate(run.checkpoint_dir, "generator.weights.h5", samples=20, yardsticks=False, other_images=True)
     assert not found["reference"]["images_of_the_run"]
     assert "not the images of the run" in capsys.readouterr().err
 

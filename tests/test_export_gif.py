@@ -266,6 +266,22 @@ def test_no_grids_is_one_line_and_keeps_the_old_file(tmp_path, capsys):
     assert (tmp_path / "a.gif").read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("levels", ["", "recipe/seed_0/"])
+def test_a_folder_of_folders_with_grids_has_them_listed(tmp_path, capsys, levels):
+    for name in ("cats", "dogs"):
+        folder = tmp_path / levels / name
+        folder.mkdir(parents=True)
+        (folder / "reals.png").write_bytes(b"")
+    status, _, err = run_main(capsys, "--sample_dir", tmp_path, "--output", tmp_path / "a.gif")
+    assert status == 2 and f"{levels}cats, {levels}dogs: name one of them, as in --sample_dir {tmp_path / levels}" in err
+
+
+def test_a_checkpoint_folder_is_not_taken_for_one_without_training(tmp_path, capsys):
+    (tmp_path / "config.json").write_text("{}")
+    status, _, err = run_main(capsys, "--sample_dir", tmp_path, "--output", tmp_path / "a.gif")
+    assert status == 2 and "it holds the weights of a run: give the run's folder of grids" in err
+
+
 def test_only_unreadable_grids_keep_the_old_file(tmp_path, capsys):
     (tmp_path / "a.gif").write_bytes(b"old")
     sample_path(tmp_path, 1).write_bytes(b"nothing")

@@ -1,5 +1,6 @@
 """Samples of a trained generator: the same for the same seed, in every form of output, or one clear line."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,7 +14,8 @@ import scipy.stats
 from PIL import Image, ImageSequence
 
 import generate
-from wgan import cli, images, sampling, trained
+from wgan import cli, images, initial_weights, sampling, trained
+from wgan.config import TrainingConfig
 from wgan.errors import UserError
 
 
@@ -262,6 +264,43 @@ def test_weights_that_cannot_be_used_are_refused(run_with_weights, tmp_path, cap
         assert (status, out, len(err.splitlines())) == (2, "", 1), err
         assert phrase in err, err
     assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize("levels", ["", "recipe/seed_0/"])
+def test_a_folder_of_runs_has_them_listed(run_with_weights, tmp_path, levels):
+    for name in ("cats", "dogs"):
+        shutil.copytree(run_with_weights, tmp_path / "each" / levels / name)
+    (tmp_path / "each/samples").mkdir()
+    named = f"{levels}cats, {levels}dogs: name one of them, as in"
+    with pytest.raises(UserError, match=f"{named} --weights .*each/{levels}cats"):
+        trained.locate(tmp_path / "each")
+    with pytest.raises(UserError, match=f"{named} --checkpoint_dir .*each/{levels}cats"):
+        trained.read_run(tmp_path / "each")
+    with pytest.raises(UserError, match=f"{named} --init_from .*each/{levels}cats"):
+        initial_weights.find_weights(tmp_path / "each")
+
+
+def test_a_folder_of_grids_is_recognised(tmp_path):
+    (tmp_path / ".run_id").write_text("mark")
+    with pytest.raises(UserError, match="holds the grids of a run: give the run's checkpoint folder with --weights"):
+        trained.locate(tmp_path)
+
+
+def test_a_run_without_weights_and_one_without_images_are_named_before_tensorflow_is_imported(run_with_weights, tmp_path):
+    shutil.copy(run_with_weights / "config.json", tmp_path)
+    with pytest.raises(UserError, match="has no weights: they come with its first checkpoint"):
+        trained.locate(tmp_path)
+    stored = json.loads((tmp_path / "config.json").read_text())
+    stored["config"] = TrainingConfig.of_recipe("gaussian_1d").to_json()
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(UserError, match="holds a run on numbers, not on images"):
+        trained.locate(tmp_path)
+
+
+def test_a_damaged_run_is_not_advised_to_begin_anew_where_nothing_is_trained(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(UserError, match="config.json cannot be read .*; restore it$"):
+        trained.locate(tmp_path)
 
 
 def test_places_that_cannot_be_written_are_refused_and_no_samples_are_mixed(run_with_weights, tmp_path, capsys):

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan import callbacks, checkpoints
+from wgan import callbacks, checkpoints, data
+from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.history import COLUMNS, columns
 from wgan.launch import launch
 from wgan.networks import Generator
+from wgan.run_folder import RunFolder
 
 
 def weights_of(config):
@@ -358,3 +360,53 @@ def test_the_first_epoch_which_compiles_is_no_measure_of_the_time_left(monkeypat
     assert lines[0].startswith("epoch 5/107  0.02 epochs/s") and lines[0].endswith("1:42:00 left")
     assert all("0.50 epochs/s" in line for line in lines[1:])
     assert [line.split()[-2] for line in lines[1:]] == ["03:22", "03:20"]
+
+
+def pictures_in_classes(folder, names, count=8):
+    """Grey pictures, each of a brightness of its own, `count` in a folder per class."""
+    for number, name in enumerate(names):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for index in range(count):
+            Image.new("L", (32, 32), 20 * number + index).save(folder / name / f"{index + 1}.png")
+
+
+def begun_without_training(config):
+    """Leaves what a run on these images has written when it begins."""
+    image_set = data.load_for_run(config)
+    folder = RunFolder(config)
+    folder.make()
+    folder.write_config(config, image_set, data.fingerprint(image_set.images), {"epoch": 0})
+    return folder
+
+
+def learning_classes(tmp_path, **changes):
+    return TrainingConfig.of_recipe("sgan", **{
+        **dict(dataset="folder", data_dir=str(tmp_path / "pictures"), label="all", eval_every=0, precision="float32",
+               checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s")), **changes})
+
+
+def test_an_added_class_is_named_where_it_changes_the_images_of_a_run(tmp_path):
+    pictures_in_classes(tmp_path / "pictures", ["cats", "dogs"])
+    config = learning_classes(tmp_path)
+    begun_without_training(config)
+    pictures_in_classes(tmp_path / "pictures", ["ants"])
+    with pytest.raises(UserError, match=r"these 24 images \(new classes: ants\) differ from the 16"):
+        launch(config)
+
+
+def test_the_same_images_in_other_classes_are_refused_where_classes_are_learned(tmp_path):
+    pictures_in_classes(tmp_path / "pictures", ["cats", "dogs"])
+    begun_without_training(learning_classes(tmp_path))
+    (tmp_path / "pictures/cats/8.png").rename(tmp_path / "pictures/dogs/0.png")  # its place in the order is the same
+    with pytest.raises(UserError, match="the labels of these images differ"):
+        launch(learning_classes(tmp_path))
+
+
+def test_a_number_that_has_come_to_mean_another_class_is_refused(tmp_path):
+    pictures_in_classes(tmp_path / "pictures", ["cats", "dogs"], count=16)
+    config = TrainingConfig(dataset="folder", data_dir=str(tmp_path / "pictures"), label="0",
+                            checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
+    begun_without_training(dataclasses.replace(config, label=data.check("folder", config.data_dir, "0", "all")))
+    pictures_in_classes(tmp_path / "pictures", ["ants"])
+    with pytest.raises(UserError, match="label was cats, now ants"):
+        launch(config)

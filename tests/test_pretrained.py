@@ -52,7 +52,7 @@ def test_its_figures_are_those_that_its_page_states(folder):
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda path: path.name)
 def test_measured_again_it_is_as_good_as_is_said(folder, tmp_path):
     said = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["rows"][0]
-    report = evaluate(folder, data_dir=DATA, output_dir=tmp_path, yardsticks=False)
+    report = evaluate(folder, data_dir=DATA, output_dir=tmp_path, yardsticks=False, other_images=True)
     if not report["reference"]["images_of_the_run"]:
         pytest.skip("these are not the images that it was trained on and measured against")
     found = report["rows"][0]
@@ -65,11 +65,12 @@ def test_what_is_made_of_a_run_draws_its_samples_and_names_no_place_on_its_machi
     folder, out, measured = tmp_path / "run", tmp_path / "out", []
     shutil.copytree(run_with_weights, folder)
     stored = json.loads((folder / "config.json").read_text())
-    stored["config"].update(dict.fromkeys(make.OWN_PLACES, "/home/somebody"))
-    (folder / "config.json").write_text(json.dumps(stored))
+    stored["config"].update(dict.fromkeys(make.PLACES, "/home/somebody"))
+    (folder / "config.json").write_text(json.dumps({**stored, "working_dir": "/home/somebody"}))
     monkeypatch.setattr(make, "measure", lambda *arguments: measured.append(arguments))
     assert make.main(["make.py", f"--checkpoint_dir={folder}", f"--out={out}"]) == 0
     assert measured == [(out, "/home/somebody")] and (out / "samples.png").exists()
+    assert "/home/somebody" not in (out / "config.json").read_text()
     assert "/" not in "".join(map(str, json.loads((out / "config.json").read_text())["config"].values()))
     np.testing.assert_array_equal(draw_samples(load_generator(out), 2), draw_samples(load_generator(folder), 2))
 

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import shutil
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from export_gif import main as main_export
-from wgan import data, distribution, objectives, randomness
+from wgan import class_folders, data, distribution, objectives, randomness
 from wgan.batches import epoch_batches
 from wgan.config import TrainingConfig
 from wgan.constraints import Clipping, WholeBatchPenalty, critic_gradients
@@ -251,6 +252,8 @@ def test_labels_belong_to_their_images():
     ("gaussian_1d", dict(data_dir="."), "--data_dir does nothing in --recipe gaussian_1d"),
     ("wgan_gp", dict(xla="on", deterministic=True), "--xla on and --deterministic exclude each other"),
     ("dcgan", dict(step_decay=0.5, step_epochs=5, decay_epochs=20000), "choose one"),
+    ("gaussian_1d", dict(step_epochs=0), "go together; --recipe gaussian_1d has steps of its own, which .* leaves out"),
+    ("gaussian_1d", dict(decay_epochs=20000), "has steps of its own, which --step_epochs 0 --step_decay 1 leaves out"),
 ])
 def test_settings_without_effect_are_refused(name, values, message):
     with pytest.raises(UserError, match=message):
@@ -389,11 +392,19 @@ def test_each_class_gets_a_generator_and_a_row(tmp_path, capsys):
         "gan_mlp", dataset="folder", data_dir=str(pictures), label="each", epochs=2, batch_size=4, eval_every=0,
         precision="float32", checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
     assert launch(config) == 0
-    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["0_cats_dogs", "1_horses"]
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == sorted(
+        [class_folders.folder_name("cats & dogs"), "horses"])
     with Image.open(tmp_path / "s" / "each.png") as sheet:
         assert sheet.size == (10 * 30 + 2, 2 * 30 + 2)
     assert launch(config) == 0  # both are finished
     assert capsys.readouterr().out.count("finished: the run in") == 2
+    before = {path: path.read_bytes() for path in (tmp_path / "c").rglob("*") if path.is_file()}
+    shutil.copytree(pictures / "horses", pictures / "a class that comes first")
+    assert launch(config) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("finished: the run in") == 2 and "a class that comes first, cats & dogs, horses" in printed
+    assert before.items() <= {path: path.read_bytes() for path in before}.items()
+    assert len(list((tmp_path / "c").iterdir())) == 3
 
 
 def test_a_point_run_draws_its_distribution_and_goes_on_where_it_stopped(tmp_path):

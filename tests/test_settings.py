@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from wgan import training
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.training import build_gan
@@ -26,7 +27,7 @@ def test_both_learning_rates_fall_in_a_line_to_zero_at_the_same_epoch(tiny):
 
 
 @pytest.mark.parametrize("changes, message", [
-    (dict(epochs=101, decay_epochs=100), "--epochs is 101, and at --decay_epochs 100 the learning rate is zero"),
+    (dict(epochs=101, decay_epochs=100), "--epochs is 101, and at --decay_epochs 100 the learning rate is zero.* give --epochs up to 100"),
     (dict(augment="color,blur"), "--augment has 'blur'; it may be none, or a list of color, translation, cutout"),
     (dict(augment="color,"), "--augment has ''"),
     (dict(ema_decay=1.0), "--ema_decay is 1.0; it must be less than 1"),
@@ -36,6 +37,23 @@ def test_both_learning_rates_fall_in_a_line_to_zero_at_the_same_epoch(tiny):
 def test_settings_that_make_no_sense_are_refused(tiny, changes, message):
     with pytest.raises(UserError, match=message):
         tiny(**changes).check()
+
+
+@pytest.mark.parametrize("changes, advice", [
+    (dict(precision="bfloat16"), "a smaller --learning_rate, or with --precision float32, may do better"),
+    (dict(precision="float32"), "a smaller --learning_rate may do better"),
+    (dict(critic_learning_rate=1e-3), "a smaller --learning_rate or --critic_learning_rate may do better"),
+])
+def test_numbers_that_go_wrong_again_and_again_are_answered_with_what_would_be_a_change(tiny, changes, advice):
+    assert training.explain_wrong_numbers("a figure", 0, tiny(**changes)).endswith(f"A new run with {advice}")
+
+
+@pytest.mark.parametrize("changes, advice", [
+    ({}, "a smaller --batch_size"),
+    (dict(image_size=64, generator_batch_size=8), "a smaller --batch_size or --generator_batch_size or --image_size"),
+])
+def test_a_device_without_memory_is_answered_with_what_could_be_smaller(tiny, changes, advice):
+    assert training.explain_memory(tiny(**changes)).endswith(f"begin a new run with {advice}")
 
 
 @pytest.mark.parametrize("changes", [{}, dict(critic_learning_rate=1e-4, data_dir="pictures")])

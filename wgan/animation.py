@@ -20,6 +20,7 @@ from wgan.errors import UserError
 from wgan.files import atomic_path
 from wgan.images import BACKGROUND, list_samples
 from wgan.messages import one_line
+from wgan.neighbouring_runs import advice_on_grids
 
 _TARGET_WIDTH = 512  # pixels; the default enlargement comes as near to it as a whole number can
 _MAX_GRID_PIXELS = 4096 * 4096  # more is no grid of ours, and may be a small file that unpacks to gigabytes
@@ -193,8 +194,9 @@ def write_animation(sample_dir, output, max_frames=200, fps=20.0, hold=3.0, scal
     _check(output, max_frames, fps, hold, scale)
     places = dict(list_samples(sample_dir))
     if not places:
-        raise UserError(f"no grids (sample_00001.png ...) in {sample_dir}: train first with "
-                        "`python train.py`, or name the folder with --sample_dir")
+        advice = advice_on_grids(sample_dir)
+        raise UserError(f"no grids (sample_00001.png ...) in {sample_dir}: " + (
+            advice or "train first with `python train.py`, or name the folder with --sample_dir"))
     samples = [(epoch, places[epoch]) for epoch in choose_frames(list(places), max_frames)]
     shown = []
     output.parent.mkdir(parents=True, exist_ok=True)

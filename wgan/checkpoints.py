@@ -16,7 +16,7 @@ import numpy as np
 
 from wgan import files, weights_files
 from wgan.errors import UserError
-from wgan.history import History
+from wgan.history import COLUMNS, History
 from wgan.messages import one_line
 
 GENERATOR_FILE = "generator.weights.h5"
@@ -181,7 +181,8 @@ def _write_state(folder, twin, epoch, history_array, attempt):
     with _whole_file(folder / STATE_FILE) as temporary:
         twin.save_weights(temporary)
         with h5py.File(temporary, "r+") as file:
-            file.create_dataset("history", data=history_array)
+            history = file.create_dataset("history", data=history_array)
+            history.attrs["columns"] = np.bytes_(",".join(COLUMNS))
             file.attrs.update(epoch=epoch, attempt=attempt)
         files.seal(temporary)
         files.flush_to_disk(temporary)
@@ -241,9 +242,15 @@ def _read_state(path):
             return None
         weights_files.check_readable(path)
         with h5py.File(path, "r") as file:
-            return State(path, int(file.attrs["epoch"]), History(file["history"][:]), int(file.attrs["attempt"]))
+            return State(path, int(file.attrs["epoch"]), _read_history(file["history"]), int(file.attrs["attempt"]))
     except (UserError, *weights_files.UNREADABLE):
         return None
+
+
+def _read_history(dataset):
+    """By the columns' names; states of earlier versions have none."""
+    names = dataset.attrs.get("columns")
+    return History(dataset[:]) if names is None else History.from_array(dataset[:], names.decode().split(","))
 
 
 def _state_variables(gan):

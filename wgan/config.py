@@ -188,7 +188,8 @@ class TrainingConfig:
             raise UserError("--split train already holds the test images out; leave --holdout or --split away")
         if self.decay_epochs and self.epochs > self.decay_epochs:
             raise UserError(f"--epochs is {self.epochs}, and at --decay_epochs {self.decay_epochs} the learning rate "
-                            "is zero: nothing would change after it")
+                            f"is zero, so that nothing would change after it; give --epochs up to {self.decay_epochs}, or a "
+                            "larger --decay_epochs")
         if self.deterministic and self.xla == "on":
             raise UserError("--xla on and --deterministic exclude each other, since Keras then compiles nothing; leave "
                             "one out")
@@ -200,10 +201,7 @@ class TrainingConfig:
                 raise UserError(f"--{name} is for --optimizer adam, not for {self.optimizer}; leave it out")
         if self.network == "resnet" and self.critic_dropout != usual.critic_dropout:
             raise UserError("--critic_dropout is for --network plain; leave it out")
-        if bool(self.step_epochs) != (self.step_decay != 1):
-            raise UserError("--step_decay and --step_epochs go together; give both or neither")
-        if self.step_epochs and self.decay_epochs:
-            raise UserError("--step_epochs and --decay_epochs are two ways to lower learning rates; choose one")
+        self._check_steps(usual)
         if self.labels_per_class != "all" and not (self.labels_per_class.isdecimal() and int(self.labels_per_class)):
             raise UserError(f"--labels_per_class is {self.labels_per_class!r}; it must be all, or a number from 1 on")
         unknown = [name for name in self.augmentation if name not in CHANGES]
@@ -211,6 +209,20 @@ class TrainingConfig:
             raise UserError(f"--augment has {unknown[0]!r}; it may be none, or a list of {', '.join(CHANGES)}, "
                             "separated by commas")
         self.the_recipe.check(self, usual)
+
+    def _check_steps(self, usual):
+        """Raises UserError where the settings that lower learning rates do not go together.
+
+        Args:
+            usual: the recipe's own settings, which the user may not have given.
+        """
+        without = f"; --recipe {self.recipe} has steps of its own, which --step_epochs 0 --step_decay 1 leaves out"
+        if bool(self.step_epochs) != (self.step_decay != 1):
+            raise UserError("--step_decay and --step_epochs go together"
+                            f"{without if usual.step_epochs else '; give both or neither'}")
+        if self.step_epochs and self.decay_epochs:
+            raise UserError("--step_epochs and --decay_epochs are two ways to lower learning rates"
+                            f"{without if usual.step_epochs else '; choose one'}")
 
     @classmethod
     def of_recipe(cls, name, **values):

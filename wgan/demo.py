@@ -147,7 +147,7 @@ def make_film(source, sample_dir, folder):
         UserError: there are no grids, or they are those of another run.
         OSError: the grids cannot be read, or the film cannot be written.
     """
-    run = RunFolder(TrainingConfig(checkpoint_dir=str(source.path.parent), sample_dir=sample_dir))
+    run = RunFolder(TrainingConfig(checkpoint_dir=str(source.path.parent), sample_dir=sample_dir), flag="--sample_dir")
     run.check_samples_belong()
     return animation.write_animation(run.sample_dir, folder / "training.webp", max_frames=FILM_FRAMES,
                                      warn=lambda line: print(line, file=sys.stderr)).path

@@ -8,7 +8,7 @@ import numpy as np
 
 from wgan import files
 
-COLUMNS = (  # stored with every state: new ones go to the end
+COLUMNS = (  # states of earlier versions have their first ones, without names: new ones go to the end
     "epoch", "wasserstein_estimate", "gradient_penalty", "gradient_norm", "critic_loss",
     "critic_real", "critic_fake", "generator_loss", "seconds",
     "fid", "kid", "kid_error", "precision", "recall", "training_estimate", "heldout_estimate",
@@ -27,6 +27,17 @@ class History:
     def __init__(self, rows=()):
         """Args: rows: sequence of rows, or float64 array [epochs, columns]; the last columns may be missing."""
         self.rows = [tuple(float(value) for value in row) + (np.nan,) * (len(COLUMNS) - len(row)) for row in rows]
+
+    @classmethod
+    def from_array(cls, array, names):
+        """What `to_array` gave, perhaps in another version.
+
+        Args:
+            array: float64 [epochs, columns].
+            names: of its columns; those that this version does not know are left out.
+        """
+        places = [names.index(name) if name in names else None for name in COLUMNS]
+        return cls([[np.nan if place is None else row[place] for place in places] for row in array])
 
     def append(self, epoch, figures, seconds):
         """Adds an epoch.

@@ -7,7 +7,7 @@ import tempfile
 
 import h5py
 
-from wgan import checkpoints, weights_files
+from wgan import checkpoints, neighbouring_runs, weights_files
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.messages import one_line
@@ -43,7 +43,8 @@ def find_weights(place, checkpoint_dir=None):
     critic = generator.with_name(generator.name.replace("generator", "critic"))
     for path in (generator, critic):
         if not path.exists():
-            raise UserError(f"--init_from: there is no {path}")
+            advice = neighbouring_runs.advice_on_runs(place, "--init_from") if place.is_dir() else ""
+            raise UserError(f"--init_from: there is no {path}{advice and '; '}{advice}")
         weights_files.check_readable(path)
     return generator, critic
 

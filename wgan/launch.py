@@ -3,15 +3,15 @@
 import contextlib
 import dataclasses
 import os
-import re
 import sys
 import typing
 
-from wgan import checkpoints, data, drive, initial_weights, output, startup
+from wgan import checkpoints, class_folders, data, drive, initial_weights, output, startup
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.lock import RunLock
-from wgan.run_folder import RunFolder
+from wgan.messages import listed, one_line
+from wgan.run_folder import PLACES, RunFolder, fingerprint_of_labels
 
 
 class Found(typing.NamedTuple):
@@ -107,7 +107,7 @@ def _launch_each(config, fresh, dry_run):
     config.check()
     names = data.class_names(config.dataset, config.data_dir)
     config = _with_folder_on_drive(config, dry_run)
-    runs = [_run_of_class(config, number, name) for number, name in enumerate(names)]
+    runs = [class_folders.run_of_class(config, name, fresh) for name in names]
     for run in runs:
         print(f"class {run.label}", flush=True)
         status = _launch_one(run, fresh, dry_run)  # a class may itself be called each
@@ -119,7 +119,7 @@ def _launch_each(config, fresh, dry_run):
         sheet = class_sheet.write(runs, config.sample_dir)
         if config.drive_dir:
             drive.copy_file(sheet, os.path.join(config.drive_dir, sheet.name))
-        print(f"a row per class in {sheet}")
+        print(f"a row per class in {sheet}: {', '.join(map(one_line, names))}")
     return 0
 
 
@@ -131,13 +131,6 @@ def _with_folder_on_drive(config, dry_run):
     if not dry_run:
         os.makedirs(config.drive_dir, exist_ok=True)
     return config if os.path.isdir(config.drive_dir) else dataclasses.replace(config, drive_dir=None)
-
-
-def _run_of_class(config, number, name):
-    inner = f"{number}_{re.sub('[^A-Za-z0-9-]+', '_', name)}"
-    return dataclasses.replace(config, label=name, **{
-        place: os.path.join(getattr(config, place), inner)
-        for place in ("checkpoint_dir", "sample_dir", "drive_dir") if getattr(config, place)})
 
 
 def _examine_newest(config, folder, remote, fresh):
@@ -211,9 +204,7 @@ def _checked(config):
 
 
 def _with_places(config):
-    places = {name: os.path.expanduser(getattr(config, name))
-              for name in ("checkpoint_dir", "sample_dir", "drive_dir", "data_dir", "init_from")
-              if getattr(config, name)}
+    places = {name: os.path.expanduser(getattr(config, name)) for name in PLACES if getattr(config, name)}
     return dataclasses.replace(config, **places)
 
 
@@ -224,11 +215,30 @@ def _load_images(found):
     for notice in image_set.notices:
         print(f"note: {notice}", file=sys.stderr)
     sha256 = data.fingerprint(image_set.images)
-    if stored and stored["images"]["sha256"] != sha256:
-        raise UserError(f"these {len(image_set.images)} images differ from the {stored['images']['count']} that "
-                        f"the run in {config.checkpoint_dir} began with; give it the same data, or start over "
-                        "with --fresh")
+    if stored:
+        _check_same_images(config, image_set, sha256, stored["images"])
     return image_set, sha256
+
+
+def _check_same_images(config, image_set, sha256, stored):
+    """Raises UserError unless these are the images, and the classes, that the run began with."""
+    remedy = f"the run in {config.checkpoint_dir} began with; give it the same data, or start over with --fresh"
+    if stored["sha256"] != sha256:
+        raise UserError(f"these {len(image_set.images)} images{_changed_classes(image_set, stored)} differ from the "
+                        f"{stored['count']} that {remedy}")
+    if config.the_recipe.wants_labels and stored.get("labels_sha256") not in (None, fingerprint_of_labels(image_set)):
+        raise UserError(f"the labels of these images{_changed_classes(image_set, stored)} differ from those that "
+                        f"{remedy}")
+
+
+def _changed_classes(image_set, stored):
+    """' (new classes: goats)', where the stored names of the classes are others."""
+    then, now = stored.get("classes"), list(image_set.label_names)
+    if not isinstance(then, list) or then == now:
+        return ""
+    changes = {"new": [name for name in now if name not in then], "missing": [name for name in then if name not in now]}
+    words = [f"{what} classes: {listed(names)}" for what, names in changes.items() if names]
+    return f" ({'; '.join(words) or 'the classes in another order'})"
 
 
 def _check_classes(config, image_set):

@@ -1,12 +1,14 @@
 """What a run leaves on disk, and whether a new command may continue it. Needs no TensorFlow."""
 
 import contextlib
+import dataclasses
 import datetime
 import json
+import os
 import pathlib
 import uuid
 
-from wgan import checkpoints, event_log, files, images
+from wgan import checkpoints, data, event_log, files, images
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 
@@ -16,6 +18,7 @@ CURVES_FILE = "history.png"
 REALS_FILE = "reals.png"
 RUN_ID_FILE = ".run_id"
 EVENTS_FOLDER = "tensorboard"
+PLACES = ("checkpoint_dir", "sample_dir", "drive_dir", "data_dir", "init_from")  # settings that are paths
 
 
 class RunFolder:
@@ -38,8 +41,11 @@ class RunFolder:
         if config.tensorboard:
             self._places.append((self.events_dir, "--tensorboard"))
 
-    def stored_run(self):
+    def stored_run(self, remedy="restore it, or start over with --fresh"):
         """What `write_config` wrote when the run began, or None where no run has begun.
+
+        Args:
+            remedy: the end of the message where the file is damaged.
 
         Raises:
             UserError: the file is damaged.
@@ -52,8 +58,8 @@ class RunFolder:
             TrainingConfig.from_json(stored["config"])
             return stored
         except (OSError, ValueError, KeyError, TypeError, RecursionError, UserError) as error:
-            raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); restore it, "
-                            "or start over with --fresh") from error
+            raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); {remedy}"
+                            ) from error
 
     def check_samples_belong(self):
         """Raises UserError where the sample folder holds grids of a run that is not in the checkpoint folder."""
@@ -96,7 +102,7 @@ class RunFolder:
         if stored is None:
             self._check_unused()
             return
-        differences = config.differences(stored["config"])
+        differences = differences_from(config, stored)
         if differences:
             raise UserError(f"{self.checkpoint_dir} holds a run with other settings: {'; '.join(differences)}. "
                             f"Repeat its settings, choose {self._other_place}, or start over with --fresh")
@@ -170,8 +176,9 @@ class RunFolder:
             "images": {"name": image_set.name, "count": len(image_set.images),
                        "shape": list(image_set.images.shape[1:]), "sha256": sha256,
                        "held_out": 0 if image_set.heldout is None else len(image_set.heldout),
-                       "set_aside": image_set.heldout_indices},
-            "starts": starts, "setbacks": _events(earlier, "setbacks")})
+                       "set_aside": image_set.heldout_indices, "classes": list(image_set.label_names),
+                       "labels_sha256": fingerprint_of_labels(image_set)},
+            "working_dir": _working_dir(), "starts": starts, "setbacks": _events(earlier, "setbacks")})
 
     def add_setback(self, setback):
         """Notes when and why the run went back to an earlier epoch; a failing disk does not stop it."""
@@ -194,6 +201,39 @@ class RunFolder:
         """Those of a run's files that are in the sample folder."""
         grids = images.sample_files(self.sample_dir)
         return [self.reals_path, *grids] if self.reals_path.exists() else grids
+
+
+def differences_from(config, stored):
+    """As `TrainingConfig.differences`; `stored` is what `RunFolder.stored_run` gave.
+
+    The same place under two names, such as from two working folders, is no difference.
+    """
+    then, place = stored["config"], with_places(TrainingConfig.from_json(stored["config"]), stored).init_from
+    if place and config.init_from and os.path.abspath(place) == os.path.abspath(config.init_from):
+        then = {**then, "init_from": config.init_from}
+    return config.differences(then)
+
+
+def with_places(config, stored):
+    """The stored configuration with its paths as they were meant; those of an earlier version stay as they are."""
+    places = {name: getattr(config, name) for name in PLACES if getattr(config, name)}
+    if not isinstance(stored.get("working_dir"), str):
+        return config
+    return dataclasses.replace(
+        config, **{name: os.path.normpath(os.path.join(stored["working_dir"], place)) for name, place in places.items()})
+
+
+def fingerprint_of_labels(image_set):
+    """SHA-256 (hex) of an `ImageSet`'s labels; None where it has none."""
+    return None if image_set.labels is None else data.fingerprint(image_set.labels)
+
+
+def _working_dir():
+    """The folder from which relative paths in the configuration are meant; None where it has been removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
 
 
 def _events(stored, name):

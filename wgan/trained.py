@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import h5py
 
-from wgan import checkpoints, weights_files
+from wgan import checkpoints, neighbouring_runs, weights_files
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.messages import one_line
-from wgan.run_folder import CONFIG_FILE, RunFolder
+from wgan.run_folder import CONFIG_FILE, RunFolder, with_places
 
 WEIGHTS_HELP = ("A run's folder, or a generator's weights file in it. In a folder it is generator_ema.weights.h5, or "
                 "generator.weights.h5 where the run kept no average.")  # of the flag that `locate` reads
@@ -54,40 +54,50 @@ def locate(place):
             file, beside which its run's config.json lies.
 
     Raises:
-        UserError: there is no such place, no run, or no readable weights file.
+        UserError: there is no such place, no run on images, or no readable weights file.
     """
     place = pathlib.Path(os.path.expanduser(place))
     if not place.exists():
         raise UserError(f"there is no {place}; --weights is a run's folder or a generator's weights file in it")
     folder, name = (place, None) if place.is_dir() else (place.parent, place.name)
-    config, images = read_run(folder, "give a run's folder, or a weights file in it, with --weights")
+    config, images = read_run(folder, "--weights")
+    check_draws_images(folder, config)
     path, noted = find_weights(folder, name)
     return Trained(config, images["shape"][-1], path, noted)
 
 
-def read_run(checkpoint_dir, advice="give its folder with --checkpoint_dir"):
+def read_run(checkpoint_dir, flag="--checkpoint_dir"):
     """What a run stored about itself.
 
     Args:
         checkpoint_dir: the run's folder, a `pathlib.Path`.
-        advice: the end of the message where it holds none.
+        flag: by which it was named, for the message where it holds none.
 
     Returns:
-        The `TrainingConfig`, as far as this version knows its fields, and a dictionary on its images.
+        The `TrainingConfig`, as far as this version knows its fields, its paths absolute where the run says from
+        which folder they were meant; and a dictionary on its images.
 
     Raises:
         UserError: there is no run, or its description is damaged.
     """
-    stored = RunFolder(TrainingConfig(checkpoint_dir=str(checkpoint_dir))).stored_run()
+    stored = RunFolder(TrainingConfig(checkpoint_dir=str(checkpoint_dir))).stored_run("restore it")
     if stored is None:
-        raise UserError(f"{checkpoint_dir} holds no run (no config.json); {advice}")
+        advice = neighbouring_runs.advice_on_runs(checkpoint_dir, flag) or f"give a run's folder with {flag}"
+        raise UserError(f"{checkpoint_dir} holds no run (no {CONFIG_FILE}); {advice}")
     try:
-        config = TrainingConfig.from_json(stored["config"])
+        config = with_places(TrainingConfig.from_json(stored["config"]), stored)
         if stored["images"]["shape"][-1] not in (1, 3) or not isinstance(stored["images"]["sha256"], str):
             raise UserError("what it says of the images makes no sense")
     except (UserError, KeyError, TypeError, IndexError) as error:
         raise UserError(f"{checkpoint_dir / CONFIG_FILE} is damaged: {error}; restore it") from error
     return config, stored["images"]
+
+
+def check_draws_images(checkpoint_dir, config):
+    """Raises UserError for a run that has no images."""
+    if config.the_recipe.makes_points:
+        raise UserError(f"{checkpoint_dir} holds a run on numbers, not on images; its history.csv has their mean, "
+                        "deviation and distance to the target, and its --sample_dir shows their distribution")
 
 
 def usual_weights(checkpoint_dir):
@@ -112,7 +122,10 @@ def find_weights(checkpoint_dir, name=None):
     path = checkpoint_dir / name if name else usual_weights(checkpoint_dir)
     if not path.is_file():
         there = sorted(entry.name for entry in checkpoint_dir.glob("generator*.h5"))
-        raise UserError(f"there is no {path}; --weights may be {' or '.join(there) or 'given once the run has saved'}")
+        if not there:
+            raise UserError(f"the run in {checkpoint_dir} has no weights: they come with its first checkpoint, at the "
+                            "latest when it ends or is stopped; wait for that, or continue it with train.py")
+        raise UserError(f"there is no {path}; --weights may be {' or '.join(there)}")
     weights_files.check_readable(path)
     try:
         with h5py.File(path, "r") as file:

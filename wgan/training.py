@@ -122,21 +122,41 @@ def _fit_with_second_chances(gan, run, history):
         except NumbersWentWrong as error:
             good = checkpointing.good
             if good is None:
-                raise UserError(f"{error}: the run begins with such numbers; give it other weights") from error
+                raise UserError(f"{error}: the run begins with such numbers; give it other weights with "
+                                "--init_from, or start over with --fresh") from error
             run.folder.add_setback({"from_epoch": good.epoch, "attempt": int(gan.attempt), "what": str(error)})
             setbacks[good.epoch] = setbacks.get(good.epoch, 0) + 1
             if setbacks[good.epoch] > MOST_SETBACKS:
-                raise UserError(_explain(error, good.epoch)) from error
+                raise UserError(explain_wrong_numbers(error, good.epoch, run.config)) from error
             print(f"warning: {error}; going back to epoch {good.epoch}, on with other random numbers", file=sys.stderr)
             checkpoints.put_back(gan, good.snapshot)
             gan.attempt.assign_add(1)
             history = History(good.rows)
 
 
-def _explain(error, epoch):
+def explain_wrong_numbers(error, epoch, config):
+    """A message on a run whose numbers go wrong again and again, and on the settings that would be a change.
+
+    Args:
+        error: what happened last.
+        epoch: that of the saved state; 0: none is.
+        config: the run's, its precision settled.
+    """
     saved = f" The state of epoch {epoch} is saved." if epoch else ""
+    rates = "--learning_rate" if config.critic_learning_rate is None else "--learning_rate or --critic_learning_rate"
+    precise = "" if config.precision == "float32" else ", or with --precision float32,"
     return (f"the numbers went wrong {MOST_SETBACKS + 1} times, last {error}.{saved} A new run with a smaller "
-            "--learning_rate or with --precision float32 may do better")
+            f"{rates}{precise} may do better")
+
+
+def explain_memory(config):
+    """A message on a run that the device's memory is too small for, and on the settings that could be smaller."""
+    names = ["--batch_size", *(["--generator_batch_size"] if config.generator_batch_size else [])]
+    recipe = config.the_recipe
+    if not recipe.makes_points and config.image_size > min(recipe.image_sizes):
+        names.append("--image_size")
+    return ("out of memory: end what else uses the device, or begin a new run with a smaller "
+            f"{' or '.join(names)}")
 
 
 def _fit(gan, run, history, checkpointing):
@@ -155,8 +175,7 @@ def _fit(gan, run, history, checkpointing):
         checkpointing.save_newest()
         if not isinstance(error, tf.errors.ResourceExhaustedError):
             raise
-        raise UserError("out of memory: choose a smaller --batch_size or --image_size, or end what else uses the "
-                        "device") from error
+        raise UserError(explain_memory(config)) from error
 
 
 def build_gan(config, channels):

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from wgan import cli, data, images, startup, trained
+from wgan import cli, images, run_images, startup, trained
 
 COLUMNS = 12
 
@@ -21,9 +21,9 @@ def draw(generator):
     return images.to_uint8(generator(latents, training=False).numpy())
 
 
-def reals(config):
+def reals(checkpoint_dir):
     """Real images of a run, chosen at random but always the same: uint8 [COLUMNS, size, size, channels]."""
-    found = data.load_for_run(config).images
+    found = run_images.load(*trained.read_run(checkpoint_dir), checkpoint_dir)[1].images
     return found[np.random.default_rng(0).choice(len(found), COLUMNS, replace=len(found) < COLUMNS)]
 
 
@@ -33,7 +33,7 @@ def main(argv):
     startup.import_tensorflow()
     found = trained.locate(checkpoint_dir)
     if not reals_path.exists():
-        images.save_png(reals_path, images.image_grid(reals(found.config), COLUMNS))
+        images.save_png(reals_path, images.image_grid(reals(checkpoint_dir), COLUMNS))
     images.save_png(row_path, images.image_grid(draw(found.load()), COLUMNS))
     return 0
 

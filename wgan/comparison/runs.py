@@ -14,7 +14,7 @@ from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.history import read_history
 from wgan.messages import one_line
-from wgan.run_folder import RunFolder
+from wgan.run_folder import RunFolder, differences_from
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 STOPPED = tuple(128 + number for number in SIGNALS)
@@ -82,10 +82,10 @@ def check_settings_unchanged(runs, remedy):
         remedy: what the user may do, a sentence without its full stop.
     """
     for run in runs:
-        stored = RunFolder(run.config).stored_run()
+        stored = RunFolder(run.config).stored_run("restore it, or choose another --output_dir")
         if stored is None:
             continue
-        differences = run.config.settled_by(stored["config"]).differences(stored["config"])
+        differences = differences_from(run.config.settled_by(stored["config"]), stored)
         if differences:
             raise UserError(f"{run.folder} holds a run with other settings: {'; '.join(differences)}. {remedy}")
 

@@ -4,11 +4,12 @@
 can mend is raised as `wgan.errors.UserError`.
 """
 
+import contextlib
 import dataclasses
 import os
 import types
 
-from wgan.data import cifar10, digits, folder, gaussian, heldout, labelled, mnist
+from wgan.data import cifar10, digits, folder, gaussian, heldout, labelled, labels, mnist
 from wgan.data.imageset import ImageSet, fingerprint
 from wgan.errors import UserError
 from wgan.messages import did_you_mean, one_line
@@ -18,7 +19,7 @@ __all__ = ["DATASET_NAMES", "SPLITS", "ImageSet", "check", "class_names", "finge
 
 # Each source has check(data_dir, label, split) -> canonical label; and, where class_name is that canonical
 # label, load(data_dir, class_name, split, size) -> ImageSet and similar_class(data_dir, class_name) -> class name;
-# and class_names_in(data_dir) -> all class names.
+# and class_names_in(data_dir) -> all class names. Those that read files have holds(path) too: whether they are there.
 _SOURCES = types.MappingProxyType({
     "cifar10": cifar10,
     "mnist": mnist.MNIST,
@@ -26,6 +27,12 @@ _SOURCES = types.MappingProxyType({
     "digits": digits,
     "folder": folder,
     "gaussian": gaussian,
+})
+
+_KINDS_OF_FILES = types.MappingProxyType({
+    "cifar10": ("CIFAR-10's files", "--dataset cifar10"),
+    "mnist": ("IDX files", "--dataset mnist or fashion_mnist"),
+    "folder": ("pictures", "--dataset folder"),
 })
 
 DATASET_NAMES = tuple(_SOURCES)
@@ -48,7 +55,9 @@ def check(dataset, data_dir, label, split):
     Raises:
         UserError: an unknown name, a missing path or file, or a split the data set does not have.
     """
-    return _source(dataset, data_dir, split).check(_path(data_dir), label, split)
+    source = _source(dataset, data_dir, split)
+    with _naming_the_right_data_set(dataset, data_dir):
+        return source.check(_path(data_dir), label, split)
 
 
 def load(dataset, data_dir, label, split, image_size=32):
@@ -64,12 +73,12 @@ def load(dataset, data_dir, label, split, image_size=32):
     Raises:
         UserError: what `check` raises, a failed download, or files that are damaged or not the data set's.
     """
-    source = _source(dataset, data_dir, split)
-    class_name = source.check(_path(data_dir), label, split)
+    source, class_name = _source(dataset, data_dir, split), check(dataset, data_dir, label, split)
     try:
         images = source.load(_path(data_dir), class_name, split, image_size)
     except MemoryError as error:
-        raise UserError(f"{dataset} does not fit in memory: choose one class with --label") from error
+        remedy = "one class with --label" if class_name == labels.ALL else "a smaller --image_size, or fewer images"
+        raise UserError(f"{dataset} {class_name} does not fit in memory: choose {remedy}") from error
     if not len(images.images):
         raise UserError(f"{images.name} has no images: choose another --label, or mend the files")
     return images
@@ -109,9 +118,14 @@ def class_names(dataset, data_dir):
     Raises:
         UserError: as `check`, or it has no classes.
     """
-    names = _source(dataset, data_dir, "all").class_names_in(_path(data_dir))
-    if not names:
-        raise UserError(f"{dataset} has no classes, so there is no generator per class; leave --label each out")
+    source = _source(dataset, data_dir, "all")
+    with _naming_the_right_data_set(dataset, data_dir):
+        names = source.class_names_in(_path(data_dir))
+        if not names:
+            raise UserError(f"{dataset} has no classes, so there is no generator per class; leave --label each out")
+    if any(name.casefold() == labels.ALL for name in names):
+        raise UserError(f"--data_dir {one_line(data_dir)} has a class folder called {labels.ALL!r}, which stands for all "
+                        "classes: rename it")
     return names
 
 
@@ -131,8 +145,31 @@ def _source(dataset, data_dir, split):
                         f"choose one of {', '.join(SPLITS)}")
     if data_dir is not None and not os.path.exists(_path(data_dir)):
         raise UserError(f"--data_dir {one_line(data_dir) or '(empty)'} does not exist or cannot be "
-                        f"reached: correct the path, or leave --data_dir out")
+                        f"reached: correct the path{'' if dataset == 'folder' else ', or leave --data_dir out'}")
     return _SOURCES[dataset]
+
+
+@contextlib.contextmanager
+def _naming_the_right_data_set(dataset, data_dir):
+    """Where the block raises UserError and `data_dir` holds another data set's files, raises one that says so."""
+    try:
+        yield
+    except UserError as error:
+        others = [] if _holds(dataset, data_dir) else [name for name in _KINDS_OF_FILES if _holds(name, data_dir)]
+        if dataset not in ("digits", "gaussian") and others:
+            held, flag = _KINDS_OF_FILES[others[0]]
+            raise UserError(f"--data_dir {one_line(data_dir)} holds {held}, which are for {flag}, and nothing for "
+                            f"--dataset {dataset}: change one of the two") from error
+        raise
+
+
+def _holds(dataset, data_dir):
+    if data_dir is None or not hasattr(_SOURCES[dataset], "holds"):
+        return False
+    try:
+        return _SOURCES[dataset].holds(_path(data_dir))
+    except UserError:
+        return False
 
 
 def _path(data_dir):

@@ -44,6 +44,13 @@ def check(data_dir, label, split):
     return class_name
 
 
+def holds(path):
+    """Whether the official files, or some of them, are at a path."""
+    if os.path.isfile(path):
+        return os.path.basename(path) in (*TRAIN_FILES, *TEST_FILES, ARCHIVE)
+    return _found_in(path) is not None
+
+
 def similar_class(data_dir, class_name):
     """Another class, by whose distance to judge that of samples; None for "all"."""
     return LOOKALIKES.get(class_name)
@@ -117,20 +124,26 @@ def _find(data_dir):
         if os.path.basename(data_dir) in TRAIN_FILES + TEST_FILES:
             return os.path.dirname(data_dir) or os.curdir
         return data_dir
-    if any(os.path.isfile(os.path.join(data_dir, name)) for name in TRAIN_FILES + TEST_FILES):
-        return data_dir
-    inner, archive = os.path.join(data_dir, FOLDER), os.path.join(data_dir, ARCHIVE)
-    if os.path.isdir(inner):
-        return inner
-    if os.path.isfile(archive):
-        return archive
+    found = _found_in(data_dir)
+    if found is not None:
+        return found
     raise UserError(f"--data_dir {one_line(data_dir)} holds neither {FOLDER} nor {ARCHIVE}: "
                     f"give the path of one of them, or of the folder they are in")
 
 
+def _found_in(folder):
+    """Where the files of a folder are; None where it holds none."""
+    if any(os.path.isfile(os.path.join(folder, name)) for name in TRAIN_FILES + TEST_FILES):
+        return folder
+    inner, archive = os.path.join(folder, FOLDER), os.path.join(folder, ARCHIVE)
+    if os.path.isdir(inner):
+        return inner
+    return archive if os.path.isfile(archive) else None
+
+
 def _refuse_missing(source, missing):
     if missing:
-        instead = " (or train without it: --split train)" if tuple(missing) == TEST_FILES else ""
+        instead = " (or train without it: train.py --split train)" if tuple(missing) == TEST_FILES else ""
         raise UserError(f"{one_line(source)} lacks {', '.join(missing)}: "
                         f"add what is missing from the official {ARCHIVE}{instead}")
 

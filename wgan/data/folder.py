@@ -46,6 +46,11 @@ def check(data_dir, label, split):
     return _resolve(label, class_names, data_dir)
 
 
+def holds(path):
+    """Whether there are pictures in a folder, or in the folders in it."""
+    return os.path.isdir(path) and bool(_class_names(path) or _holds_picture(path))
+
+
 def similar_class(data_dir, class_name):
     """The following class folder; None for "all", or where there is no other."""
     return labels.following(class_name, _class_names(data_dir))
@@ -53,6 +58,7 @@ def similar_class(data_dir, class_name):
 
 def class_names_in(data_dir):
     """The names of the class folders."""
+    check(data_dir, labels.ALL, "all")
     return tuple(_class_names(data_dir))
 
 

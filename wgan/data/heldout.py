@@ -25,8 +25,9 @@ def set_aside(image_set, count):
     """
     total = len(image_set.images)
     if total - count < FEWEST_LEFT:
+        most = total - FEWEST_LEFT
         raise UserError(f"--holdout {count} leaves fewer than {FEWEST_LEFT} of the {total} images to train "
-                        "on; choose a smaller number")
+                        f"on; {f'give at most {most}' if most > 0 else 'leave it out'}")
     chosen = np.sort(np.random.default_rng(CHOICE_SEED).choice(total, count, replace=False))
     labels = image_set.labels
     return dataclasses.replace(

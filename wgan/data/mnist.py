@@ -36,6 +36,13 @@ class Source:
             self._find(data_dir, split)
         return class_name
 
+    def holds(self, path):
+        """Whether there are files of this kind in a folder; what they show, their names do not say."""
+        try:
+            return os.path.isdir(path) and bool(self._find(path, "all"))
+        except UserError:
+            return False
+
     def similar_class(self, data_dir, class_name):
         """The following class; None for "all"."""
         return labels.following(class_name, self.class_names)

@@ -1,12 +1,11 @@
 """From a run's folder to a report on its samples. TensorFlow is imported once everything else is in order."""
 
-import dataclasses
 import json
 import os
 import pathlib
 import sys
 
-from wgan import data, files, startup, trained
+from wgan import data, files, run_images, startup, trained
 from wgan.errors import UserError
 from wgan.messages import did_you_mean, one_line
 
@@ -17,18 +16,19 @@ PAIRS_FILE = "nearest.png"
 
 
 def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, features="own", samples=6000, seed=None,
-             yardsticks=True):
+             yardsticks=True, other_images=False):
     """Measures one generator, prints the report and writes it.
 
     Args:
         checkpoint_dir: the run's folder.
         weights: name of the generator's file in it, or None: the averaged one, where there is one.
-        data_dir: where the run's images are, or None: where they were.
+        data_dir: where the run's images are, or None: see `wgan.run_images.load`.
         output_dir: where the report goes, or None: the run's folder.
         features: one of `FEATURES`.
         samples: number of samples, and of real images at most.
         seed: of the latents, or None.
         yardsticks: whether to measure halves of the real images, another class and noise as well.
+        other_images: whether to measure against other images where those of the run are not found.
 
     Returns:
         The report, as `evaluation.json` holds it.
@@ -38,9 +38,11 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
     """
     checkpoint_dir = pathlib.Path(os.path.expanduser(checkpoint_dir))
     _check(features, samples, seed)
-    config, stored_images = _run_on_images(checkpoint_dir, data_dir)
+    config, stored_images = _run_on_images(checkpoint_dir)
     path, attributes = trained.find_weights(checkpoint_dir, weights)
-    image_set, same_images = _images(config, stored_images["sha256"])
+    config, image_set, same_images = run_images.load(config, stored_images, checkpoint_dir, data_dir, other_images)
+    for notice in (*image_set.notices, *([] if same_images else ["these are not the images of the run"])):
+        print(f"note: {notice}", file=sys.stderr)
     other = _other_class(config) if yardsticks else None
 
     startup.import_tensorflow()
@@ -59,24 +61,11 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
     return found
 
 
-def _run_on_images(checkpoint_dir, data_dir):
-    """What a run stored about itself; its images where they are now."""
+def _run_on_images(checkpoint_dir):
+    """What a run stored about itself and its images."""
     config, stored_images = trained.read_run(checkpoint_dir)
-    if config.the_recipe.makes_points:
-        raise UserError(f"{checkpoint_dir} holds a run on numbers, not on images; its history.csv has their mean, "
-                        "deviation and distance to the target")
-    if data_dir is not None:
-        config = dataclasses.replace(config, data_dir=os.path.expanduser(data_dir))
+    trained.check_draws_images(checkpoint_dir, config)
     return config, stored_images
-
-
-def _images(config, sha256):
-    """The run's images, and whether they are those that it was trained on."""
-    image_set = data.load_for_run(config)
-    same_images = data.fingerprint(image_set.images) == sha256
-    for notice in (*image_set.notices, *([] if same_images else ["these are not the images of the run"])):
-        print(f"note: {notice}", file=sys.stderr)
-    return image_set, same_images
 
 
 def _measure(generator, extract, training_images, other, samples, seed, yardsticks):

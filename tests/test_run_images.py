@@ -1,0 +1,119 @@
+"""The images of a run are found from every working folder, also when both were moved, and never mistaken for others."""
+
+import json
+import shutil
+
+import pytest
+from PIL import Image
+
+from wgan import data, run_images, trained
+from wgan.config import TrainingConfig
+from wgan.errors import UserError
+from wgan.run_folder import RunFolder, differences_from
+
+
+def draw(folder, brightness, count=16):
+    folder.mkdir(parents=True)
+    for index in range(count):
+        Image.new("L", (32, 32), brightness + index).save(folder / f"{index}.png")
+
+
+def begin(**settings):
+    """Stores a run as it is when it begins; its folder."""
+    config = TrainingConfig(**{**dict(dataset="folder", data_dir="pictures", label="all", checkpoint_dir="checkpoints",
+                                      eval_every=0), **settings})
+    image_set = data.load_for_run(config)
+    folder = RunFolder(config)
+    folder.make()
+    folder.write_config(config, image_set, data.fingerprint(image_set.images), {"epoch": 0})
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with pictures and a run on them, both given by relative paths; beside it an empty one, where we are."""
+    draw(tmp_path / "project/pictures", 0)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    begin(sample_dir=str(tmp_path / "project/samples"))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    return tmp_path / "project"
+
+
+def find(folder, **wishes):
+    return run_images.load(*trained.read_run(folder), folder, **wishes)
+
+
+def forget_working_dir(folder):
+    """Makes a run look as if an earlier version had begun it."""
+    path = folder / "config.json"
+    stored = json.loads(path.read_text())
+    del stored["working_dir"]
+    path.write_text(json.dumps(stored))
+
+
+def test_images_are_found_from_another_working_folder(project):
+    config, image_set, is_the_run_s = find(project / "checkpoints")
+    assert config.data_dir == str(project / "pictures") and len(image_set.images) == 16 and is_the_run_s
+
+
+def test_a_folder_of_the_same_name_here_is_not_taken_for_them(project, tmp_path):
+    draw(tmp_path / "elsewhere/pictures", 100)
+    assert find(project / "checkpoints")[0].data_dir == str(project / "pictures")
+    forget_working_dir(project / "checkpoints")  # then the folder here is looked at first, as ever
+    assert find(project / "checkpoints")[0].data_dir == str(project / "pictures")
+
+
+def test_images_that_were_moved_together_with_the_run_are_found(project, tmp_path):
+    project.rename(tmp_path / "moved")
+    assert find(tmp_path / "moved/checkpoints")[0].data_dir == str(tmp_path / "moved/pictures")
+    draw(project / "pictures", 100)  # others, where they were
+    assert find(tmp_path / "moved/checkpoints")[0].data_dir == str(tmp_path / "moved/pictures")
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "link"])
+def test_a_run_of_an_earlier_version_is_measured_from_its_working_folder(project, monkeypatch, name):
+    forget_working_dir(project / "checkpoints")
+    (project / "link").symlink_to(project / "checkpoints")
+    monkeypatch.chdir(project)
+    assert find(project / name)[2]
+
+
+def test_images_that_are_gone_are_named_by_where_they_were(project):
+    shutil.rmtree(project / "pictures")
+    with pytest.raises(UserError, match="was trained on images in .*project/pictures, which is not there: say with "):
+        find(project / "checkpoints")
+
+
+def test_what_has_become_of_the_images_is_said_without_a_flag_that_was_not_given(project):
+    shutil.rmtree(project / "pictures")
+    (project / "pictures").mkdir()
+    with pytest.raises(UserError, match="trained on images in .*project/pictures, which cannot be used"):
+        find(project / "checkpoints")
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_other_images_are_refused_with_both_counts_unless_they_are_wanted(project, given):
+    shutil.rmtree(project / "pictures")
+    draw(project / "pictures", 100, count=20)
+    wishes = dict(data_dir=str(project / "pictures")) if given else {}
+    with pytest.raises(UserError, match="the 20 images in .*pictures are not the 16 that .* with --other_images"):
+        find(project / "checkpoints", **wishes)
+    assert find(project / "checkpoints", other_images=True, **wishes)[2] is False
+
+
+def test_a_given_folder_goes_before_all_others(project, tmp_path):
+    shutil.copytree(project / "pictures", tmp_path / "copy")
+    assert find(project / "checkpoints", data_dir=str(tmp_path / "copy"))[0].data_dir == str(tmp_path / "copy")
+    with pytest.raises(UserError, match="--data_dir nowhere does not exist"):
+        find(project / "checkpoints", data_dir="nowhere")
+
+
+def test_the_weights_a_run_began_with_may_be_named_from_another_folder(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(project)
+    begin(init_from="before", sample_dir="samples")
+    stored = RunFolder(TrainingConfig(checkpoint_dir="checkpoints")).stored_run()
+    same, other = (TrainingConfig.from_json({**stored["config"], "init_from": place})
+                   for place in ("../project/before/", "../elsewhere/before"))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert differences_from(same, stored) == []
+    assert differences_from(other, stored) == ["init_from was before, now ../elsewhere/before"]
