@@ -410,3 +410,17 @@ def test_a_number_that_has_come_to_mean_another_class_is_refused(tmp_path):
     pictures_in_classes(tmp_path / "pictures", ["ants"])
     with pytest.raises(UserError, match="label was cats, now ants"):
         launch(config)
+
+
+def test_a_run_among_its_pictures_sees_the_same_ones_again(tiny, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(16):
+        Image.new("L", (8, 8), 10 * number).save(pictures / f"sample_{number:05d}.png")
+    config = tiny(dataset="folder", label=None, data_dir=str(pictures), epochs=1, batch_size=4,
+                  checkpoint_dir=str(pictures / "run"), sample_dir=str(pictures / "grids"))
+    assert launch(config) == 0
+    assert launch(dataclasses.replace(config, epochs=2)) == 0  # refused, were the images others
+    with pytest.raises(UserError, match="--sample_dir .* holds pictures of --data_dir"):
+        launch(dataclasses.replace(config, sample_dir=str(pictures)), fresh=True)
+    assert len(list(pictures.glob("*.png"))) == 16

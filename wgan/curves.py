@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wgan import files
+from wgan.data.own_files import SOFTWARE
 from wgan.history import COLUMNS, History
 
 PANELS = (("Wasserstein estimate", ("wasserstein_estimate", "training_estimate", "heldout_estimate")),
@@ -57,7 +58,7 @@ def draw_curves(history_array, path, columns=COLUMNS):
             axes.text(0.5, 0.5, "not measured yet", transform=axes.transAxes, ha="center", color="gray")
     figure.supxlabel("epoch")
     with files.atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+        figure.savefig(temporary, dpi=100, metadata={"Software": SOFTWARE})
 
 
 def _draw(axes, history, column):

@@ -9,8 +9,10 @@ from matplotlib import patheffects
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from wgan import files
+from wgan.data.own_files import SOFTWARE
 from wgan.earth_mover import cost, distances, number
 from wgan.errors import UserError
 
@@ -63,7 +65,10 @@ def _save(figure, path):
     pixels = io.BytesIO()
     figure.savefig(pixels, dpi=100, format="png")
     with Image.open(pixels) as picture:
-        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, format="PNG", optimize=True)
+        metadata = PngInfo()
+        metadata.add_text("Software", SOFTWARE)
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, format="PNG", optimize=True,
+                                                                            pnginfo=metadata)
 
 
 def _colours(columns):

@@ -140,7 +140,7 @@ def _write_folder(wish, pictures):
     for start in range(0, wish.num, wish.batch_size):
         latents = _latents(wish, pictures, start, min(wish.batch_size, wish.num - start))
         for number, picture in enumerate(pictures(latents), start=start + 1):
-            images.save_png(wish.out / f"{number:06d}.png", picture)
+            images.save_png(wish.out / f"{number:06d}.png", picture, is_marked=False)  # may be trained on
     return f"{wish.num} samples"
 
 

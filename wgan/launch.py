@@ -199,8 +199,18 @@ def _checked(config):
     """The configuration with `~` spelled out and its label in canonical form, after the checks of its values."""
     config = _with_places(config)
     config.check()
-    return dataclasses.replace(
-        config, label=data.check(config.dataset, config.data_dir, config.label, config.split))
+    label = data.check(config.dataset, config.data_dir, config.label, config.split)
+    _check_apart(config)
+    return dataclasses.replace(config, label=label)
+
+
+def _check_apart(config):
+    """Raises UserError where the run would write among the user's own pictures."""
+    if config.dataset == "folder":
+        places = [("--checkpoint_dir", config.checkpoint_dir), ("--sample_dir", config.sample_dir)]
+        if config.drive_dir:
+            places += [("--drive_dir", os.path.join(config.drive_dir, inner)) for inner in ("", "checkpoints", "samples")]
+        data.folder.check_apart(config.data_dir, places)
 
 
 def _with_places(config):

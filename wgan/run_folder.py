@@ -10,13 +10,14 @@ import uuid
 
 from wgan import checkpoints, data, event_log, files, images
 from wgan.config import TrainingConfig
+from wgan.data.own_files import RUN_MARK
 from wgan.errors import UserError
 
 CONFIG_FILE = "config.json"
 HISTORY_FILE = "history.csv"
 CURVES_FILE = "history.png"
 REALS_FILE = "reals.png"
-RUN_ID_FILE = ".run_id"
+RUN_ID_FILE = RUN_MARK
 EVENTS_FOLDER = "tensorboard"
 PLACES = ("checkpoint_dir", "sample_dir", "drive_dir", "data_dir", "init_from")  # settings that are paths
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from wgan import files, images, trained
 from wgan.comparison import row
+from wgan.data.own_files import SOFTWARE
 from wgan.messages import one_line
 
 CURVES_FILE, SHEET_FILE, REALS_FILE, ROW_FILE = "curves.png", "sheet.png", "reals.png", "row.png"
@@ -45,7 +46,7 @@ def draw_curves(results, path):
     if labels:
         figure.legend(handles, labels, loc="outside right upper", frameon=False)
     with files.atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+        figure.savefig(temporary, dpi=100, metadata={"Software": SOFTWARE})
 
 
 def _scale(axes, results):

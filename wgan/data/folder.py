@@ -2,7 +2,7 @@
 
 Where data_dir has sub-folders with pictures, they are the classes. Pictures that lie beside them, in
 data_dir itself, belong to no class: label "all" takes them too, and says so. Sub-folders of class
-folders are not read.
+folders are not read, and neither is what this program has written. What is left out is named.
 """
 
 import concurrent.futures
@@ -15,18 +15,34 @@ import shutil
 import tempfile
 import unicodedata
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from wgan.data import labels, pictures
+from wgan.data import labels, own_files, pictures
 from wgan.data.imageset import ImageSet
 from wgan.errors import UserError
 from wgan.messages import listed, one_line
 
 FEWEST = 16
 MOST_IN_MEMORY = 4 * 2**30  # bytes: 1.4 million pictures of 32x32, 87,000 of 128x128
+DARKEST_WHITE = 32  # of 255: a set without a brighter value is nearly black
+MOST_ENTRIES_LOOKED_AT = 20_000  # below class folders
 _NO_PICTURES = frozenset({"thumbs.db", "desktop.ini"})
+
+
+class Entries(NamedTuple):
+    """What is in a folder, by name and in order, without hidden entries and the folders of runs.
+
+    Attributes:
+        files, folders: the names.
+        unusable: names that are neither, each with its reason: "loop (Too many levels of symbolic links)".
+    """
+
+    files: list[str]
+    folders: list[str]
+    unusable: list[str]
 
 
 def check(data_dir, label, split):
@@ -39,11 +55,32 @@ def check(data_dir, label, split):
     if not os.path.isdir(data_dir):
         raise UserError(f"--data_dir {one_line(data_dir)} is no folder: "
                         f"give the folder that holds the pictures")
+    closed = [reason for reason in _entries(data_dir).unusable if reason.startswith("all of it")]
+    if closed:
+        raise UserError(f"--data_dir {one_line(data_dir)} could not be read, {closed[0]}: check its permissions")
+    if own_files.is_run_folder(data_dir):
+        raise UserError(f"--data_dir {one_line(data_dir)} is a folder that a run writes to, which is no set of pictures "
+                        "to train on: give a folder that holds nothing but your pictures")
     class_names = _class_names(data_dir)
     if not class_names and not _holds_picture(data_dir):
-        raise UserError(f"--data_dir {one_line(data_dir)} holds no pictures, nor do the folders in it "
-                        f"(folders further down are not read): give the folder that holds them")
+        raise UserError(f"--data_dir {one_line(data_dir)} holds no pictures, nor do the folders in it"
+                        f"{_about_deeper(data_dir)}: give the folder that holds them")
     return _resolve(label, class_names, data_dir)
+
+
+def check_apart(data_dir, places):
+    """Raises UserError where a run would write among the pictures.
+
+    Args:
+        data_dir: the folder of pictures.
+        places: (flag, path) of the folders that the run writes to.
+    """
+    read = [data_dir, *(os.path.join(data_dir, name) for name in _class_names(data_dir))]
+    read = {os.path.realpath(folder) for folder in read}
+    for flag, place in places:
+        if os.path.realpath(place) in read:
+            raise UserError(f"{flag} {one_line(place)} holds pictures of --data_dir: give the run a folder of its own, "
+                            "so that it never trains on what it writes")
 
 
 def holds(path):
@@ -66,20 +103,29 @@ def load(data_dir, class_name, split, size):
     """The pictures as uint8 [N, size, size, C]: C is 1 if every picture is grey, else 3."""
     shown = f"folder {one_line(data_dir)}"
     names, notices = _files(data_dir, class_name)
-    images, broken = _read_all(data_dir, names, size)
+    images, left_out, remarks = _read_all(data_dir, names, size)
+    reasons = _reasons(left_out)
     if len(images) < FEWEST:
-        why = f"; {len(broken)} could not be read: {listed(broken)}" if broken else ""
+        why = "".join(f"; {reason}" for reason in reasons)
         raise UserError(f"{shown}, {one_line(class_name)}: too few pictures: {len(images)} could be read, "
-                        f"at least {FEWEST} are needed{why}: add pictures")
-    if broken:
-        noun = "picture" if len(broken) == 1 else "pictures"
-        notices.append(f"{len(broken)} {noun} could not be read and left out: {listed(broken)}")
+                        f"at least {FEWEST} are needed{why}; add pictures")
     if _is_grey(images):
         images = np.ascontiguousarray(images[..., :1])
-    left_out = set(broken)
     numbers, class_names = _numbers([name for name in names if name not in left_out])
-    return ImageSet(images, f"{shown}, {one_line(class_name)}", class_name, tuple(notices), labels=numbers,
-                    label_names=class_names)
+    return ImageSet(images, f"{shown}, {one_line(class_name)}", class_name, (*notices, *reasons, *remarks),
+                    labels=numbers, label_names=class_names)
+
+
+def _reasons(left_out):
+    """A line for each kind of reason: `left_out` has it by the name of each picture that was not read."""
+    by_reason = {}
+    for name, reason in left_out.items():
+        by_reason.setdefault(reason, []).append(name)
+    return [f"{_count(names)} left out ({listed(names)}): {reason}" for reason, names in by_reason.items()]
+
+
+def _count(names):
+    return f"{len(names)} picture{'' if len(names) == 1 else 's'}"
 
 
 def _numbers(names):
@@ -105,22 +151,50 @@ def _resolve(label, class_names, data_dir):
 
 
 def _files(data_dir, class_name):
-    """The files to read, as names relative to data_dir in a fixed order, and notices about them."""
-    if class_name != labels.ALL:
-        return _inside(class_name, _picture_names(os.path.join(data_dir, class_name))), []
-    loose = _picture_names(data_dir)
-    names, notices = list(loose), []
-    class_names = _class_names(data_dir)
-    for inner in class_names:
-        names += _inside(inner, _picture_names(os.path.join(data_dir, inner)))
-    if loose and class_names:
+    """The files to read, as names relative to data_dir in a fixed order, and notices about what is not read."""
+    top = _entries(data_dir) if class_name == labels.ALL else Entries([], [class_name], [])
+    found = {inner: _entries(os.path.join(data_dir, inner)) for inner in top.folders}
+    loose = _picture_names(data_dir, top)
+    names = [f"{inner}/{name}" for inner, entries in found.items()
+             for name in _picture_names(os.path.join(data_dir, inner), entries)]
+    unusable = top.unusable + [f"{inner}/{name}" for inner, entries in found.items() for name in entries.unusable]
+    notices = []
+    if loose and names:
         notices.append(f"{one_line(data_dir)} has pictures beside its class folders, which label 'all' takes "
                        f"too: {listed(loose)}")
-    return names, notices
+    if unusable:
+        notices.append(f"passed over: {listed(unusable)}")
+    deeper = _deeper(data_dir, {inner: entries.folders for inner, entries in found.items()})
+    return loose + names, [*notices, *([deeper] if deeper else [])]
 
 
-def _inside(folder, names):
-    return [f"{folder}/{name}" for name in names]
+def _about_deeper(data_dir):
+    entries = {inner: _entries(os.path.join(data_dir, inner)).folders for inner in _entries(data_dir).folders}
+    return f" ({_deeper(data_dir, entries) or 'folders further down are not read'})"
+
+
+def _deeper(data_dir, folders):
+    """A sentence on pictures too far down to be read; None where none was found.
+
+    Args:
+        data_dir: the folder of pictures.
+        folders: names of the folders that are in each folder in it.
+    """
+    found, looked_at = {}, 0
+    for top in (os.path.join(data_dir, inner, name) for inner, names in folders.items() for name in names):
+        for folder, inner, files in os.walk(top):  # which follows no links
+            looked_at += len(files)
+            if own_files.is_run_folder(folder) or looked_at > MOST_ENTRIES_LOOKED_AT:
+                inner.clear()
+                continue
+            inner[:] = [name for name in inner if not _is_hidden(name)]
+            found[os.path.relpath(folder, data_dir)] = sum(_has_suffix(name) and not _is_hidden(name) for name in files)
+    examples = [folder for folder, count in found.items() if count]
+    if not examples:
+        return None
+    more = "at least " if looked_at > MOST_ENTRIES_LOOKED_AT else ""
+    return (f"{more}{sum(found.values())} pictures further down are not read ({listed(examples)}): move them up, or give "
+            "the folder above them as --data_dir")
 
 
 def _read_all(data_dir, names, size):
@@ -129,26 +203,63 @@ def _read_all(data_dir, names, size):
     Only the small results are kept; there are as many full-size pictures in memory as threads.
 
     Returns:
-        uint8 [N, size, size, 3] in the order of the names, and the names of the broken files.
+        uint8 [N, size, size, 3] in the order of the names; the reason by the name of each file that is left out; and
+        lines on what was done to the others.
     """
+    images, left_out, levels, paged = _room_for((len(names), size, size, 3)), {}, {}, []
+    places = {}
+    with _quiet():
+        for name, picture in _pictures(data_dir, names, size):
+            if isinstance(picture, pictures.NotRead):
+                left_out[name] = str(picture)
+                continue
+            places[name] = len(places)
+            images[places[name]] = picture.pixels
+            if picture.levels:
+                levels[name] = picture.levels
+            if picture.has_more:
+                paged.append(name)
+        images = images[:len(places)]
+        remarks = _on_one_scale(images, data_dir, levels, places)
+    if paged:
+        remarks.append(f"of {_count(paged)} the first page or frame alone is read: {listed(paged)}")
+    if len(images) and images.max() < DARKEST_WHITE:
+        remarks.append(f"the pictures are nearly black: no value is above {images.max()} of 255")
+    return images, left_out, remarks
+
+
+def _pictures(data_dir, names, size, levels=None):
+    """Yields each name with its `pictures.Picture`, or with the `pictures.NotRead` that says why there is none."""
     def read(name):
         try:
-            return pictures.read(os.path.join(data_dir, *name.split("/")), size)
-        except Exception:  # Pillow and its codecs raise many kinds for a broken file
-            return None
+            return pictures.read(os.path.join(data_dir, *name.split("/")), size, levels)
+        except pictures.NotRead as reason:
+            return reason
 
-    images = _room_for((len(names), size, size, 3))
-    broken = []
-    threads = concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-    with _quiet(), threads as pool:
+    with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         # disable=None: no bar where standard error is no terminal.
-        bar = tqdm(pool.map(read, names), "reading pictures", len(names), leave=False, disable=None, delay=2)
-        for index, image in enumerate(bar):
-            if image is None:
-                broken.append(names[index])
-            else:
-                images[index - len(broken)] = image
-    return images[:len(names) - len(broken)], broken
+        yield from zip(names, tqdm(pool.map(read, names), "reading pictures", len(names), leave=False, disable=None,
+                                   delay=2))
+
+
+def _on_one_scale(images, data_dir, levels, places):
+    """Brings pictures of more than 8 bits to the scale of their whole set; a list with a line that says so.
+
+    Args:
+        images: uint8 [N, size, size, 3], each such picture scaled by its own values; changed in place.
+        levels: `pictures.Picture.levels` by the name of each such picture.
+        places: where each picture stands in `images`.
+    """
+    if not levels:
+        return []
+    of_set = min(low for low, _ in levels.values()), max(high for _, high in levels.values())
+    other = [name for name, own in levels.items() if pictures.full_scale(own) != pictures.full_scale(of_set)]
+    for name, picture in _pictures(data_dir, other, images.shape[1], of_set):
+        if isinstance(picture, pictures.NotRead):
+            raise UserError(f"{one_line(name)} has changed while it was read: {picture}")
+        images[places[name]] = picture.pixels
+    low, high = pictures.full_scale(of_set)
+    return [f"{_count(levels)} of more than 8 bits: values from {low:g} to {high:g} are taken as black to white"]
 
 
 @contextlib.contextmanager
@@ -183,18 +294,19 @@ def _is_grey(images):
 
 def _class_names(data_dir):
     """The sub-folders that hold pictures, in order."""
-    return [name for name in _entries(data_dir, "is_dir") if _holds_picture(os.path.join(data_dir, name))]
+    return [name for name in _entries(data_dir).folders if _holds_picture(os.path.join(data_dir, name))]
 
 
 def _holds_picture(folder):
-    """Whether a folder holds a picture: suffixes first, since they cost nothing."""
-    names = _entries(folder, "is_file")
-    return any(map(_has_suffix, names)) or any(_begins_like_one(folder, name) for name in names)
+    """Whether a folder holds a picture that may be trained on: suffixes first, since they cost little."""
+    names = _entries(folder).files
+    paths = [os.path.join(folder, name) for name in names if _has_suffix(name)]
+    return any(not pictures.is_own(path) for path in paths) or any(_begins_like_one(folder, name) for name in names
+                                                                   if not _has_suffix(name))
 
 
-def _picture_names(folder):
-    return [name for name in _entries(folder, "is_file")
-            if _has_suffix(name) or _begins_like_one(folder, name)]
+def _picture_names(folder, entries):
+    return [name for name in entries.files if _has_suffix(name) or _begins_like_one(folder, name)]
 
 
 def _has_suffix(name):
@@ -205,15 +317,26 @@ def _begins_like_one(folder, name):
     return pictures.is_signed_picture(os.path.join(folder, name))
 
 
-def _entries(folder, kind):
-    """The names of one kind ("is_file" or "is_dir") in a folder, in order, without hidden ones."""
+def _entries(folder):
+    """The `Entries` of a folder; one that may not be opened is unusable itself, and has none."""
+    files, folders, unusable = [], [], []
     try:
         with os.scandir(folder) as found:
-            names = [entry.name for entry in found if not _is_hidden(entry.name) and getattr(entry, kind)()]
+            entries = sorted((entry for entry in found if not _is_hidden(entry.name)),
+                             key=lambda entry: _natural(entry.name))
     except OSError as error:
-        raise UserError(f"{one_line(folder)} could not be read ({one_line(error.strerror or error)}): "
-                        f"check its permissions") from error
-    return sorted(names, key=_natural)
+        return Entries([], [], [f"all of it ({one_line(error.strerror or error)})"])
+    for entry in entries:
+        try:
+            kind = files if entry.is_file() else folders if entry.is_dir() else None
+        except OSError as error:
+            unusable.append(f"{entry.name} ({one_line(error.strerror or error)})")
+            continue
+        if kind is None and (entry.is_symlink() or _has_suffix(entry.name)):
+            unusable.append(f"{entry.name} ({'a link to nothing' if entry.is_symlink() else 'no file'})")
+        elif kind is files or kind is folders and not own_files.is_run_folder(entry.path):
+            kind.append(entry.name)
+    return Entries(files, folders, unusable)
 
 
 def _is_hidden(name):

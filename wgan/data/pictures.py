@@ -2,12 +2,19 @@
 
 import contextlib
 import functools
+import importlib
+import io
+import struct
 import threading
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+
+from wgan.data.own_files import is_own_picture
 
 MOST_PIXELS = 89_478_485  # Pillow's own limit, kept here in case another library has lifted it
+MOST_JPEG_PIXELS = 4 * MOST_PIXELS  # decoded at an eighth of its sides
 _MANY_PIXELS = 16_000_000
 _SPARE = 4  # times the final size: JPEG may be decoded smaller, while this much is left to antialias
 _one_large_at_a_time = threading.Lock()
@@ -16,8 +23,21 @@ _one_large_at_a_time = threading.Lock()
 _LEFT_OUT = frozenset({"EPS", "BUFR", "GRIB", "HDF5", "MPEG", "PDF", "PALM"})
 # Formats with a signature, which a file without a telling suffix can be recognised by.
 _SIGNED = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
+# Formats of several pages or frames. In others, such as the MPO of phones, what follows is of the same picture.
+_PAGED = ("TIFF", "GIF", "WEBP", "PNG")
 # Pictures by their name, though Pillow needs an extra package for them: better named than passed over.
 _ELSEWHERE = frozenset({".heic", ".heif", ".avif", ".jxl"})
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_METADATA = (b"zTXt", b"iTXt", b"tEXt", b"iCCP")
+_JPEG_SIGNATURE = b"\xff\xd8\xff"
+_USUAL_MAXIMA = (1.0, 255.0, 65535.0)  # of fractions, bytes and 16 bits
+
+_HEIC = "HEIC, for which Pillow needs a package: pip install pillow-heif"
+_NEEDING_A_PACKAGE = {  # by the bytes 4 to 12 of a file
+    b"ftypheic": _HEIC, b"ftypheix": _HEIC, b"ftypmif1": _HEIC, b"ftypmsf1": _HEIC,
+    b"ftypavif": "AVIF, for which Pillow must be newer: pip install --upgrade pillow",
+    b"JXL \r\n\x87\n": "JPEG XL, for which Pillow needs a package: pip install pillow-jxl-plugin",
+}
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -31,9 +51,28 @@ _UPRIGHT = {
 }
 
 
+class NotRead(Exception):
+    """A picture that is left out. The message is the reason with the remedy, the same for all pictures of a kind."""
+
+
+class Picture(NamedTuple):
+    """What `read` gives.
+
+    Attributes:
+        pixels: uint8 [size, size, 3]; a grey picture has three equal channels.
+        levels: for values of more than 8 bits, the smallest (or 0) and the largest of them; else None.
+        has_more: whether the file has further pages or frames, which are not read.
+    """
+
+    pixels: np.ndarray
+    levels: tuple[float, float] | None
+    has_more: bool
+
+
 @functools.cache
 def suffixes():
     """The file suffixes (".png") of every format that is read here, in lower case."""
+    _formats()
     registered = Image.registered_extensions()
     return _ELSEWHERE | {suffix for suffix, name in registered.items() if name not in _LEFT_OUT}
 
@@ -42,6 +81,10 @@ def suffixes():
 def _formats():
     """The names of the formats that are read here."""
     Image.init()
+    with contextlib.suppress(ImportError):
+        importlib.import_module("pillow_heif").register_heif_opener()
+    with contextlib.suppress(ImportError):
+        importlib.import_module("pillow_jxl")  # registers itself
     return tuple(name for name in Image.OPEN if name not in _LEFT_OUT)
 
 
@@ -54,54 +97,139 @@ def is_signed_picture(path):
         return False
 
 
-def read(path, size):
+def is_own(path):
+    """Whether this program has drawn the picture in a file. Any error counts as no."""
+    try:
+        with _opened(path) as image:
+            return is_own_picture(image)
+    except Exception:  # `read` will say what is wrong with it
+        return False
+
+
+def read(path, size, levels=None):
     """Reads the first frame of a picture, upright, cut to its central square and resized.
 
     Args:
         path: a picture file.
         size: pixels a side of the result.
+        levels: which values of more than 8 bits become 0 and 255 (see `full_scale`); None: the picture's own.
 
     Returns:
-        uint8 [size, size, 3]; a grey picture has three equal channels. What is transparent lies on white.
+        A `Picture`. What is transparent lies on white.
 
     Raises:
-        Exception: of many kinds, whenever the file is broken, or larger than `MOST_PIXELS`.
+        NotRead: whatever is wrong with it.
     """
-    with Image.open(path, formats=_formats()) as image:
+    try:
+        try:
+            return _read(path, size, levels)
+        except ValueError:
+            if _head(path)[:8] != _PNG_SIGNATURE:
+                raise
+            return _read(path, size, levels, without_metadata=True)  # of which Pillow unpacks one megabyte at most
+    except NotRead:
+        raise
+    except Exception as error:  # Pillow and its codecs raise many kinds for a broken file
+        raise NotRead(_reason(path, error)) from error
+
+
+def full_scale(levels):
+    """The values that become 0 and 255: where the largest is more than half of 1, 255 or 65535, that one is meant.
+
+    So the scale of pictures that use all of their bits does not depend on the set; of 12 bits in a 16-bit file it is
+    the largest value that counts, and the picture is not nearly black.
+    """
+    low, high = levels
+    return low, next((usual for usual in _USUAL_MAXIMA if usual / 2 < high <= usual), high)
+
+
+def _read(path, size, levels, without_metadata=False):
+    with _opened(path, without_metadata) as image:
+        if is_own_picture(image):
+            raise NotRead("drawn by this program, which does not train on what it has made")
         pixels = image.width * image.height
-        if not 0 < pixels <= MOST_PIXELS:
-            raise ValueError(f"{image.width}x{image.height} pixels")
+        is_jpeg = isinstance(image, JpegImagePlugin.JpegImageFile)
+        if not 0 < pixels <= (MOST_JPEG_PIXELS if is_jpeg else MOST_PIXELS):
+            raise NotRead(f"more than {MOST_PIXELS // 10**6} million pixels (a JPEG: {MOST_JPEG_PIXELS // 10**6}); "
+                          "make them smaller")
+        has_more = _has_more(image)
         with _one_large_at_a_time if pixels > _MANY_PIXELS else contextlib.nullcontext():
             image.draft(None, (_SPARE * size, _SPARE * size))
             image.load()
-            small = _central_square(_plain(image), size)
-            return np.asarray(_turned(_on_white(small), _orientation(image)))
+            flat, own_levels = _plain(image, levels)
+            small = _central_square(flat, size)
+            upright = np.asarray(_turned(_on_white(small), _orientation(image)))
+            return Picture(upright, own_levels, has_more)
 
 
-def _plain(image):
-    """The picture as L, RGB or RGBA: the modes in which resizing and compositing are exact."""
+def _opened(path, without_metadata=False):
+    """The image in a file, as a context manager; Pillow's own limit on pixels does not hold for JPEG."""
+    if without_metadata:
+        return Image.open(_png_without_metadata(path), formats=("PNG",))
+    if _head(path).startswith(_JPEG_SIGNATURE):
+        return JpegImagePlugin.jpeg_factory(path)
+    return Image.open(path, formats=_formats())
+
+
+def _head(path):
+    with open(path, "rb") as file:
+        return file.read(32)
+
+
+def _png_without_metadata(path):
+    """A PNG file's bytes without its texts and colour profile, none of which is used here."""
+    with open(path, "rb") as file:
+        parts = [file.read(len(_PNG_SIGNATURE))]
+        while len(start := file.read(8)) == 8:
+            rest = file.read(struct.unpack(">I", start[:4])[0] + 4)  # with the checksum
+            if start[4:] not in _PNG_METADATA:
+                parts += [start, rest]
+    return io.BytesIO(b"".join(parts))
+
+
+def _has_more(image):
+    try:
+        return image.format in _PAGED and bool(getattr(image, "is_animated", False))
+    except Exception:  # a damaged second page is no reason to lose the first
+        return True
+
+
+def _reason(path, error):
+    """Why a file could not be read, and the remedy, for all files of its kind."""
+    try:
+        head = _head(path)
+    except OSError as failure:
+        return f"{failure.strerror or failure}; check their permissions"
+    if not head:
+        return "empty; copy them again"
+    if isinstance(error, UnidentifiedImageError):
+        if head.startswith(b"\xff\x0a"):
+            return _NEEDING_A_PACKAGE[b"JXL \r\n\x87\n"]
+        return _NEEDING_A_PACKAGE.get(head[4:12], "in no format that is read, whatever the name says; convert them to "
+                                                  "PNG or JPEG")
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {MOST_PIXELS // 10**6} million pixels (a JPEG: {MOST_JPEG_PIXELS // 10**6}); make them smaller"
+    if isinstance(error, MemoryError):
+        return "too large for the memory; make them smaller"
+    return "cut off or damaged; copy them again"
+
+
+def _plain(image, levels):
+    """The picture as L, RGB or RGBA, the modes in which resizing and compositing are exact; and `Picture.levels`."""
     if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_as_bytes(np.asarray(image)))
+        values = np.asarray(image)
+        if values.dtype.kind == "f":
+            values = np.nan_to_num(values, posinf=0, neginf=0)
+        own = min(0.0, float(values.min())), float(values.max())
+        return Image.fromarray(_as_bytes(values, levels or own)), own
     if image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        return image.convert("RGBA")
-    if image.mode in ("1", "L"):
-        return image.convert("L")
-    return image.convert("RGB")
+        return image.convert("RGBA"), None
+    return image.convert("L" if image.mode in ("1", "L") else "RGB"), None
 
 
-def _as_bytes(values):
-    """Grey values of more than 8 bits scaled to 0..255; Pillow's own conversion would cut them off.
-
-    Whole numbers count as 16 bits, which is what PNG, TIFF and PGM hold; fractions as 0..1, 0..255 or
-    0..65535, whichever holds them. Values beyond are stretched from the darkest to the brightest.
-    """
-    if values.dtype.kind == "f":
-        values = np.nan_to_num(values, posinf=0, neginf=0)
-    low, high = 0.0, float(values.max())
-    tops = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (65535.0,)
-    top = next((top for top in tops if high <= top), high)
-    if values.min() < 0 or high > tops[-1]:
-        low, top = float(values.min()), high
+def _as_bytes(values, levels):
+    """Values of more than 8 bits scaled to 0..255; Pillow's own conversion would cut them off."""
+    low, top = full_scale(levels)
     scaled = (values - np.float32(low)) * np.float32(255 / ((top - low) or 1))
     return np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
 
