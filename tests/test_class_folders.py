@@ -12,9 +12,9 @@ from wgan.config import TrainingConfig
 from wgan.data import mnist
 from wgan.errors import UserError
 
-NAMES = ["horse", "3", "cats", "Cats", "CATS", "cats & dogs", "cats + dogs", "cats_dogs", "..", ".", ".hidden", "con", "CON",
-         "Nul", "com1", "a" * 255, "a" * 254, "x" * 60, "x" * 61, "été", "e\u0301te\u0301", "猫", "犬", "T-shirt/top", " ",
-         "-fresh", "0_cats", "a.", "a ", "a:b", "a\\b", "name\nof lines", "byte\udcff", folder_name("Cats"), "all", "each",
+NAMES = ["horse", "3", "cats", "Cats", "CATS", "cats & dogs", "cats + dogs", "cats_dogs", "..", ".", ".hidden", "con",
+         "CON", "Nul", "com1", "a" * 255, "a" * 254, "x" * 60, "x" * 61, "été", "e\u0301te\u0301", "猫", "犬", " ",
+         "-fresh", "0_cats", "a.", "a ", "a:b", "a\\b", "name\nof lines", "byte\udcff", folder_name("Cats"), "each",
          *mnist.FASHION_MNIST.class_names]
 
 

@@ -204,7 +204,7 @@ def write_idx(folder):
 
 
 @pytest.mark.parametrize("write, dataset, label, inner, right", [
-    (write_pictures, "cifar10", None, "", "pictures, which are for --dataset folder, and nothing for --dataset cifar10"),
+    (write_pictures, "cifar10", None, "", "pictures, which are for --dataset folder, and nothing for --dataset cif"),
     (write_pictures, "cifar10", "cats", "", "--dataset folder"),
     (write_pictures, "mnist", None, "", "--dataset folder"),
     (write_pictures, "fashion_mnist", "cats", "", "--dataset folder"),

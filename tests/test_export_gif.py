@@ -273,7 +273,8 @@ def test_a_folder_of_folders_with_grids_has_them_listed(tmp_path, capsys, levels
         folder.mkdir(parents=True)
         (folder / "reals.png").write_bytes(b"")
     status, _, err = run_main(capsys, "--sample_dir", tmp_path, "--output", tmp_path / "a.gif")
-    assert status == 2 and f"{levels}cats, {levels}dogs: name one of them, as in --sample_dir {tmp_path / levels}" in err
+    named = f"{levels}cats, {levels}dogs: name one of them, as in --sample_dir {tmp_path / levels}"
+    assert status == 2 and named in err
 
 
 def test_a_checkpoint_folder_is_not_taken_for_one_without_training(tmp_path, capsys):

@@ -286,7 +286,7 @@ def test_a_folder_of_grids_is_recognised(tmp_path):
         trained.locate(tmp_path)
 
 
-def test_a_run_without_weights_and_one_without_images_are_named_before_tensorflow_is_imported(run_with_weights, tmp_path):
+def test_a_run_without_weights_and_one_without_images_are_named(run_with_weights, tmp_path):
     shutil.copy(run_with_weights / "config.json", tmp_path)
     with pytest.raises(UserError, match="has no weights: they come with its first checkpoint"):
         trained.locate(tmp_path)

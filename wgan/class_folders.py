@@ -15,8 +15,8 @@ from wgan.errors import UserError
 from wgan.run_folder import RunFolder
 
 _PLAIN_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,59}")
-# Names that are plain, and yet would meet another folder: of Windows's devices, of `folder_name` for other names, and of
-# earlier versions, which began with the class's number.
+# Names that are plain, and yet would meet another folder: those of Windows's devices, those that `folder_name` gives
+# other names, and those of earlier versions, which began with the class's number.
 _TAKEN_NAME = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])|.*-[0-9a-f]{8}|[0-9]+_.*")
 _LONGEST_READABLE_PART = 40  # characters
 

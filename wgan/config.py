@@ -188,8 +188,8 @@ class TrainingConfig:
             raise UserError("--split train already holds the test images out; leave --holdout or --split away")
         if self.decay_epochs and self.epochs > self.decay_epochs:
             raise UserError(f"--epochs is {self.epochs}, and at --decay_epochs {self.decay_epochs} the learning rate "
-                            f"is zero, so that nothing would change after it; give --epochs up to {self.decay_epochs}, or a "
-                            "larger --decay_epochs")
+                            f"is zero, so that nothing would change after it; give --epochs up to "
+                            f"{self.decay_epochs}, or a larger --decay_epochs")
         if self.deterministic and self.xla == "on":
             raise UserError("--xla on and --deterministic exclude each other, since Keras then compiles nothing; leave "
                             "one out")

@@ -217,11 +217,12 @@ def differences_from(config, stored):
 
 def with_places(config, stored):
     """The stored configuration with its paths as they were meant; those of an earlier version stay as they are."""
-    places = {name: getattr(config, name) for name in PLACES if getattr(config, name)}
-    if not isinstance(stored.get("working_dir"), str):
+    working_dir = stored.get("working_dir")
+    if not isinstance(working_dir, str):
         return config
-    return dataclasses.replace(
-        config, **{name: os.path.normpath(os.path.join(stored["working_dir"], place)) for name, place in places.items()})
+    places = {name: getattr(config, name) for name in PLACES if getattr(config, name)}
+    return dataclasses.replace(config, **{
+        name: os.path.normpath(os.path.join(working_dir, place)) for name, place in places.items()})
 
 
 def fingerprint_of_labels(image_set):

@@ -124,8 +124,8 @@ def class_names(dataset, data_dir):
         if not names:
             raise UserError(f"{dataset} has no classes, so there is no generator per class; leave --label each out")
     if any(name.casefold() == labels.ALL for name in names):
-        raise UserError(f"--data_dir {one_line(data_dir)} has a class folder called {labels.ALL!r}, which stands for all "
-                        "classes: rename it")
+        raise UserError(f"--data_dir {one_line(data_dir)} has a class folder called {labels.ALL!r}, which stands for "
+                        "all classes: rename it")
     return names
 
 

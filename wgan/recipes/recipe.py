@@ -85,7 +85,8 @@ class Recipe:
             raise UserError(f"--recipe {self.name} draws images of {' or '.join(map(str, self.image_sizes))} pixels a "
                             f"side, not {config.image_size}; choose another --image_size")
         if self.makes_points and config.dataset != "gaussian":
-            raise UserError(f"--recipe {self.name} makes numbers on a line: its --dataset is gaussian; leave --dataset out")
+            raise UserError(f"--recipe {self.name} makes numbers on a line: its --dataset is gaussian; leave "
+                            "--dataset out")
         if not self.makes_points and config.dataset == "gaussian":
             raise UserError(f"--recipe {self.name} makes images, and gaussian has none; choose another --dataset, or "
                             "--recipe gaussian_1d")
