@@ -7,6 +7,7 @@ import textwrap
 
 from absl import flags
 
+from wgan import startup
 from wgan.errors import UserError
 
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer,
@@ -86,6 +87,7 @@ def _indented(text, width):
 def run(main, argv):
     """Calls `main(argv)` and exits with its status; what the user can mend becomes one line and status 2."""
     script = os.path.basename(argv[0])
+    startup.settle()
     try:
         status = main(argv)
     except (UserError, OSError) as error:

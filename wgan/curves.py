@@ -1,10 +1,10 @@
 """The history as a picture."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from wgan import files
 from wgan.history import COLUMNS, History
+from wgan.plotting import Figure, usual_style
 
 PANELS = (("Wasserstein estimate", ("wasserstein_estimate", "training_estimate", "heldout_estimate")),
           ("probability of real", ("critic_real", "critic_fake")),
@@ -29,6 +29,7 @@ def panels(columns):
             if set(shown) & set(columns) and not set(shown) & set(left_out)]
 
 
+@usual_style()
 def draw_curves(history_array, path, columns=COLUMNS):
     """Draws the history's columns over the epochs into a PNG file.
 
