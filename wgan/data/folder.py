@@ -17,6 +17,7 @@ import unicodedata
 import warnings
 
 import numpy as np
+from PIL import Image, ImageFile
 from tqdm import tqdm
 
 from wgan.data import labels, pictures
@@ -134,7 +135,7 @@ def _read_all(data_dir, names, size):
     images = _room_for((len(names), size, size, 3))
     broken = []
     threads = concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-    with _quiet(), threads as pool:
+    with _usual_pillow(), threads as pool:
         # disable=None: no bar where standard error is no terminal.
         bar = tqdm(pool.map(read, names), "reading pictures", len(names), leave=False, disable=None, delay=2)
         for index, image in enumerate(bar):
@@ -146,17 +147,23 @@ def _read_all(data_dir, names, size):
 
 
 @contextlib.contextmanager
-def _quiet():
-    """Keeps Pillow's remarks about large pictures and odd tags off the terminal: nobody can act on them."""
+def _usual_pillow():
+    """Which pictures are broken does not depend on what the calling program has set.
+
+    Pillow's remarks about large pictures and odd tags stay off the terminal: nobody can act on them.
+    """
     logger = logging.getLogger("PIL")
-    level = logger.level
+    earlier = logger.level, Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
     logger.setLevel(logging.CRITICAL + 1)
+    Image.MAX_IMAGE_PIXELS = pictures.MOST_PIXELS
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logger.setLevel(earlier[0])
+        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = earlier[1:]
 
 
 def _room_for(shape):

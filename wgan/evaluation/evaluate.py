@@ -55,7 +55,8 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
         "weights": {"file": str(path), **attributes}, "latents_seed": seed,
         "features": extract.description, "caveat": extract.caveat,
         "reference": {"name": image_set.name, "images": rows[0]["reals"], "training_images": len(image_set.images),
-                      "images_of_the_run": same_images}, "rows": rows}
+                      "images_of_the_run": same_images},
+        "versions": startup.versions(), "rows": rows}
     _write(pathlib.Path(output_dir or checkpoint_dir).expanduser(), found, pairs)
     _print(found)
     return found
