@@ -53,9 +53,11 @@ def settle():
 
 
 def let_warnings_warn():
-    """Warnings that were to be errors (PYTHONWARNINGS=error) are shown: no user can mend those of libraries."""
+    """Where warnings were to be errors (PYTHONWARNINGS=error), Python's usual filters: those of libraries end no run."""
     if any(action == "error" for action, *_ in warnings.filters):
-        warnings.simplefilter("default")
+        warnings.resetwarnings()
+        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
 
 
 def import_tensorflow():
