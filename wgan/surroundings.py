@@ -38,7 +38,7 @@ _SETTINGS = [
     (tf.config.experimental.tensor_float_32_execution_enabled,
      tf.config.experimental.enable_tensor_float_32_execution, True),
 ]
-if hasattr(keras.config, "set_max_epochs"):  # since Keras 3.11; for debugging, they end every `fit` early
+if hasattr(keras.config, "set_max_epochs"):  # in newer versions; for debugging, they end every `fit` early
     _SETTINGS += [(keras.config.max_epochs, keras.config.set_max_epochs, None),
                   (keras.config.max_steps_per_epoch, keras.config.set_max_steps_per_epoch, None)]
 
