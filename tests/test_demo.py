@@ -193,6 +193,7 @@ class Page:
         path = Path(script.__file__)
         environment = {**os.environ, "PYTHONPATH": str(path.parent), "TMPDIR": str(folder)}
         environment.pop("GRADIO_ANALYTICS_ENABLED", None)  # the script itself has to see to that
+        environment.update(GRADIO_ROOT_PATH="/elsewhere", GRADIO_SHARE="True", MPLBACKEND="no_such_backend")
         self.process = subprocess.Popen(
             [sys.executable, "-c", WATCHED, self.log, path, "--weights", weights, "--sample_dir", sample_dir, "--port",
              str(free_port())], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -6,6 +6,8 @@ Names are imported when they are asked for: `import wgan` alone, or the configur
 import importlib
 import typing
 
+from wgan import startup
+
 if typing.TYPE_CHECKING:
     from wgan.batches import epoch_batches
     from wgan.config import TrainingConfig
@@ -31,6 +33,8 @@ _HOMES = {name: module for module, names in {
     "wgan.recipes": ("RECIPES",),
 }.items() for name in names}
 
+_WITH_TENSORFLOW = ("wgan.batches", "wgan.constraints", "wgan.gan", "wgan.networks")
+
 __all__ = ["Clipping", "Critic", "GAN", "Generator", "GradientPenalty", "ImageSet", "RECIPES", "TrainingConfig",
            "UserError", "draw_samples", "epoch_batches", "image_grid", "load_generator", "load_images", "measure",
            "save_png", "train"]
@@ -39,6 +43,8 @@ __all__ = ["Clipping", "Critic", "GAN", "Generator", "GradientPenalty", "ImageSe
 def __getattr__(name: str) -> typing.Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'wgan' has no attribute {name!r}")
+    if _HOMES[name] in _WITH_TENSORFLOW:
+        startup.import_tensorflow()
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 

@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from wgan import images, randomness, trained
+from wgan import images, randomness, surroundings, trained
 from wgan.randomness import Purpose
 
 SHEET_FILE = "each.png"
@@ -29,6 +29,7 @@ def write(runs, folder):
     return path
 
 
+@surroundings.usual()
 def _row(run):
     generator = trained.locate(run.checkpoint_dir).load()
     latents = randomness.latents(COLUMNS, generator, randomness.stream(run.seed, 0, Purpose.PREVIEW_LATENTS))

@@ -7,7 +7,7 @@ import textwrap
 
 from absl import flags
 
-from wgan import output
+from wgan import output, startup
 from wgan.errors import UserError
 
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer,
@@ -99,6 +99,7 @@ def run(main, argv):
 
 def _status(main, argv):
     script = os.path.basename(argv[0])
+    startup.settle()
     try:
         return main(argv)
     except (UserError, OSError) as error:

@@ -1,11 +1,11 @@
 """The history as a picture."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from wgan import files
 from wgan.data.own_files import SOFTWARE
 from wgan.history import COLUMNS, History
+from wgan.plotting import Figure, usual_style
 
 PANELS = (("Wasserstein estimate", ("wasserstein_estimate", "training_estimate", "heldout_estimate")),
           ("probability of real", ("critic_real", "critic_fake")),
@@ -30,6 +30,7 @@ def panels(columns):
             if set(shown) & set(columns) and not set(shown) & set(left_out)]
 
 
+@usual_style()
 def draw_curves(history_array, path, columns=COLUMNS):
     """Draws the history's columns over the epochs into a PNG file.
 

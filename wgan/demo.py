@@ -206,7 +206,12 @@ def _check_address(host, port):
 
 
 def _import_gradio(folder):
-    """Imports Gradio, told to keep its files in `folder`, to report to nobody, and to reach itself without a proxy."""
+    """Imports Gradio, told to keep its files in `folder`, to report to nobody, and to reach itself without a proxy.
+
+    Its other variables belong to the user's other pages: what is served, to whom, is this command's to say.
+    """
+    for name in [name for name in os.environ if name.startswith("GRADIO_")]:
+        del os.environ[name]
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_RUN_HISTORY="False",
                       GRADIO_TEMP_DIR=folder, no_proxy="*")
     try:

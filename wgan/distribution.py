@@ -1,10 +1,9 @@
 """Numbers on a line against the normal distribution that they are to have: a picture, and figures."""
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from wgan.data import gaussian
+from wgan.plotting import Figure, FigureCanvasAgg, usual_style
 
 POINTS = 10_000  # to draw and to measure: enough for the outline of a distribution to hold still
 PLACES = np.linspace(-6, 6, 241, dtype=np.float32)
@@ -24,6 +23,7 @@ def figures(points):
             "wasserstein_distance": float(np.abs(ordered - target).mean())}
 
 
+@usual_style()
 def draw(points, scores=None, epoch=None):
     """A histogram of the points beside the target's density, and the discriminator's curve.
 

@@ -3,11 +3,7 @@
 import io
 import pathlib
 
-import matplotlib
 import numpy as np
-from matplotlib import patheffects
-from matplotlib.figure import Figure
-from matplotlib.patches import Polygon, Rectangle
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -15,6 +11,7 @@ from wgan import files
 from wgan.data.own_files import SOFTWARE
 from wgan.earth_mover import cost, distances, number
 from wgan.errors import UserError
+from wgan.plotting import Figure, colormaps, patches, patheffects, usual_style
 
 _COLUMN_WIDTH = 0.8  # of the distance between columns
 _GAP = 2.0  # between the piles, in heights of the highest column
@@ -36,6 +33,7 @@ def check_output(path):
     return path
 
 
+@usual_style()
 def draw(report, path):
     """Draws a `wgan.earth_mover.Report` into a PNG file of 1200x1140 pixels, complete or not at all.
 
@@ -73,7 +71,7 @@ def _save(figure, path):
 
 def _colours(columns):
     """One for each column of the first pile, which its blocks keep on their way."""
-    return matplotlib.colormaps["turbo"](np.linspace(0.08, 0.92, columns))
+    return colormaps["turbo"](np.linspace(0.08, 0.92, columns))
 
 
 def _font_size(labels, columns):
@@ -111,7 +109,7 @@ def _stack(axes, column, heights, colours, base, direction):
     """Parts of one column upon each other, upwards (direction 1) or downwards (-1) from the base."""
     left = column - _COLUMN_WIDTH / 2
     for height, colour in zip(heights, colours):
-        axes.add_patch(Rectangle((left, base), _COLUMN_WIDTH, direction * height, color=colour, linewidth=0))
+        axes.add_patch(patches.Rectangle((left, base), _COLUMN_WIDTH, direction * height, color=colour, linewidth=0))
         base += direction * height
     axes.plot([left, left + _COLUMN_WIDTH], [base - direction * sum(heights)] * 2, color="black", linewidth=1)
 
@@ -148,7 +146,7 @@ def _draw_arrow(axes, tail, tip, half, colour):
     wide = half + 0.05
     corners = [(tail - half, _GAP), (tail + half, _GAP), (neck + half, _HEAD), (neck + wide, _HEAD), (tip, 0),
                (neck - wide, _HEAD), (neck - half, _HEAD)]
-    axes.add_patch(Polygon(corners, facecolor=colour, edgecolor="white", linewidth=0.7, alpha=0.8, zorder=2))
+    axes.add_patch(patches.Polygon(corners, facecolor=colour, edgecolor="white", linewidth=0.7, alpha=0.8, zorder=2))
 
 
 def _label_places(ways, width):
@@ -206,7 +204,7 @@ def _write_sums(axes, plan, size):
     columns = len(plan)
     for place, (amount, colour) in enumerate(zip(plan.sum(1), _colours(columns))):
         axes.text(columns, place, number(amount), ha="center", va="center", size=size)
-        axes.add_patch(Rectangle((-0.5, place - 0.5), 0.1, 1, color=colour, linewidth=0))
+        axes.add_patch(patches.Rectangle((-0.5, place - 0.5), 0.1, 1, color=colour, linewidth=0))
     for place, amount in enumerate(plan.sum(0)):
         axes.text(place, columns, number(amount), ha="center", va="center", size=size)
     axes.text(columns - 0.3, columns, number(plan.sum()), ha="left", va="center", size=size, weight="bold")

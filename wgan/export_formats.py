@@ -9,13 +9,14 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from wgan import precision, randomness, sampling, startup
+from wgan import precision, randomness, sampling, startup, surroundings
 from wgan.errors import UserError
 from wgan.messages import one_line
 
 SAMPLES = 16
 
 
+@surroundings.usual()
 def write(generator, format, path):
     """Writes a generator and compares what is read back with it.
 

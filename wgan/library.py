@@ -8,7 +8,7 @@ import typing
 
 import numpy as np
 
-from wgan import data, launch, trained
+from wgan import data, launch, startup, trained
 from wgan.config import TrainingConfig
 from wgan.data import ImageSet
 from wgan.errors import UserError
@@ -85,6 +85,7 @@ def draw_samples(generator: "keras.Model", count: int = 64, seed: int = 0, trunc
     if count < 1 or batch_size < 1 or not 0 <= seed < 2**31 or (truncation is not None and not truncation > 0):
         raise UserError("count and batch_size must be at least 1, seed from 0 to 2**31 - 1, truncation above 0; they "
                         f"are {count}, {batch_size}, {seed} and {truncation}")
+    startup.import_tensorflow()
     from wgan import sampling
     pictures = sampling.Pictures(generator, batch_size)
     return pictures(pictures.latents(seed, 0, count, truncation))
@@ -109,5 +110,8 @@ def measure(reals: np.ndarray, samples: np.ndarray) -> dict[str, float]:
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or len(images) < 4:
             raise UserError("measure wants uint8 images [N, size, size, 1 or 3], N at least 4, not "
                             f"{images.dtype} {list(images.shape)}")
+    startup.import_tensorflow()
+    from wgan import surroundings
     from wgan.evaluation import evaluator, features
-    return evaluator.Evaluator(features.own(), reals).figures(samples)
+    with surroundings.usual():
+        return evaluator.Evaluator(features.own(), reals).figures(samples)

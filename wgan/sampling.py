@@ -4,7 +4,7 @@ import numpy as np
 import scipy.special
 import tensorflow as tf
 
-from wgan import images, randomness
+from wgan import images, randomness, surroundings
 from wgan.randomness import Purpose
 
 _BLOCK = 64  # latents from one stream. Part of what a seed means: never change it
@@ -65,10 +65,12 @@ class Pictures:
         self.batch_size = batch_size
         self._draw = tf.function(lambda latents: generator(latents, training=False))
 
+    @surroundings.usual()
     def latents(self, seed, first, count, truncation=None):
         """What `draw_latents` draws for this generator: float32 [count, latent_dim]."""
         return draw_latents(seed, first, count, self.latent_dim, truncation, self.distribution)
 
+    @surroundings.usual()
     def __call__(self, latents):
         """float32 [N, latent_dim] to uint8 [N, size, size, channels]; N at least 1."""
         return np.concatenate([self._batch(latents[start:start + self.batch_size])

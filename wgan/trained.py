@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import h5py
 
-from wgan import checkpoints, neighbouring_runs, weights_files
+from wgan import checkpoints, neighbouring_runs, startup, weights_files
 from wgan.config import TrainingConfig
 from wgan.errors import UserError
 from wgan.messages import one_line
@@ -34,9 +34,14 @@ class Trained(NamedTuple):
         Raises:
             UserError: as there, or where it draws other things than images of the size that the run says.
         """
+        startup.import_tensorflow()
         import tensorflow as tf
-        generator = load_generator(self.config, self.channels, self.path)
-        drawn = tuple(generator(tf.zeros([1, self.config.latent_dim]), training=False).shape[1:])
+
+        from wgan import surroundings
+
+        with surroundings.usual():
+            generator = load_generator(self.config, self.channels, self.path)
+            drawn = tuple(generator(tf.zeros([1, self.config.latent_dim]), training=False).shape[1:])
         if drawn != (self.config.image_size, self.config.image_size, self.channels):
             raise UserError(f"{self.path} draws no images of {self.config.image_size} pixels a side; its samples have "
                             f"the shape {list(drawn)}")
@@ -145,9 +150,9 @@ def load_generator(config, channels, path):
     """
     import tensorflow as tf
 
-    from wgan import precision
+    from wgan import surroundings
 
-    with precision.used("float32"):
+    with surroundings.usual():
         generator = config.the_recipe.parts(config, channels).generator
         generator(tf.zeros([1, config.latent_dim]))
     try:

@@ -1,15 +1,18 @@
 """One training run: networks, optimizers and callbacks put together, and `fit` called once."""
 
+import contextlib
 import dataclasses
-import platform
+import random
 import shutil
 import sys
 import typing
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from wgan import callbacks, checkpoints, drive, files, initial_weights, precision, samples, tensorboard
+from wgan import (callbacks, checkpoints, drive, files, initial_weights, precision, samples, startup, surroundings,
+                  tensorboard)
 from wgan.batches import epoch_batches
 from wgan.config import TrainingConfig
 from wgan.data import ImageSet
@@ -24,6 +27,7 @@ from wgan.run_folder import RunFolder
 MOST_SETBACKS = 3  # from the same state
 
 
+@surroundings.usual()
 def train(config, folder, lock, image_set, sha256, state, device, remote=None):
     """Trains up to `config.epochs` and leaves weights, state, history and grids on disk.
 
@@ -53,7 +57,7 @@ def train(config, folder, lock, image_set, sha256, state, device, remote=None):
     _check_space(config, folder, gan, image_set)
     epoch, history = _begin(gan, config, folder, state, remote)
     folder.mark_as_one_run()
-    folder.write_config(config, image_set, sha256, {"epoch": epoch, "device": device, **versions()})
+    folder.write_config(config, image_set, sha256, {"epoch": epoch, "device": device, **startup.versions()})
 
     if config.tensorboard:
         print(tensorboard.how_to_look(folder.events_dir))
@@ -178,10 +182,10 @@ def _fit(gan, run, history, checkpointing):
         raise UserError(explain_memory(config)) from error
 
 
+@surroundings.usual()
 def build_gan(config, channels):
     """A compiled `GAN` with all its variables, its initial weights drawn from the configured seed."""
-    keras.utils.set_random_seed(config.seed)
-    with precision.used(config.precision):
+    with _initializers_seeded(config.seed), precision.used(config.precision):
         parts = config.the_recipe.parts(config, channels)
         gan = parts.kind(parts.generator, parts.critic, parts.objective, parts.constraint,
                          seed=config.seed, critic_steps=config.critic_steps,
@@ -191,6 +195,18 @@ def build_gan(config, channels):
                     _optimizer(config, config.critic_learning_rate or config.learning_rate, config.critic_steps),
                     jit_compile=_compiled_by_xla(config))
     return gan
+
+
+@contextlib.contextmanager
+def _initializers_seeded(seed):
+    """Keras seeds the generators of Python and NumPy too, which go on in the calling program as if it had not."""
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    try:
+        keras.utils.set_random_seed(seed)
+        yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
 
 
 def _optimizer(config, learning_rate, updates_per_epoch):
@@ -243,6 +259,7 @@ def _start_from_others(gan, config):
         print(f"note: {note}", file=sys.stderr)
 
 
+@surroundings.usual()
 def print_plan(config, folder, image_set, state):
     """Prints what `train` would do: settings, images, networks and disk use. Writes nothing."""
     gan = build_gan(config, image_set.images.shape[-1])
@@ -296,8 +313,3 @@ def _report(signal_number, config, epoch):
         return 128 + signal_number
     print(f"done: {epoch} epochs; weights in {config.checkpoint_dir}, grids in {config.sample_dir}")
     return 0
-
-
-def versions():
-    """What the bits of a run depend on besides its settings."""
-    return {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}

@@ -6,14 +6,13 @@ import subprocess
 import sys
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from PIL import Image, ImageDraw, ImageFont
 
 from wgan import files, images, trained
 from wgan.comparison import row
 from wgan.data.own_files import SOFTWARE
 from wgan.messages import one_line
+from wgan.plotting import Figure, ticker, usual_style
 
 CURVES_FILE, SHEET_FILE, REALS_FILE, ROW_FILE = "curves.png", "sheet.png", "reals.png", "row.png"
 MARKERS = "osD^vPX*<>"
@@ -22,6 +21,7 @@ LEAST_SIDE = 64  # pixels of an image on the sheet
 FONT_SIZE = 18
 
 
+@usual_style()
 def draw_curves(results, path):
     """Draws FID over generator updates and over training time, a line per recipe.
 
@@ -59,7 +59,7 @@ def _scale(axes, results):
         panel.grid(alpha=0.3)
         if not rows:
             panel.text(0.5, 0.5, "nothing measured yet", transform=panel.transAxes, ha="center", color="gray")
-    axes[0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0].xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     axes[0].set_xlim(left=0)
     if rows and 0 < 4 * min(heights) < max(heights):
         axes[0].set_yscale("log")  # of both
@@ -73,9 +73,9 @@ def _scale(axes, results):
 
 def _number_in_full(axis):
     """2, 5, 10 in place of powers of ten."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _unit(results):

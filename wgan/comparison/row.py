@@ -16,9 +16,10 @@ COLUMNS = 12
 
 def draw(generator):
     """Samples from the latents of seed 0, the same for all recipes: uint8 [COLUMNS, size, size, channels]."""
-    from wgan import randomness
-    latents = randomness.latents(COLUMNS, generator, randomness.stream(0, 0, randomness.Purpose.PREVIEW_LATENTS))
-    return images.to_uint8(generator(latents, training=False).numpy())
+    from wgan import randomness, surroundings
+    with surroundings.usual():
+        latents = randomness.latents(COLUMNS, generator, randomness.stream(0, 0, randomness.Purpose.PREVIEW_LATENTS))
+        return images.to_uint8(generator(latents, training=False).numpy())
 
 
 def reals(checkpoint_dir):

@@ -18,6 +18,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image, ImageFile
 from tqdm import tqdm
 
 from wgan.data import labels, own_files, pictures
@@ -208,7 +209,7 @@ def _read_all(data_dir, names, size):
     """
     images, left_out, levels, paged = _room_for((len(names), size, size, 3)), {}, {}, []
     places = {}
-    with _quiet():
+    with _usual_pillow():
         for name, picture in _pictures(data_dir, names, size):
             if isinstance(picture, pictures.NotRead):
                 left_out[name] = str(picture)
@@ -263,17 +264,23 @@ def _on_one_scale(images, data_dir, levels, places):
 
 
 @contextlib.contextmanager
-def _quiet():
-    """Keeps Pillow's remarks about large pictures and odd tags off the terminal: nobody can act on them."""
+def _usual_pillow():
+    """Which pictures are broken does not depend on what the calling program has set.
+
+    Pillow's remarks about large pictures and odd tags stay off the terminal: nobody can act on them.
+    """
     logger = logging.getLogger("PIL")
-    level = logger.level
+    earlier = logger.level, Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
     logger.setLevel(logging.CRITICAL + 1)
+    Image.MAX_IMAGE_PIXELS = pictures.MOST_PIXELS
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logger.setLevel(earlier[0])
+        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = earlier[1:]
 
 
 def _room_for(shape):
@@ -300,9 +307,10 @@ def _class_names(data_dir):
 def _holds_picture(folder):
     """Whether a folder holds a picture that may be trained on: suffixes first, since they cost little."""
     names = _entries(folder).files
-    paths = [os.path.join(folder, name) for name in names if _has_suffix(name)]
-    return any(not pictures.is_own(path) for path in paths) or any(_begins_like_one(folder, name) for name in names
-                                                                   if not _has_suffix(name))
+    telling, others = ([name for name in names if _has_suffix(name) == telling] for telling in (True, False))
+    with _usual_pillow():
+        return (any(not pictures.is_own(os.path.join(folder, name)) for name in telling)
+                or any(_begins_like_one(folder, name) for name in others))
 
 
 def _picture_names(folder, entries):

@@ -46,16 +46,19 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
     other = _other_class(config) if yardsticks else None
 
     startup.import_tensorflow()
+    from wgan import surroundings
     from wgan.evaluation.features import extractor
-    extract = extractor(features)
-    generator = trained.load_generator(config, stored_images["shape"][-1], path)
     seed = config.seed + 1 if seed is None else seed
-    rows, pairs = _measure(generator, extract, image_set.images, other, samples, seed, yardsticks)
+    with surroundings.usual():
+        extract = extractor(features)
+        generator = trained.load_generator(config, stored_images["shape"][-1], path)
+        rows, pairs = _measure(generator, extract, image_set.images, other, samples, seed, yardsticks)
     found = {
         "weights": {"file": str(path), **attributes}, "latents_seed": seed,
         "features": extract.description, "caveat": extract.caveat,
         "reference": {"name": image_set.name, "images": rows[0]["reals"], "training_images": len(image_set.images),
-                      "images_of_the_run": same_images}, "rows": rows}
+                      "images_of_the_run": same_images},
+        "versions": startup.versions(), "rows": rows}
     _write(pathlib.Path(output_dir or checkpoint_dir).expanduser(), found, pairs)
     _print(found)
     return found

@@ -6,7 +6,7 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from wgan import precision
+from wgan import precision, surroundings
 from wgan.errors import UserError
 from wgan.evaluation import feature_network
 from wgan.messages import one_line
@@ -73,7 +73,7 @@ def inception(weights="imagenet"):
         UserError: they could not be downloaded.
     """
     import keras
-    with precision.used("float32"):
+    with surroundings.usual():
         try:
             network = keras.applications.InceptionV3(include_top=False, pooling="avg", weights=weights)
         except Exception as error:  # Keras raises plain Exception where a download fails

@@ -120,9 +120,12 @@ def main(argv):
     test_images, test_labels = labelled_images(flags["data_dir"], "test")
     device = startup.import_tensorflow()
     import tensorflow as tf
+
+    from wgan import surroundings
     tf.config.experimental.enable_op_determinism()
     start = time.monotonic()
-    network, _ = train(images, labels, flags["epochs"], flags["seed"])
+    with surroundings.usual():
+        network, _ = train(images, labels, flags["epochs"], flags["seed"])
     minutes = (time.monotonic() - start) / 60
     write(network, pathlib.Path(flags["output_dir"]), {
         "trained_on": f"{flags['images']}: the 50,000 training images, all ten classes",
