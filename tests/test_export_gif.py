@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageSequence
+from PIL import ExifTags, Image, ImageSequence
 
 import export_gif
 from wgan import cli
@@ -132,11 +132,46 @@ def test_gif_keeps_photographs_close(tmp_path):
     assert abs(shown.astype(int) - grid).mean() < 6
 
 
-def test_default_enlargement_is_about_512_pixels_wide(tmp_path):
-    for width, expected in ((138, 552), (30, 510), (700, 700)):
-        folder = make_samples(tmp_path / str(width), [1], width=width)
-        write_animation(folder, tmp_path / "a.webp")
-        assert read_frames(tmp_path / "a.webp")[0][0].shape[1] == expected
+def test_one_palette_serves_frames_of_different_colours(tmp_path):
+    ramp = np.linspace(0, 255, 138)[:, None].repeat(138, axis=1).astype(np.uint8)
+    grids = [np.stack([ramp * (channel == lit) for channel in range(3)], axis=2) for lit in range(3)]
+    for epoch, grid in enumerate(grids, start=1):
+        save_png(sample_path(tmp_path, epoch), grid)
+    write_animation(tmp_path, tmp_path / "a.gif", scale=1)
+    for frame, grid in zip(read_frames(tmp_path / "a.gif")[0], grids, strict=True):
+        assert abs(frame[-138:].astype(int) - grid).max() <= 8
+
+
+@pytest.mark.parametrize("flicker", [0, 1])  # of 256 levels
+def test_a_gif_does_not_repeat_what_hardly_changes(tmp_path, flicker):
+    rng = np.random.default_rng(0)
+    still = rng.integers(10, 240, (64, 64, 1))
+    for epoch in range(1, 31):
+        grid = still + rng.integers(-flicker, flicker + 1, still.shape)
+        save_png(sample_path(tmp_path, epoch), grid.astype(np.uint8))
+    write_animation(tmp_path, tmp_path / "a.gif", scale=2)
+    write_animation(tmp_path, tmp_path / "last.gif", scale=2, max_frames=1)
+    assert (tmp_path / "a.gif").stat().st_size < 6 * (tmp_path / "last.gif").stat().st_size
+    last = read_frames(tmp_path / "a.gif")[0][-1][-128::2, ::2].astype(int)
+    assert abs(last - grid).max() <= 4
+
+
+@pytest.mark.parametrize("suffix, width, expected", [
+    (".webp", 138, 552), (".webp", 30, 510), (".webp", 700, 700), (".gif", 138, 414), (".gif", 700, 700)])
+def test_default_enlargement_is_about_512_pixels_wide_and_of_a_gif_400(tmp_path, suffix, width, expected):
+    make_samples(tmp_path / "s", [1], width=width)
+    write_animation(tmp_path / "s", tmp_path / f"a{suffix}")
+    assert read_frames(tmp_path / f"a{suffix}")[0][0].shape[1] == expected
+
+
+def test_a_file_says_which_program_wrote_it(tmp_path):
+    make_samples(tmp_path / "s", [1, 2])
+    for suffix in (".gif", ".webp"):
+        write_animation(tmp_path / "s", tmp_path / f"a{suffix}")
+    with Image.open(tmp_path / "a.gif") as picture:
+        assert picture.info["comment"] == b"wgan-gp-cifar10"
+    with Image.open(tmp_path / "a.webp") as picture:
+        assert picture.getexif()[ExifTags.Base.Software] == "wgan-gp-cifar10"
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
@@ -193,11 +228,11 @@ def test_mp4_without_ffmpeg_says_what_to_install(tmp_path, monkeypatch):
 
 # --- memory ---
 
-@pytest.mark.parametrize("suffix", [".gif", ".webp"])
-def test_frames_are_dropped_once_they_are_written(tmp_path, monkeypatch, suffix):
+def test_a_video_s_frames_are_dropped_once_they_are_written(tmp_path, monkeypatch):
+    pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg, the extra for .mp4, is not installed")
     make_samples(tmp_path / "s", range(1, 41))
     references, alive = [], []
-    real_writer = animation_formats.WRITERS[suffix]
+    real_writer = animation_formats.WRITERS[".mp4"]
 
     def watched(frames):
         for frame in frames:
@@ -205,10 +240,20 @@ def test_frames_are_dropped_once_they_are_written(tmp_path, monkeypatch, suffix)
             alive.append(sum(reference() is not None for reference in references))
             yield frame
 
-    monkeypatch.setitem(animation.WRITERS, suffix,
+    monkeypatch.setitem(animation.WRITERS, ".mp4",
                         lambda path, frames, *rest: real_writer(path, watched(frames), *rest))
-    write_animation(tmp_path / "s", tmp_path / f"a{suffix}", scale=1)
+    write_animation(tmp_path / "s", tmp_path / "a.mp4", scale=1, hold=0)
     assert len(alive) == 40 and max(alive) <= 2
+
+
+@pytest.mark.parametrize("suffix, epochs", [(".gif", 40), (".webp", 10)])
+def test_more_frames_than_memory_should_hold_are_refused(tmp_path, capsys, suffix, epochs):
+    make_samples(tmp_path / "s", range(1, epochs + 1), height=24, width=24)
+    status, out, err = run_main(capsys, "--sample_dir", tmp_path / "s", "--output", tmp_path / f"a{suffix}",
+                                "--scale", 300)
+    assert status == 2 and out == "" and len(err.splitlines()) == 1
+    assert f"{epochs} frames of 7200x" in err and ".mp4" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
 def test_grids_are_read_only_when_the_writer_asks_for_them(tmp_path, monkeypatch):

@@ -203,7 +203,7 @@ def test_a_film_of_one_walk(run_with_weights, tmp_path, capsys, suffix):
     assert status == 0 and err == ""
     if suffix == ".gif":
         frames, durations = read_film(out)
-        assert frames.shape == (6, 512, 512) and durations == [50] * 6
+        assert frames.shape == (6, 384, 384) and durations == [50] * 6
     else:
         import imageio.v3
         assert imageio.v3.imread(out, plugin="FFMPEG").shape == (6, 512, 512, 3)
@@ -240,7 +240,8 @@ def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("flags, phrase", [
-    (("--fps", 51), "--fps must be"), (("--num", 100_000), "more than 8192 a side"), (("--frames", 60_000), "at most")])
+    (("--fps", 51), "--fps must be"), (("--num", 100_000), "more than 8192 a side"), (("--frames", 60_000), "at most"),
+    (("--num", 1, "--frames", 50_000), "GB of memory for a .gif")])
 def test_impossible_films_are_refused(run_with_weights, tmp_path, capsys, flags, phrase):
     status, _, err = run_main(capsys, "--weights", run_with_weights, "--interpolate", 2, "--out", tmp_path / "a.gif",
                               *flags)

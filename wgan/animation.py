@@ -1,9 +1,9 @@
 """The training as a moving picture: which grids are shown, how a frame looks, and writing them all.
 
-A frame is read, drawn and encoded before the next one is read, so the memory needed does not grow
-with the number of frames; `wgan.animation_formats` says how each kind of file allows for that.
+A grid is read when the writer of the file asks for its frame; see `wgan.animation_formats`.
 """
 
+import functools
 import math
 import pathlib
 import struct
@@ -15,14 +15,16 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from wgan import film
-from wgan.animation_formats import GIF_MAX_FPS, WRITERS, Frame
+from wgan.animation_formats import GIF_MAX_FPS, WRITERS, Frame, check_memory
 from wgan.errors import UserError
 from wgan.files import atomic_path
 from wgan.images import BACKGROUND, list_samples
 from wgan.messages import one_line
 from wgan.neighbouring_runs import advice_on_grids
 
-_TARGET_WIDTH = 512  # pixels; the default enlargement comes as near to it as a whole number can
+# Pixels; the default enlargement comes as near to it as a whole number can. Larger squares make a GIF much larger, and
+# the others hardly.
+_TARGET_WIDTH = {".gif": 400, ".webp": 512, ".mp4": 512}
 _MAX_GRID_PIXELS = 4096 * 4096  # more is no grid of ours, and may be a small file that unpacks to gigabytes
 MAX_SIDE = 8192  # pixels of an enlarged grid; players, and the formats, stop not far beyond
 _FPS_RANGE = (0.1, 60)
@@ -89,17 +91,17 @@ def read_grid(where):
         raise UserError(f"not a readable {kind} ({one_line(error)})") from error
 
 
-def usual_scale(width):
-    """The enlargement, a whole number, that brings a grid's width in pixels nearest to 512."""
-    return max(1, round(_TARGET_WIDTH / width))
+def usual_scale(width, suffix=".webp"):
+    """The enlargement, a whole number, that brings a grid's width in pixels nearest to 512, in a .gif to 400."""
+    return max(1, round(_TARGET_WIDTH[suffix] / width))
 
 
 class _Drawing:
     """Turns grids of one size into frames of one size."""
 
-    def __init__(self, grid_shape, scale, last_epoch):
+    def __init__(self, grid_shape, suffix, scale, frames, last_epoch):
         height, width = grid_shape[:2]
-        self.scale = scale or usual_scale(width)
+        self.scale = scale or usual_scale(width, suffix)
         self._width = width * self.scale
         if max(self._width, height * self.scale) > MAX_SIDE:
             raise UserError(f"--scale {self.scale} would make frames of {self._width}x{height * self.scale} "
@@ -107,6 +109,7 @@ class _Drawing:
         # The longest text decides, so that all frames have the same letters.
         self._font = _fitting_font(f"epoch {last_epoch}", self._width)
         self._strip_height = 2 * math.ceil(0.8 * self._font.size)
+        check_memory(suffix, frames, self._strip_height + height * self.scale, self._width)
 
     def frame(self, grid, epoch):
         """A Frame with the epoch in a strip above the grid, which covers no image."""
@@ -125,8 +128,11 @@ def _fitting_font(text, width):
     return ImageFont.load_default(size)
 
 
-def _frames(samples, last_epoch, scale, shown, warn):
-    """Yields a Frame for each (epoch, where) that can be used and appends its epoch to `shown`."""
+def _frames(samples, drawing_of, shown, warn):
+    """Yields a Frame for each (epoch, where) that can be used and appends its epoch to `shown`.
+
+    `drawing_of` gives a `_Drawing` for a grid's shape.
+    """
     drawing, shape = None, None
     for epoch, where in samples:
         try:
@@ -138,7 +144,7 @@ def _frames(samples, last_epoch, scale, shown, warn):
             warn(f"skipped {where}: {error}")
             continue
         if drawing is None:
-            shape, drawing = grid.shape, _Drawing(grid.shape, scale, last_epoch)
+            shape, drawing = grid.shape, drawing_of(grid.shape)
         shown.append(epoch)
         yield drawing.frame(grid, epoch)
 
@@ -166,7 +172,7 @@ def _check(output, max_frames, fps, hold, scale):
         raise UserError(f"--scale must be a whole number from 1, or 0 to choose one, not {scale}")
 
 
-def write_animation(sample_dir, output, max_frames=200, fps=20.0, hold=3.0, scale=0,
+def write_animation(sample_dir, output, max_frames=120, fps=20.0, hold=3.0, scale=0,
                     progress=iter, warn=print):
     """Makes an animation, which loops forever, of the grids in a folder.
 
@@ -178,7 +184,7 @@ def write_animation(sample_dir, output, max_frames=200, fps=20.0, hold=3.0, scal
         max_frames: at most so many grids are shown, see `choose_frames`.
         fps: frames a second, 0.1 to 60 (a GIF: to 50).
         hold: seconds for which the last frame is shown, 0 to 600; never less than another frame.
-        scale: enlargement, a whole number; 0 chooses one that makes frames about 512 pixels wide.
+        scale: enlargement, a whole number; 0 chooses one that makes frames about 512 pixels wide, of a GIF 400.
         progress: called with the list of (epoch, where) to show, returns an iterable over it.
         warn: called with one line for each grid that is passed over: unreadable, or of another size
             than the first one shown.
@@ -187,11 +193,13 @@ def write_animation(sample_dir, output, max_frames=200, fps=20.0, hold=3.0, scal
         A Summary.
 
     Raises:
-        UserError: a bad argument, nothing to show, or a format whose extra package is missing.
+        UserError: a bad argument, nothing to show, too many frames for the memory, or a format whose extra package is
+            missing.
         OSError: `output` cannot be written.
     """
     output, sample_dir = (pathlib.Path(path).expanduser() for path in (output, sample_dir))
     _check(output, max_frames, fps, hold, scale)
+    suffix = output.suffix.lower()
     places = dict(list_samples(sample_dir))
     if not places:
         advice = advice_on_grids(sample_dir)
@@ -202,8 +210,9 @@ def write_animation(sample_dir, output, max_frames=200, fps=20.0, hold=3.0, scal
     output.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(output) as temporary:
         temporary.touch()  # an unwritable folder is found out before the work, not after it
-        frames = _frames(progress(samples), samples[-1][0], scale, shown, warn)
-        WRITERS[output.suffix.lower()](temporary, frames, fps, hold)
+        drawing_of = functools.partial(_Drawing, suffix=suffix, scale=scale, frames=len(samples),
+                                       last_epoch=samples[-1][0])
+        WRITERS[suffix](temporary, _frames(progress(samples), drawing_of, shown, warn), fps, hold)
         if not shown:
             raise UserError(f"none of the grids chosen in {sample_dir} can be read")
     return Summary(output, len(shown), shown[0], shown[-1], len(samples) - len(shown), output.stat().st_size)

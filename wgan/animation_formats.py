@@ -1,28 +1,25 @@
-"""Animations written frame by frame, as GIF, WebP or MP4.
+"""Animations as GIF and WebP, which Pillow writes, and as MP4, for which imageio passes the frames on to ffmpeg.
 
-The frames come from an iterator and are forgotten once they are encoded: while one is being written,
-at most the next is in memory. For MP4, imageio passes each frame on to ffmpeg. For GIF and WebP its
-writer (and Pillow's, on which it rests) collects all frames and encodes them at the end, which for ten
-thousand frames takes gigabytes. Here imageio encodes each frame as a picture of its own, and the small
-containers in which both formats keep a row of such pictures are written around them. Little is lost:
-between two grids nearly every pixel changes, so there is hardly anything to share.
+Pillow holds all frames of a film in memory: `check_memory` refuses what would be too much.
 """
 
 import math
-import struct
 from dataclasses import dataclass
 
 import imageio.v2
-import imageio.v3
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from wgan.errors import UserError
 
+PROGRAM = "wgan-gp-cifar10"  # in each GIF's comment and each WebP's Exif data: who wrote it
 GIF_MAX_FPS = 50  # delays are whole hundredths of a second, and browsers slow down a delay of one
-_GRID_COLOURS = 240  # of the GIF's 256; the other 16 are greys for the text with its soft edges
-_GREYS = np.arange(16, dtype=np.uint8) * 17
-_PALETTE_PIXELS = 4096  # about as many of a grid's pixels are looked at to choose its colours
+_MOST_BYTES = 2**30  # of frames in memory
+_BYTES_OF_A_PIXEL = {".gif": 1, ".webp": 4, ".mp4": 0}  # as Pillow holds it; a video's frames are not kept
+_GRID_COLOURS = 239  # of the GIF's 256; one more means "as before", and 16 are greys for the text with its soft edges
+_GREYS = np.repeat(np.arange(16, dtype=np.uint8)[:, None] * 17, 3, axis=1)
+_PALETTE_PIXELS = 20_000  # about as many pixels of a film are looked at to choose its colours
+_TOLERANCE = 3  # of 256 levels: a pixel keeps its colour while that is no further off; Pillow's choice is no nearer
 
 
 @dataclass(frozen=True)
@@ -48,29 +45,16 @@ class Frame:
         return pixels.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
 
 
-def indexed(frame):
-    """Reduces a frame to at most 256 colours, chosen for this frame alone and without dithering.
-
-    The grid is reduced while it is small: that is many times faster than after the enlargement.
-
-    Returns:
-        (uint8 [H, W] colour numbers, bytes: up to 256 colours, RGB).
-    """
-    height, width = frame.grid.shape[:2]
-    step = max(1, math.isqrt(height * width // _PALETTE_PIXELS))
-    some_pixels = Image.fromarray(np.ascontiguousarray(frame.grid[::step, ::step]))
-    chosen = some_pixels.quantize(_GRID_COLOURS, method=Image.Quantize.MEDIANCUT)
-    count = chosen.getextrema()[1] + 1  # a grid of few colours leaves the rest of its palette empty
-    colours = bytes(chosen.getpalette()[:3 * count]) + np.repeat(_GREYS, 3).tobytes()
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(colours)
-    grid = np.asarray(Image.fromarray(frame.grid).quantize(palette=palette, dither=Image.Dither.NONE))
-    strip = count + (frame.strip.astype(np.uint16) + 8) // 17  # the nearest of the greys
-    return np.concatenate([strip.astype(np.uint8), frame.enlarge(grid)]), colours
+def check_memory(suffix, frames, height, width):
+    """Raises UserError where so many frames of this size in pixels are too many for a file with this suffix."""
+    size = frames * height * width * _BYTES_OF_A_PIXEL[suffix]
+    if size > _MOST_BYTES:
+        raise UserError(f"{frames} frames of {width}x{height} pixels would take {size / 1e9:.1f} GB of memory for a "
+                        f"{suffix}: make fewer or smaller ones, or an .mp4, which takes any number")
 
 
 def write_gif(path, frames, fps, hold):
-    """Writes a GIF that loops forever, each frame with a palette of its own.
+    """Writes a GIF that loops forever, with one palette for all frames; pixels that hardly change are not repeated.
 
     Args:
         path: the file.
@@ -78,81 +62,61 @@ def write_gif(path, frames, fps, hold):
         fps: frames a second, at most GIF_MAX_FPS; kept on average where 100 / fps is no whole number.
         hold: seconds for which the last frame is shown.
     """
-    with open(path, "wb") as file:
-        delay_at = None
-        for number, frame in enumerate(frames):
-            pixels, colours = indexed(frame)
-            table, picture = _gif_parts(imageio.v3.imwrite(
-                "<bytes>", pixels, extension=".gif", palette=colours, interlace=False))
-            if number == 0:
-                height, width = pixels.shape
-                # Screen size, no common palette; then the extension that makes players loop forever.
-                file.write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0x70, 0, 0))
-                file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<HB", 0, 0))
-            # Control block: leave the frame standing, its delay, no transparency.
-            delay_at = file.tell() + 4
-            file.write(struct.pack("<4BHBB", 0x21, 0xF9, 4, 0x04, _delay(number, fps, 100), 0, 0))
-            file.write(picture[:9] + bytes([0x80 | _table_bits(table)]) + table + picture[10:])
-        if delay_at is not None:
-            file.write(b"\x3b")
-            file.seek(delay_at)
-            file.write(struct.pack("<H", round(100 * max(hold, 1 / fps))))
+    frames = list(frames)
+    if frames:
+        pictures = _pictures(frames)
+        durations = [10 * hundredths for hundredths in _durations(len(frames), fps, hold, 100)]
+        next(pictures).save(path, format="GIF", save_all=True, append_images=pictures, duration=durations, loop=0,
+                            disposal=1, optimize=True, comment=PROGRAM)
 
 
-def _table_bits(table):
-    """The GIF's way to give a palette's length: 2**(bits + 1) colours."""
-    return (len(table) // 3).bit_length() - 2
+def _pictures(frames):
+    """Yields a GIF's frames as Pillow's images, all with the same palette; the grids are reduced while small."""
+    colours = _film_colours(frames)
+    text = len(colours)
+    colours = np.concatenate([colours, _GREYS])
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours.tobytes())
+    shown = None
+    for frame in frames:
+        grid = np.asarray(Image.fromarray(frame.grid).quantize(palette=palette, dither=Image.Dither.NONE))
+        if shown is not None:
+            error = abs(colours[shown].astype(np.int16) - frame.grid).max(axis=2)
+            grid = np.where(error <= _TOLERANCE, shown, grid)
+        shown = grid
+        strip = text + (frame.strip.astype(np.uint16) + 8) // 17  # the nearest of the greys
+        picture = Image.fromarray(np.concatenate([strip.astype(np.uint8), frame.enlarge(grid)]))
+        picture.putpalette(colours.tobytes())
+        yield picture
 
 
-def _gif_parts(data):
-    """Splits a GIF of one picture into its palette and the picture (descriptor and pixels)."""
-    position = 13  # after the signature and the screen's description
-    table = data[position:position + (6 << (data[10] & 7))]
-    position += len(table)
-    while data[position] == 0x21:  # extensions: a label, then blocks up to an empty one
-        position += 2
-        while data[position]:
-            position += data[position] + 1
-        position += 1
-    return table, data[position:-1]
+def _film_colours(frames):
+    """Up to 239 colours, chosen for a film's grids alone: uint8 [n, 3]."""
+    height, width = frames[0].grid.shape[:2]
+    step = max(1, math.isqrt(len(frames) * height * width // _PALETTE_PIXELS))
+    starts = (number % min(step, height, width) for number in range(len(frames)))
+    some = [frame.grid[start::step, start::step].reshape(1, -1, 3) for start, frame in zip(starts, frames)]
+    chosen = Image.fromarray(np.concatenate(some, axis=1)).quantize(
+        _GRID_COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1)
+    count = chosen.getextrema()[1] + 1  # few colours leave the rest of the palette empty
+    return np.array(chosen.getpalette()[:3 * count], np.uint8).reshape(count, 3)
 
 
 def write_webp(path, frames, fps, hold):
     """Writes a lossless WebP that loops forever; arguments as for `write_gif`."""
-    with open(path, "wb") as file:
-        duration_at = None
-        for number, frame in enumerate(frames):
-            pixels = frame.rgb()
-            data = imageio.v3.imwrite("<bytes>", pixels, extension=".webp", lossless=True,
-                                      method=0)  # the slower methods save a quarter, at 20 times the time
-            size = _u24(pixels.shape[1] - 1) + _u24(pixels.shape[0] - 1)
-            if number == 0:
-                # The file's length is filled in at the end. 0x02: animated; ANIM: background, endless.
-                file.write(b"RIFF\0\0\0\0WEBP" + _chunk(b"VP8X", b"\x02\0\0\0" + size))
-                file.write(_chunk(b"ANIM", struct.pack("<IH", 0xFFFFFFFF, 0)))
-            duration_at = file.tell() + 8 + 12
-            # Position 0, 0; 0x02: the frame covers the one before. After data's head, its picture chunk.
-            file.write(_chunk(b"ANMF", _u24(0) + _u24(0) + size + _u24(_delay(number, fps, 1000))
-                              + b"\x02" + data[12:]))
-        if duration_at is not None:
-            length = file.tell()
-            file.seek(duration_at)
-            file.write(_u24(round(1000 * max(hold, 1 / fps))))
-            file.seek(4)
-            file.write(struct.pack("<I", length - 8))
+    pictures = [Image.fromarray(frame.rgb()) for frame in frames]
+    if pictures:
+        exif = Image.Exif()
+        exif[ExifTags.Base.Software] = PROGRAM
+        pictures[0].save(path, format="WEBP", save_all=True, append_images=pictures[1:], loop=0, exif=exif,
+                         duration=_durations(len(pictures), fps, hold, 1000),
+                         lossless=True, method=0)  # the slower methods save a quarter, at 20 times the time
 
 
-def _chunk(name, payload):
-    return name + struct.pack("<I", len(payload)) + payload + b"\0" * (len(payload) % 2)
-
-
-def _u24(number):
-    return struct.pack("<I", number)[:3]
-
-
-def _delay(number, fps, units):
-    """Duration of a frame in 1/units s: the difference of two rounded times, so no error adds up."""
-    return round((number + 1) * units / fps) - round(number * units / fps)
+def _durations(count, fps, hold, units):
+    """Of each frame in 1/units s: the differences of rounded times, so that no error adds up."""
+    times = [round(number * units / fps) for number in range(count)]
+    return [*(after - before for before, after in zip(times, times[1:])), round(units * max(hold, 1 / fps))]
 
 
 def write_mp4(path, frames, fps, hold):

@@ -69,14 +69,20 @@ class Wish:
         """A grid, arrays, and the latents of a walk are in memory at once; single pictures are not."""
         side, columns = config.image_size + GAP, self.grid_columns
         width, height = columns * side + GAP, -(-self.num // columns) * side + GAP
-        if self.interpolate and max(width, height) > animation.MAX_SIDE:
-            raise UserError(f"--num {self.num} would make frames of {width}x{height} pixels, more than "
-                            f"{animation.MAX_SIDE} a side")
+        if self.interpolate:
+            self._check_film(width, height)
         size = {"folder": 0, ".npz": self.num * config.image_size**2}.get(self.kind, width * height) * channels
         size += 4 * config.latent_dim * self.num * (self.interpolate or 0)
         if size > MOST_BYTES:
             raise UserError(f"--num {self.num} would take {size / 1e9:.1f} GB in one file; a folder (--out NAME/) "
                             "takes any number")
+
+    def _check_film(self, width, height):
+        if max(width, height) > animation.MAX_SIDE:
+            raise UserError(f"--num {self.num} would make frames of {width}x{height} pixels, more than "
+                            f"{animation.MAX_SIDE} a side")
+        scale = _film_scale(self.kind, width, height)
+        animation_formats.check_memory(self.kind, self.interpolate * self.frames, scale * height, scale * width)
 
     @property
     def grid_columns(self):
@@ -169,7 +175,7 @@ def _frames(wish, pictures):
     for latents in _in_batches(_walk(wish, pictures), max(1, wish.batch_size // wish.num)):
         drawn = pictures(np.concatenate(latents))
         for samples in drawn.reshape(len(latents), wish.num, *drawn.shape[1:]):
-            yield _frame(images.image_grid(samples, wish.grid_columns, GAP if wish.num > 1 else 0))
+            yield _frame(wish.kind, images.image_grid(samples, wish.grid_columns, GAP if wish.num > 1 else 0))
 
 
 def _walk(wish, pictures):
@@ -190,8 +196,13 @@ def _in_batches(items, size):
         yield batch
 
 
-def _frame(grid):
+def _film_scale(kind, width, height):
+    """The enlargement of a film's grids, of this size in pixels."""
+    return min(animation.usual_scale(width, kind), animation.MAX_SIDE // max(width, height))
+
+
+def _frame(kind, grid):
     """A frame of a grid alone, uint8 [h, w, 1 or 3], without the strip that bears an epoch."""
-    scale = min(animation.usual_scale(grid.shape[1]), animation.MAX_SIDE // max(grid.shape))
+    scale = _film_scale(kind, grid.shape[1], grid.shape[0])
     rgb = np.broadcast_to(grid, (*grid.shape[:2], 3))
     return animation_formats.Frame(np.ascontiguousarray(rgb), np.zeros((0, scale * grid.shape[1]), np.uint8), scale)

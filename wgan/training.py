@@ -69,6 +69,7 @@ def train(config, folder, lock, image_set, sha256, state, device, remote=None):
         run = Run(config, folder, lock, remote, image_set, twin, stop, event_writer, grid_writer, checkpoint_writer,
                   copy_soon)
         history = _fit_with_second_chances(gan, run, history)
+        print(f"saving epoch {len(history.rows)}", flush=True)
     return _report(stop.signal_number, config, len(history.rows))
 
 

@@ -1,8 +1,11 @@
 """Quality during training: every few epochs, on the same latents, without touching the training."""
 
+import sys
+
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from wgan import checkpoints, distribution, randomness
 from wgan.evaluation import features
@@ -41,6 +44,9 @@ class Evaluation(keras.callbacks.Callback):
 
     Where images are held out it also asks whether the critic memorises (Gulrajani et al. 2017, section 5):
     its Wasserstein estimate on held-out images falls behind the one on training images.
+
+    What it needs of the real images is computed after the first epoch of a start, so that less is left to do after
+    the last.
     """
 
     def __init__(self, config, image_set, history, twin, writer):
@@ -63,12 +69,21 @@ class Evaluation(keras.callbacks.Callback):
         self._mean_logit = _MeanLogit(self.model)
 
     def on_epoch_end(self, epoch, logs):
-        if is_due(epoch + 1, self._config):
+        due = is_due(epoch + 1, self._config)
+        if due or (self._config.eval_every and not self.model.stop_training):
+            self._prepare()
+        if due:
             self._measure(epoch + 1, logs)
 
+    def _prepare(self):
+        if self._evaluator is not None:
+            return
+        _say(f"computing the features of {len(self._reals):,} real images")
+        self._evaluator = Evaluator(features.own(), self._reals)
+        self._evaluator.prepare()
+
     def _measure(self, number, logs):
-        if self._evaluator is None:  # the features of the reals take seconds, which the first epoch need not wait
-            self._evaluator = Evaluator(features.own(), self._reals)
+        _say(f"measuring {len(self._reals):,} samples after epoch {number}")
         samples = self._sample()
         logs.update(self._evaluator.figures(samples))
         logs.update(self._critic_estimates(samples))
@@ -108,6 +123,12 @@ class ClassEvaluation(Evaluation):
         for name, guess in self._guess.items():
             parts = [guess(self._all_heldout[start:start + BATCH]) for start in range(0, len(self._labels), BATCH)]
             logs[name] = float(np.mean(np.concatenate(parts) == self._labels))
+
+
+def _say(line):
+    """Says at once what takes seconds."""
+    tqdm.write(line)  # which does not cut through a progress bar
+    sys.stdout.flush()
 
 
 def _guesser(network):

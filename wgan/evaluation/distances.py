@@ -3,11 +3,26 @@
 Everything is computed in float64. Features are arrays [images, dimensions].
 """
 
+import contextlib
+
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 ROWS_AT_ONCE = 128  # of a matrix of pairs: 6,000 images a side then fit a cache
 
 
+@contextlib.contextmanager
+def on_one_thread():
+    """Keeps linear algebra to one thread.
+
+    The matrices are so small that a second one gains little. Where other programs run, both wait for each other: the
+    same figures have been seen to take fifteen times as long.
+    """
+    with threadpool_limits(1, "blas"):
+        yield
+
+
+@on_one_thread()
 def frechet_distance(features, others):
     """FID (Heusel et al. 2017): the Fréchet distance between the normal distributions fitted to both sets.
 
@@ -39,6 +54,7 @@ def _normal_fit(features):
     return mean, np.linalg.qr((features - mean) / np.sqrt(len(features) - 1), mode="r")
 
 
+@on_one_thread()
 def kernel_distance(features, others, within=None):
     """KID (Bińkowski et al. 2018): the squared maximum mean discrepancy, with its standard error.
 
@@ -78,6 +94,7 @@ def _jackknife_variance(without_one):
     return (n - 1) / n * np.sum((without_one - without_one.mean()) ** 2)
 
 
+@on_one_thread()
 def kernel_sums_within(features):
     """Each feature's sum of KID's kernel with all other features: float64 [n], for [n, dimensions]."""
     features = np.asarray(features, np.float64)

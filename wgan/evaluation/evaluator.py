@@ -55,7 +55,7 @@ class Evaluator:
 
     @functools.cached_property
     def real_features(self):
-        """float32 [N, dimensions], computed when first wanted: it takes seconds."""
+        """float32 [N, dimensions], computed when first wanted."""
         return self.extract(self._reals)
 
     @functools.cached_property
@@ -65,6 +65,10 @@ class Evaluator:
     @functools.cached_property
     def _real_radii(self):
         return neighbours.square_radii(self.real_features, neighbours.K)
+
+    def prepare(self):
+        """Computes all that depends on the real images alone, which takes seconds; otherwise `figures` does at first."""
+        return self.real_features, self._real_kernel_sums, self._real_radii
 
     def figures(self, pictures):
         """The `FIGURES` of pictures, uint8 [M, size, size, channels], as a dictionary of floats."""

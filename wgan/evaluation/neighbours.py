@@ -7,11 +7,12 @@ import dataclasses
 
 import numpy as np
 
-from wgan.evaluation.distances import ROWS_AT_ONCE, checked
+from wgan.evaluation.distances import ROWS_AT_ONCE, checked, on_one_thread
 
 K = 3  # the neighbour to which a ball of precision and recall reaches, as in their paper
 
 
+@on_one_thread()
 def precision_recall(reals, samples, k=K, real_radii=None):
     """Improved precision and recall (Kynkäänniemi et al. 2019, section 3).
 
@@ -36,6 +37,7 @@ def precision_recall(reals, samples, k=K, real_radii=None):
     return float(in_real_ball.mean()), float(has_reached.mean())
 
 
+@on_one_thread()
 def density_coverage(reals, samples, k=5):
     """Density and coverage (Naeem et al. 2020, equations 3 and 4), sturdier against outliers.
 
@@ -76,6 +78,7 @@ class Copies:
     share: float
 
 
+@on_one_thread()
 def find_copies(training, samples):
     """Compares samples with their nearest training images: the authenticity of Alaa et al. (2022, section 3.3).
 
@@ -107,6 +110,7 @@ def _nearest(features, others, excluded=None):
     return np.concatenate(nearest), np.concatenate(smallest)
 
 
+@on_one_thread()
 def square_radii(features, k):
     """The squared distance of each feature to its k-th nearest other one: [n]."""
     if len(features) <= k:
