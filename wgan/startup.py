@@ -2,6 +2,7 @@
 look like errors to those who see them first."""
 
 import contextlib
+import importlib
 import os
 import platform
 import re
@@ -86,7 +87,7 @@ def import_tensorflow():
 
 
 def _imported():
-    from wgan import plotting  # Keras imports matplotlib, which this one guards
+    importlib.import_module("wgan.plotting")  # Keras imports matplotlib, which this one guards
     try:
         import tensorflow as tf
         import keras
