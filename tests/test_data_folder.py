@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan import data
+from wgan import animation_formats, data
 from wgan.data import folder, own_files, pictures
 from wgan.errors import UserError
 from wgan.images import save_png
@@ -379,6 +379,15 @@ def test_what_runs_have_written_is_never_read(tmp_path):
     assert after.label_names == ("cat",) and data.class_names("folder", tmp_path) == ("cat",)
     assert [notice for notice in after.notices if "drawn by this program" not in notice] == []
     assert "a folder that a run writes to" in refused(tmp_path / "samples", function=data.check)
+
+
+@pytest.mark.parametrize("name", ["film.gif", "film.webp"])
+def test_films_are_never_read(tmp_path, name):
+    frames = [animation_formats.Frame(np.full((8, 8, 3), level, np.uint8), np.zeros((4, 16), np.uint8), 2)
+              for level in (0, 99)]
+    animation_formats.WRITERS[name[4:]](tmp_path / name, frames, fps=10, hold=0)
+    notice, = load(fill(tmp_path)).notices
+    assert notice.startswith(f"1 picture left out ({name}): drawn by this program")
 
 
 def test_samples_of_their_own_may_be_trained_on(tmp_path):

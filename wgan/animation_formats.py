@@ -10,9 +10,9 @@ import imageio.v2
 import numpy as np
 from PIL import ExifTags, Image
 
+from wgan.data.own_files import SOFTWARE
 from wgan.errors import UserError
 
-PROGRAM = "wgan-gp-cifar10"  # in each GIF's comment and each WebP's Exif data: who wrote it
 GIF_MAX_FPS = 50  # delays are whole hundredths of a second, and browsers slow down a delay of one
 _MOST_BYTES = 2**30  # of frames in memory
 _BYTES_OF_A_PIXEL = {".gif": 1, ".webp": 4, ".mp4": 0}  # as Pillow holds it; a video's frames are not kept
@@ -67,7 +67,7 @@ def write_gif(path, frames, fps, hold):
         pictures = _pictures(frames)
         durations = [10 * hundredths for hundredths in _durations(len(frames), fps, hold, 100)]
         next(pictures).save(path, format="GIF", save_all=True, append_images=pictures, duration=durations, loop=0,
-                            disposal=1, optimize=True, comment=PROGRAM)
+                            disposal=1, optimize=True, comment=SOFTWARE)
 
 
 def _pictures(frames):
@@ -107,7 +107,7 @@ def write_webp(path, frames, fps, hold):
     pictures = [Image.fromarray(frame.rgb()) for frame in frames]
     if pictures:
         exif = Image.Exif()
-        exif[ExifTags.Base.Software] = PROGRAM
+        exif[ExifTags.Base.Software] = SOFTWARE
         pictures[0].save(path, format="WEBP", save_all=True, append_images=pictures[1:], loop=0, exif=exif,
                          duration=_durations(len(pictures), fps, hold, 1000),
                          lossless=True, method=0)  # the slower methods save a quarter, at 20 times the time

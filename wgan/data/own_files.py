@@ -2,8 +2,10 @@
 
 import os
 
+from PIL import ExifTags
+
 RUN_MARK = ".run_id"  # a file in both folders of every run
-SOFTWARE = "wgan-gp-cifar10"  # in the metadata `Software` of the pictures that people look at
+SOFTWARE = "wgan-gp-cifar10"  # in the metadata of the pictures and films that people look at
 
 
 def is_run_folder(path):
@@ -12,5 +14,7 @@ def is_run_folder(path):
 
 
 def is_own_picture(image):
-    """Whether this program has drawn an open `PIL.Image.Image`, by its metadata."""
-    return image.info.get("Software") == SOFTWARE
+    """Whether this program has drawn an open `PIL.Image.Image`, by its metadata: a PNG's, a GIF's or a WebP's."""
+    if image.format == "WEBP":  # others would be decoded to look for Exif data
+        return image.getexif().get(ExifTags.Base.Software) == SOFTWARE
+    return image.info.get("Software") == SOFTWARE or image.info.get("comment") == SOFTWARE.encode()
