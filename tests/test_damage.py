@@ -672,7 +672,7 @@ def test_a_state_leads_nowhere_and_holds_nothing_but_numbers(reader, tmp_path, c
 
 def images_of_a_run():
     return types.SimpleNamespace(name="digits 3", images=np.zeros((20, 32, 32, 1), np.uint8), heldout=None,
-                                 heldout_indices=())
+                                 heldout_indices=(), labels=np.arange(20), label_names=("3", "44"))
 
 
 def odd_values(content, chance):

@@ -489,4 +489,4 @@ def test_each_class_has_its_copy(finished, tmp_path, monkeypatch):
         config = dataclasses.replace(finished, label="each", drive_dir=str(tmp_path / "all"))
         assert launching.launch(config, dry_run=dry_run) == 1
         assert (tmp_path / "all").is_dir() == made
-    assert started == [None, str(tmp_path / "all/0_0")]
+    assert started == [None, str(tmp_path / "all/0")]

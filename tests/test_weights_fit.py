@@ -128,7 +128,7 @@ def test_an_evaluated_generator_of_another_architecture_is_refused_with_both_sid
 def write_config(folder, **changes):
     config = TrainingConfig(**{**dict(dataset="digits", label="3", checkpoint_dir=str(folder)), **changes})
     images = types.SimpleNamespace(name="digits", images=np.zeros([20, 32, 32, 1], np.uint8), heldout=None,
-                                   heldout_indices=())
+                                   heldout_indices=(), labels=None, label_names=())
     RunFolder(config).write_config(config, images, "0" * 64, {"epoch": 0})
 
 
