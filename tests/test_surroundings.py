@@ -182,7 +182,7 @@ def test_what_decides_last_digits_is_recorded_with_the_start_and_with_an_evaluat
         stored = json.loads((clean / "run" / path).read_text(encoding="utf-8"))
         return stored["versions"] if "versions" in stored else stored["starts"][-1]
     for path in ("config.json", "evaluation.json"):
-        assert recorded(path)["tensorflow"] == tf.__version__ and recorded(path)["numpy"] == np.__version__
+        assert recorded(path)["tensorflow"] == tf.__version__ and recorded(path)["keras"] == keras.__version__
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")  # a program may have come too late to take it away
     monkeypatch.setenv("KERAS_HOME", "/somewhere")

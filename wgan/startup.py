@@ -10,8 +10,6 @@ import sys
 import tempfile
 import warnings
 
-import numpy as np
-
 from wgan.errors import UserError
 from wgan.messages import one_line
 
@@ -112,8 +110,7 @@ def versions():
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     chosen = {name: os.environ[name] for name in (*OVERRULING, *CHOICES) if name in os.environ}
     return {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__,
-            "numpy": np.__version__, **({"threads": threads} if threads else {}),
-            **({"environment": chosen} if chosen else {})}
+            **({"threads": threads} if threads else {}), **({"environment": chosen} if chosen else {})}
 
 
 @contextlib.contextmanager
