@@ -5,6 +5,7 @@ import dataclasses
 import json
 import pathlib
 import shutil
+import time
 import types
 
 import h5py
@@ -69,6 +70,24 @@ def test_the_last_epoch_is_measured_whatever_the_interval(tiny):
     assert list(measured_rows(config)) == [2, 3]
 
 
+def test_work_that_takes_seconds_is_announced(tiny, capsys):
+    launch(tiny(epochs=2, eval_every=2))
+    lines = capsys.readouterr().out.splitlines()
+    beginnings = ["computing the features of 183 real images", "epoch 1/2", "measuring 183 samples after epoch 2",
+                  "epoch 2/2", "saving epoch 2", "done"]
+    places = [[number for number, line in enumerate(lines) if line.startswith(start)] for start in beginnings]
+    assert all(len(found) == 1 for found in places) and places == sorted(places)
+
+
+def test_no_epoch_s_time_contains_what_is_computed_of_the_real_images(tiny, monkeypatch):
+    clock, late = time.monotonic, [0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + sum(late))
+    monkeypatch.setattr(evaluator.Evaluator, "prepare", lambda self: late.append(10_000))
+    config = tiny(epochs=1, eval_every=1)
+    launch(config)
+    assert len(late) == 2 and float(measured_rows(config)[1]["seconds"]) < 10_000
+
+
 def test_a_run_in_pieces_measures_the_same(tiny, tmp_path):
     whole = tiny(epochs=4, eval_every=2)
     pieces = elsewhere(whole, tmp_path)
@@ -124,6 +143,7 @@ def test_a_continued_run_remembers_the_best(tiny, monkeypatch):
     fids = iter([3.0, 5.0, 4.0, 2.0])
     monkeypatch.setattr(evaluator.Evaluator, "figures", lambda self, pictures: dict.fromkeys(
         evaluator.FIGURES, next(fids)))
+    monkeypatch.setattr(evaluator.Evaluator, "prepare", lambda self: None)
     noted = []
     for epochs in (1, 2, 3, 4):
         config = tiny(epochs=epochs, eval_every=1)

@@ -45,8 +45,7 @@ class Evaluation(keras.callbacks.Callback):
     Where images are held out it also asks whether the critic memorises (Gulrajani et al. 2017, section 5):
     its Wasserstein estimate on held-out images falls behind the one on training images.
 
-    What it needs of the real images is computed after the first epoch of a start, so that less is left to do after
-    the last.
+    What it needs of the real images is computed before the first epoch, so that less is left to do after the last.
     """
 
     def __init__(self, config, image_set, history, twin, writer):
@@ -62,25 +61,18 @@ class Evaluation(keras.callbacks.Callback):
         self._config, self._history, self._twin, self._writer = config, history, twin, writer
         self._reals = _at_most(MOST_REALS, image_set.images)
         self._heldout = None if image_set.heldout is None else _at_most(MOST_REALS, image_set.heldout)
-        self._evaluator = None
 
     def on_train_begin(self, logs=None):
         self._sample = Sampler(self.model.sampling_generator, len(self._reals), self._config.seed)
         self._mean_logit = _MeanLogit(self.model)
+        if self._config.eval_every:
+            _say(f"computing the features of {len(self._reals):,} real images")
+            self._evaluator = Evaluator(features.own(), self._reals)
+            self._evaluator.prepare()
 
     def on_epoch_end(self, epoch, logs):
-        due = is_due(epoch + 1, self._config)
-        if due or (self._config.eval_every and not self.model.stop_training):
-            self._prepare()
-        if due:
+        if is_due(epoch + 1, self._config):
             self._measure(epoch + 1, logs)
-
-    def _prepare(self):
-        if self._evaluator is not None:
-            return
-        _say(f"computing the features of {len(self._reals):,} real images")
-        self._evaluator = Evaluator(features.own(), self._reals)
-        self._evaluator.prepare()
 
     def _measure(self, number, logs):
         _say(f"measuring {len(self._reals):,} samples after epoch {number}")
