@@ -308,6 +308,21 @@ def test_deep_pictures_have_one_scale(tmp_path):
     assert loaded.notices == ("2 pictures of more than 8 bits: values from 0 to 4000 are taken as black to white",)
 
 
+def test_whole_numbers_and_fractions_have_a_scale_each(tmp_path):
+    for name, values in (("a.tiff", np.full((40, 40), 4000, np.uint16)), ("b.tiff", np.full((40, 40), 0.75, np.float32))):
+        Image.fromarray(values).save(tmp_path / name)
+    loaded = load(fill(tmp_path))
+    assert loaded.images[:2, 9, 9, 0].tolist() == [255, 191] and len(loaded.notices) == 2
+
+
+def test_a_picture_without_a_suffix_is_found_whatever_its_texts(tmp_path):
+    content = plain(tmp_path / "a.png").read_bytes()
+    text = chunk(b"zTXt", b"parameters\0\0" + zlib.compress(b"x" * 3_000_000))
+    (tmp_path / "a.png").rename(tmp_path / "a")
+    (tmp_path / "a").write_bytes(content[:33] + text + content[33:])
+    assert len(load(fill(tmp_path)).images) == 17
+
+
 def test_a_set_that_is_nearly_black_is_noticed(tmp_path):
     """As of 12-bit colours in 16-bit files, of which Pillow keeps the upper 8 bits."""
     assert load(fill(tmp_path, colour=(15, 3, 0))).notices == (
@@ -338,6 +353,7 @@ def test_one_bad_entry_does_not_spoil_the_set(tmp_path, monkeypatch):
     fill(tmp_path / "cat")
     os.symlink("loop", tmp_path / "loop")
     os.symlink("gone.png", tmp_path / "nowhere.png")
+    os.symlink(".", tmp_path / "again", target_is_directory=True)
     os.mkfifo(tmp_path / "pipe.png")
     fill(tmp_path / "x.png")  # a folder, and so a class
     (tmp_path / "System Volume Information").mkdir()
@@ -351,7 +367,7 @@ def test_one_bad_entry_does_not_spoil_the_set(tmp_path, monkeypatch):
     loaded = load(tmp_path)
     assert len(loaded.images) == 32 and loaded.label_names == ("cat", "x.png")
     assert loaded.notices == (
-        "passed over: loop (Too many levels of symbolic links), nowhere.png (a link to nothing), pipe.png (no file), "
+        "passed over: again (a link to a folder that it lies in), loop (Too many levels of symbolic links), nowhere.png (a link to nothing), pipe.png (no file), "
         "System Volume Information/all of it (Permission denied)",)
     assert len(load(tmp_path, "cat").images) == 16
 

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import math
 import os
+import pathlib
 import re
 import shutil
 import tempfile
@@ -207,8 +208,8 @@ def _read_all(data_dir, names, size):
         uint8 [N, size, size, 3] in the order of the names; the reason by the name of each file that is left out; and
         lines on what was done to the others.
     """
-    images, left_out, levels, paged = _room_for((len(names), size, size, 3)), {}, {}, []
-    places = {}
+    images, left_out, paged = _room_for((len(names), size, size, 3)), {}, []
+    places, levels = {}, {True: {}, False: {}}
     with _usual_pillow():
         for name, picture in _pictures(data_dir, names, size):
             if isinstance(picture, pictures.NotRead):
@@ -217,11 +218,11 @@ def _read_all(data_dir, names, size):
             places[name] = len(places)
             images[places[name]] = picture.pixels
             if picture.levels:
-                levels[name] = picture.levels
+                levels[picture.is_fractions][name] = picture.levels
             if picture.has_more:
                 paged.append(name)
         images = images[:len(places)]
-        remarks = _on_one_scale(images, data_dir, levels, places)
+        remarks = [line for alike in levels.values() for line in _on_one_scale(images, data_dir, alike, places)]
     if paged:
         remarks.append(f"of {_count(paged)} the first page or frame alone is read: {listed(paged)}")
     if len(images) and images.max() < DARKEST_WHITE:
@@ -248,7 +249,7 @@ def _on_one_scale(images, data_dir, levels, places):
 
     Args:
         images: uint8 [N, size, size, 3], each such picture scaled by its own values; changed in place.
-        levels: `pictures.Picture.levels` by the name of each such picture.
+        levels: `pictures.Picture.levels` by the name of each such picture; all whole numbers, or all fractions.
         places: where each picture stands in `images`.
     """
     if not levels:
@@ -340,11 +341,19 @@ def _entries(folder):
         except OSError as error:
             unusable.append(f"{entry.name} ({one_line(error.strerror or error)})")
             continue
+        if kind is folders and entry.is_symlink() and _leads_back(entry.path):
+            unusable.append(f"{entry.name} (a link to a folder that it lies in)")
+            continue
         if kind is None and (entry.is_symlink() or _has_suffix(entry.name)):
             unusable.append(f"{entry.name} ({'a link to nothing' if entry.is_symlink() else 'no file'})")
         elif kind is files or kind is folders and not own_files.is_run_folder(entry.path):
             kind.append(entry.name)
     return Entries(files, folders, unusable)
+
+
+def _leads_back(link):
+    """Whether a link to a folder leads to one that it lies in: its pictures would be there twice."""
+    return pathlib.Path(os.path.realpath(os.path.dirname(link))).is_relative_to(os.path.realpath(link))
 
 
 def _is_hidden(name):

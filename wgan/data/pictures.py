@@ -61,11 +61,13 @@ class Picture(NamedTuple):
     Attributes:
         pixels: uint8 [size, size, 3]; a grey picture has three equal channels.
         levels: for values of more than 8 bits, the smallest (or 0) and the largest of them; else None.
+        is_fractions: whether those values are floating-point numbers.
         has_more: whether the file has further pages or frames, which are not read.
     """
 
     pixels: np.ndarray
     levels: tuple[float, float] | None
+    is_fractions: bool
     has_more: bool
 
 
@@ -91,10 +93,10 @@ def _formats():
 def is_signed_picture(path):
     """Whether a file begins like one of the common picture formats. Any error counts as no."""
     try:
-        with Image.open(path, formats=[name for name in _SIGNED if name in _formats()]):
+        with _opened(path, formats=[name for name in _SIGNED if name in _formats()]):
             return True
-    except Exception:  # whatever is wrong with it, it is no picture
-        return False
+    except Exception as error:  # whatever is wrong with it, it is no picture, but for a PNG with long texts
+        return isinstance(error, ValueError) and _head(path)[:8] == _PNG_SIGNATURE
 
 
 def is_own(path):
@@ -159,16 +161,16 @@ def _read(path, size, levels, without_metadata=False):
             flat, own_levels = _plain(image, levels)
             small = _central_square(flat, size)
             upright = np.asarray(_turned(_on_white(small), _orientation(image)))
-            return Picture(upright, own_levels, has_more)
+            return Picture(upright, own_levels, image.mode.startswith("F"), has_more)
 
 
-def _opened(path, without_metadata=False):
+def _opened(path, without_metadata=False, formats=None):
     """The image in a file, as a context manager; Pillow's own limit on pixels does not hold for JPEG."""
     if without_metadata:
         return Image.open(_png_without_metadata(path), formats=("PNG",))
     if _head(path).startswith(_JPEG_SIGNATURE):
         return JpegImagePlugin.jpeg_factory(path)
-    return Image.open(path, formats=_formats())
+    return Image.open(path, formats=formats or _formats())
 
 
 def _head(path):
