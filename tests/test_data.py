@@ -27,7 +27,8 @@ def refused(*arguments, function=data.check):
 def keras_datasets(monkeypatch):
     """Stands for keras.datasets: what its load_data functions return is set by each test."""
     datasets = types.SimpleNamespace()
-    monkeypatch.setitem(sys.modules, "keras", types.SimpleNamespace(datasets=datasets))
+    monkeypatch.setitem(sys.modules, "keras", types.SimpleNamespace(
+        datasets=datasets, config=types.SimpleNamespace(backend=lambda: "tensorflow")))
 
     def provide(name, load_data):
         setattr(datasets, name, types.SimpleNamespace(load_data=load_data))
