@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 from PIL import Image, ImageDraw, ImageFont  # noqa: E402
 
-from wgan import animation, cli, images  # noqa: E402
+from wgan import animation, cli, images, sample_files  # noqa: E402
 from wgan.errors import UserError  # noqa: E402
 from wgan.run_folder import REALS_FILE  # noqa: E402
 
@@ -35,7 +35,7 @@ def main(argv):
     folder = pathlib.Path(flags["sample_dir"])
     if not all(epoch.strip().isdecimal() for epoch in flags["epochs"].split(",")):
         raise UserError(f"--epochs is {flags['epochs']!r}; give numbers separated by commas, such as 20,300")
-    epochs, places = [int(epoch) for epoch in flags["epochs"].split(",")], dict(images.list_samples(folder))
+    epochs, places = [int(epoch) for epoch in flags["epochs"].split(",")], dict(sample_files.list_samples(folder))
     missing = [epoch for epoch in epochs if epoch not in places]
     if missing:
         raise UserError(f"{folder} has no grid of epoch {missing[0]}; --epochs has to name grids that are there")

@@ -35,7 +35,7 @@ from wgan.config import TrainingConfig, value_type
 from wgan.data import cifar10_batch, pictures
 from wgan.errors import UserError
 from wgan.history import COLUMNS
-from wgan.images import sample_path
+from wgan.sample_files import sample_path
 from wgan.run_folder import RunFolder
 
 MUTATIONS = int(os.environ.get("WGAN_MUTATIONS", 1))

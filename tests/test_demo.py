@@ -17,7 +17,7 @@ from PIL import Image
 
 import demo as script
 import generate
-from wgan import cli, demo, images, sampling, trained
+from wgan import cli, demo, images, sample_files, sampling, trained
 from wgan.errors import UserError
 
 PATIENCE = 60  # seconds that a condition on the page may take
@@ -33,7 +33,7 @@ def grids(tmp_path_factory):
     """A folder with the grids of two epochs."""
     folder = tmp_path_factory.mktemp("grids")
     for epoch, level in ((1, 50), (2, 200)):
-        images.save_png(images.sample_path(folder, epoch), np.full((70, 70, 1), level, np.uint8))
+        images.save_png(sample_files.sample_path(folder, epoch), np.full((70, 70, 1), level, np.uint8))
     return folder
 
 

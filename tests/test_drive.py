@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from wgan import checkpoints, cli, drive, files, images, launch as launching
+from wgan import checkpoints, cli, drive, files, images, sample_files, launch as launching
 from wgan.errors import UserError
 from wgan.film import Film
 from wgan.history import COLUMNS
@@ -51,7 +51,7 @@ def contents(folder):
 
 
 def epochs_in(folder):
-    return [epoch for epoch, _ in images.list_samples(folder)]
+    return [epoch for epoch, _ in sample_files.list_samples(folder)]
 
 
 def lose_the_machine(tmp_path):
@@ -110,7 +110,7 @@ def test_grids_that_are_pictures_stay_on_the_drive_with_a_note(finished, tmp_pat
     lose_the_machine(tmp_path)
     launch(finished)
     assert f"note: 2 grids stay in {tmp_path / 'drive/samples'}" in capsys.readouterr().err
-    assert images.sample_files(tmp_path / "samples") == [tmp_path / "samples/film_00001.webp"]
+    assert sample_files.sample_files(tmp_path / "samples") == [tmp_path / "samples/film_00001.webp"]
 
 
 @pytest.mark.parametrize("there, expected", [(EPOCHS + 2, EPOCHS + 2), (EPOCHS - 2, EPOCHS)])

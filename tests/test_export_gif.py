@@ -16,7 +16,8 @@ from wgan import cli
 from wgan import animation, animation_formats
 from wgan.animation import choose_frames, write_animation
 from wgan.errors import UserError
-from wgan.images import sample_path, save_png
+from wgan.images import save_png
+from wgan.sample_files import sample_path
 
 SCRIPT = Path(export_gif.__file__)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from wgan import animation, film, images
+from wgan import animation, film, sample_files
 from wgan.film import Film
 
 
@@ -37,7 +37,7 @@ def test_players_and_export_see_every_grid_exactly(tmp_path, channels):
     film_of(tmp_path, [1, 2, 5], channels=channels)
     expected = [np.broadcast_to(grid(epoch, channels=channels), (12, 15, 3)) for epoch in (1, 2, 5)]
     np.testing.assert_array_equal(shown_by_pillow((tmp_path / "film_00001.webp").read_bytes()), expected)
-    listed = images.list_samples(tmp_path)
+    listed = sample_files.list_samples(tmp_path)
     assert [epoch for epoch, _ in listed] == [1, 2, 5]
     np.testing.assert_array_equal([animation.read_grid(where) for _, where in listed], expected)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan import images
+from wgan import images, sample_files
 
 
 def random_images(count, channels=3, size=4):
@@ -88,20 +88,20 @@ def test_a_failing_save_leaves_the_old_picture(tmp_path, monkeypatch):
 
 
 def test_sample_names_have_five_digits_or_more():
-    names = [images.sample_path("samples", epoch).name for epoch in (1, 12000, 100000)]
+    names = [sample_files.sample_path("samples", epoch).name for epoch in (1, 12000, 100000)]
     assert names == ["sample_00001.png", "sample_12000.png", "sample_100000.png"]
 
 
 def test_samples_are_listed_by_number_and_other_files_passed_over(tmp_path):
     for epoch in (100000, 99999, 1, 2, 1000000):
-        images.sample_path(tmp_path, epoch).touch()
+        sample_files.sample_path(tmp_path, epoch).touch()
     for other in ("reals.png", ".tmp-12-sample_00003.png", "sample_00004.png.bak", "sample_5.png",
                   "sample_000001.png", "xsample_00001.png", "sample_00006.jpg"):
         (tmp_path / other).touch()
-    images.sample_path(tmp_path, 7).mkdir()
-    assert images.list_samples(tmp_path) == [
-        (epoch, images.sample_path(tmp_path, epoch)) for epoch in (1, 2, 99999, 100000, 1000000)]
+    sample_files.sample_path(tmp_path, 7).mkdir()
+    assert sample_files.list_samples(tmp_path) == [
+        (epoch, sample_files.sample_path(tmp_path, epoch)) for epoch in (1, 2, 99999, 100000, 1000000)]
 
 
 def test_a_missing_folder_has_no_samples(tmp_path):
-    assert images.list_samples(tmp_path / "none") == []
+    assert sample_files.list_samples(tmp_path / "none") == []

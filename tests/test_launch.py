@@ -81,7 +81,7 @@ def test_a_run_leaves_all_its_files_and_no_others(tiny, tmp_path):
 
 
 def test_saved_generator_draws_the_last_grid(tiny):
-    from wgan import images, randomness
+    from wgan import images, randomness, sample_files
     config = tiny()
     launch(config)
     generator = Generator(config.latent_dim, channels=1)
@@ -90,7 +90,7 @@ def test_saved_generator_draws_the_last_grid(tiny):
     generator(latents)
     generator.load_weights(pathlib.Path(config.checkpoint_dir, checkpoints.AVERAGED_FILE))
     grid = images.image_grid(images.to_uint8(generator(latents)), columns=4)
-    with Image.open(images.sample_path(config.sample_dir, 2)) as saved:
+    with Image.open(sample_files.sample_path(config.sample_dir, 2)) as saved:
         assert np.abs(np.asarray(saved).astype(int) - grid[:, :, 0]).max() <= 1
 
 

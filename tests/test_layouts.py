@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from wgan import animation, images
+from wgan import animation, images, sample_files
 from wgan.animation import write_animation
 from wgan.film import Film
 from wgan.launch import launch
@@ -34,14 +34,14 @@ def test_folders_hold_500_epochs_each(tmp_path):
     assert everything_below(tmp_path) == [
         "00001-00500", "00001-00500/sample_00001.png", "00001-00500/sample_00500.png", "00501-01000",
         "00501-01000/sample_00501.png", "99501-100000", "99501-100000/sample_100000.png"]
-    assert [epoch for epoch, _ in images.list_samples(tmp_path)] == [1, 500, 501, 100000]
+    assert [epoch for epoch, _ in sample_files.list_samples(tmp_path)] == [1, 500, 501, 100000]
 
 
 def test_what_lies_in_the_wrong_folder_is_no_grid(tmp_path):
     for name in ("00001-00500/sample_00501.png", "00002-00501/sample_00003.png", "mine/sample_00004.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert images.list_samples(tmp_path) == [] and images.sample_files(tmp_path) == []
+    assert sample_files.list_samples(tmp_path) == [] and sample_files.sample_files(tmp_path) == []
 
 
 def test_a_sample_folder_that_went_away_is_not_made(tmp_path):
@@ -54,14 +54,14 @@ def test_all_layouts_are_listed_together_and_cut_at_the_same_epoch(tmp_path):
     for layout, epochs in zip(LAYOUTS, ([1, 2, 700], [3, 4, 701], [5, 6, 702])):
         write(tmp_path, layout, epochs)
     (tmp_path / "notes.txt").write_text("mine")
-    listed = images.list_samples(tmp_path)
+    listed = sample_files.list_samples(tmp_path)
     assert [epoch for epoch, _ in listed] == [1, 2, 3, 4, 5, 6, 700, 701, 702]
     for epoch, where in listed:
         np.testing.assert_array_equal(animation.read_grid(where), grid(epoch))
-    images.remove_samples_after(tmp_path, 5)
-    assert [epoch for epoch, _ in images.list_samples(tmp_path)] == [1, 2, 3, 4, 5]
+    sample_files.remove_samples_after(tmp_path, 5)
+    assert [epoch for epoch, _ in sample_files.list_samples(tmp_path)] == [1, 2, 3, 4, 5]
     assert "00501-01000" not in everything_below(tmp_path)
-    images.remove_samples_after(tmp_path, 0)
+    sample_files.remove_samples_after(tmp_path, 0)
     assert everything_below(tmp_path) == ["notes.txt"]
 
 
@@ -93,10 +93,10 @@ def test_a_run_that_changes_its_layout_and_goes_back_each_time_has_every_grid_on
     folder = tmp_path / "samples"
     for epochs, layout in enumerate(LAYOUTS, start=1):
         launch(tiny(epochs=epochs, samples_layout=layout))
-        assert [epoch for epoch, _ in images.list_samples(folder)] == list(range(1, epochs + 1))
+        assert [epoch for epoch, _ in sample_files.list_samples(folder)] == list(range(1, epochs + 1))
         for beyond in LAYOUTS if epochs < 3 else ():  # as if the process had been killed before the next checkpoint
             write(folder, beyond, [epochs + 1, epochs + 501], lambda epoch: grid(0))
-    for (epoch, expected), (same, where) in zip(images.list_samples(whole.sample_dir), images.list_samples(folder),
+    for (epoch, expected), (same, where) in zip(sample_files.list_samples(whole.sample_dir), sample_files.list_samples(folder),
                                                 strict=True):
         assert epoch == same
         np.testing.assert_array_equal(animation.read_grid(where), animation.read_grid(expected))

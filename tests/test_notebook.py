@@ -15,7 +15,7 @@ import export_model
 import generate
 import train
 
-from wgan import images
+from wgan import sample_files
 
 ROOT = pathlib.Path(train.__file__).parent
 NOTEBOOK = ROOT / "notebooks/wgan_gp_colab.ipynb"
@@ -99,7 +99,7 @@ def test_the_notebook_runs_and_run_again_goes_on(tmp_path, drive, monkeypatch):
         outputs = execute(tmp_path / "executed.ipynb")
 
         assert starts(drive) == begun
-        assert [epoch for epoch, _ in images.list_samples(drive / "samples")] == list(range(1, epochs + 1))
+        assert [epoch for epoch, _ in sample_files.list_samples(drive / "samples")] == list(range(1, epochs + 1))
         shutil.rmtree(drive.with_name("My Drive-working"))  # the next machine has the Drive alone
         [view] = outputs["train"]  # renewed in place
         for words in (f"samples, epoch {epochs}<", f"done: {epochs} epochs"):

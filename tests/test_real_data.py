@@ -55,11 +55,11 @@ def test_the_wasserstein_estimate_rises_while_the_critic_learns_then_turns(run):
 def test_a_new_process_draws_the_same_samples_from_the_weights(run, tmp_path):
     from PIL import Image
 
-    from wgan import images
+    from wgan import images, sample_files
     subprocess.run([sys.executable, "-c", DRAW, str(run / "checkpoints"), str(tmp_path / "drawn.npy")], cwd=ROOT,
                    check=True, capture_output=True)
     grid = images.image_grid(images.to_uint8(np.load(tmp_path / "drawn.npy")), columns=4)
-    with Image.open(images.sample_path(run / "samples", 20)) as saved:
+    with Image.open(sample_files.sample_path(run / "samples", 20)) as saved:
         difference = np.abs(np.asarray(saved).astype(int) - grid)
     assert difference.max() <= 1
 

@@ -18,7 +18,8 @@ from wgan import film
 from wgan.animation_formats import GIF_MAX_FPS, WRITERS, Frame, check_memory
 from wgan.errors import UserError
 from wgan.files import atomic_path
-from wgan.images import BACKGROUND, list_samples
+from wgan.images import BACKGROUND
+from wgan.sample_files import list_samples
 from wgan.messages import one_line
 from wgan.neighbouring_runs import advice_on_grids
 

@@ -13,7 +13,7 @@ import pathlib
 import shutil
 import sys
 
-from wgan import checkpoints, film, files, images
+from wgan import checkpoints, files, film, sample_files
 from wgan.errors import UserError
 from wgan.lock import RunLock
 from wgan.run_folder import RUN_ID_FILE, RunFolder
@@ -101,7 +101,7 @@ class Drive:
 
     def _fetch_grids(self, is_newer):
         try:
-            paths = images.sample_files(self.folder.sample_dir)
+            paths = sample_files.sample_files(self.folder.sample_dir)
         except OSError as error:  # thousands of files may take the drive too long, and the run can do without
             if is_newer and film.files(self.local.sample_dir):
                 raise  # this older film would grow on without the frames between, and replace the drive's

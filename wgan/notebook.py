@@ -23,7 +23,7 @@ import time
 import numpy as np
 from PIL import Image
 
-from wgan import film, images, lock
+from wgan import film, lock, sample_files
 from wgan.curves import draw_curves
 from wgan.errors import UserError
 from wgan.evaluation.report import as_table
@@ -184,7 +184,7 @@ class _View:
         return f'<pre style="white-space: pre-wrap">{lines}</pre>'
 
     def _grids(self):
-        epoch, newest = images.list_samples(self._sample_dir)[-1]
+        epoch, newest = sample_files.list_samples(self._sample_dir)[-1]
         if isinstance(newest, film.Frame):
             newest = newest.picture()
         reals = self._sample_dir / REALS_FILE

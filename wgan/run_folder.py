@@ -8,7 +8,7 @@ import os
 import pathlib
 import uuid
 
-from wgan import checkpoints, data, event_log, files, images
+from wgan import checkpoints, data, event_log, files, sample_files
 from wgan.config import TrainingConfig
 from wgan.data.own_files import RUN_MARK
 from wgan.errors import UserError
@@ -75,7 +75,7 @@ class RunFolder:
 
     def remove_leftovers(self):
         """Removes temporary files of a process that was killed; only for the holder of the run's lock."""
-        for folder in (self.checkpoint_dir, self.sample_dir, *images.sample_folders(self.sample_dir)):
+        for folder in (self.checkpoint_dir, self.sample_dir, *sample_files.sample_folders(self.sample_dir)):
             files.remove_leftovers(folder)
 
     def mark_as_one_run(self, run_id=None):
@@ -160,7 +160,7 @@ class RunFolder:
 
     def remove_grids_after(self, epoch):
         """Removes grids of epochs that the restored state does not know; they will be drawn again."""
-        images.remove_samples_after(self.sample_dir, epoch)
+        sample_files.remove_samples_after(self.sample_dir, epoch)
 
     def write_config(self, config, image_set, sha256, start):
         """Stores the configuration and what the images were, and adds a start to those of the run so far.
@@ -200,7 +200,7 @@ class RunFolder:
 
     def pictures(self):
         """Those of a run's files that are in the sample folder."""
-        grids = images.sample_files(self.sample_dir)
+        grids = sample_files.sample_files(self.sample_dir)
         return [self.reals_path, *grids] if self.reals_path.exists() else grids
 
 

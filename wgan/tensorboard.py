@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 from PIL import Image
 
-from wgan import event_log, film, images
+from wgan import event_log, film, sample_files
 from wgan.config import TrainingConfig
 from wgan.history import COLUMNS, columns
 
@@ -208,13 +208,13 @@ class EventWriter(keras.callbacks.Callback):
         self._grid_writer.submit(self._write)  # once more, when the last grid is on the disk
 
     def _find_picture(self, number):
-        drawn = dict(images.list_samples(self._folder.sample_dir))
+        drawn = dict(sample_files.list_samples(self._folder.sample_dir))
         if number in drawn:
             self._events.add_picture(SAMPLES_TAG, number, drawn[number])
 
     def _find_pictures(self, epochs):
         """The real images, and grids that were drawn before this start."""
-        drawn = [(number, where) for number, where in images.list_samples(self._folder.sample_dir) if number <= epochs]
+        drawn = [(number, where) for number, where in sample_files.list_samples(self._folder.sample_dir) if number <= epochs]
         self._events.add_picture(REALS_TAG, 0, self._folder.reals_path)
         for (before, _), (number, where) in zip([(0, None), *drawn], drawn):
             if _is_next(before, number):
