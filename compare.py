@@ -7,9 +7,9 @@ import pathlib
 import shlex
 import sys
 
-from wgan import cli
-from wgan.comparison import page, runs
-from wgan.comparison.plan import Budget, check_continues, note_unmeasured, plan, read_recipes
+from wgan.apps.comparison import page, runs
+from wgan.apps.comparison.plan import Budget, check_continues, note_unmeasured, plan, read_recipes
+from wgan.common import cli
 from wgan.config import TrainingConfig, value_type
 from wgan.recipes import RECIPES
 

@@ -5,9 +5,9 @@
 
 import sys
 
-from wgan import cli
-from wgan.demo import serve
-from wgan.trained import WEIGHTS_HELP
+from wgan.apps.demo import serve
+from wgan.common import cli
+from wgan.runs.trained import WEIGHTS_HELP
 
 
 def define_flags():

@@ -5,8 +5,8 @@
 
 import sys
 
-from wgan import cli
-from wgan.earth_mover import MOST_COLUMNS, compare, read_piles, table
+from wgan.apps.earth_mover import MOST_COLUMNS, compare, read_piles, table
+from wgan.common import cli
 
 
 def define_flags():
@@ -23,7 +23,10 @@ def define_flags():
 def main(argv):
     """Prints the plans and writes the picture; returns the exit status."""
     settings = define_flags().parse(argv)
-    from wgan.earth_mover_picture import check_output, draw  # matplotlib: neither the help nor a wrong flag waits for it
+    from wgan.apps.earth_mover_picture import (  # matplotlib: neither the help nor a wrong flag waits for it
+        check_output,
+        draw,
+    )
     check_output(settings["output"])
     report = compare(*read_piles(settings["first"], settings["second"]))
     draw(report, settings["output"])

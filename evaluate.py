@@ -5,7 +5,7 @@
 
 import sys
 
-from wgan import cli
+from wgan.common import cli
 from wgan.evaluation.evaluate import FEATURES, evaluate
 
 

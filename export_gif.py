@@ -5,8 +5,8 @@ import sys
 
 from tqdm import tqdm
 
-from wgan import cli
-from wgan.animation import write_animation
+from wgan.common import cli
+from wgan.images.animation import write_animation
 
 
 def define_flags():

@@ -5,9 +5,9 @@
 
 import sys
 
-from wgan import cli
-from wgan.export_model import MOST_DIFFERENCE, SUFFIXES, export_model
-from wgan.trained import WEIGHTS_HELP
+from wgan.apps.export_model import MOST_DIFFERENCE, SUFFIXES, export_model
+from wgan.common import cli
+from wgan.runs.trained import WEIGHTS_HELP
 
 
 def define_flags():
@@ -18,7 +18,7 @@ def define_flags():
     groups.define("Files", "weights", str, "checkpoints", WEIGHTS_HELP)
     groups.define("Files", "format", str, "saved_model", f"One of {', '.join(SUFFIXES)}. saved_model, a folder, and "
                   "litert, a .tflite, are TensorFlow's; onnx needs: pip install onnx onnxruntime tf2onnx; keras is "
-                  "read where wgan.networks is imported.")
+                  "read where wgan.models.networks is imported.")
     groups.define("Files", "out", str, None, "What to write. Default: generator_saved_model, generator.onnx, "
                   "generator.tflite or generator.keras.")
     return groups

@@ -5,9 +5,9 @@
 
 import sys
 
-from wgan import cli
-from wgan.generate import generate
-from wgan.trained import WEIGHTS_HELP
+from wgan.apps.generate import generate
+from wgan.common import cli
+from wgan.runs.trained import WEIGHTS_HELP
 
 
 def define_flags():

@@ -6,10 +6,10 @@
 import dataclasses
 import sys
 
-from wgan import cli
+from wgan.common import cli
 from wgan.config import TrainingConfig, value_type
-from wgan.launch import launch
 from wgan.recipes import DEFAULT, RECIPES
+from wgan.training.launch import launch
 
 
 def define_flags():

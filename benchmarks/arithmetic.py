@@ -10,7 +10,7 @@ class Layer:
     Attributes:
         name: what the layer is.
         multiplications: of the convolution as a sum.
-        share: that remains in a Winograd convolution (`wgan.winograd`), its transforms not counted.
+        share: that remains in a Winograd convolution (`wgan.models.winograd`), its transforms not counted.
     """
 
     name: str
@@ -46,7 +46,7 @@ def critic_layers(image_size=32, channels=3):
 
 
 def epoch_flops(batch_size=256, critic_steps=5, image_size=32, winograd=False):
-    """Operations of one epoch, matrix products and convolutions alone; `winograd`: where `wgan.winograd` applies.
+    """Operations of one epoch, matrix products and convolutions alone; `winograd`: where `wgan.models.winograd` applies.
 
     Critic update, in passes over one batch: reals and fakes forward, input and filter gradients (2 x 3);
     interpolates forward and their input gradients (2); from the penalty, a forward-like and a filter pass

@@ -21,15 +21,16 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from wgan import cli, files
-from wgan.comparison import runs as runs_of
-from wgan.comparison.figures import duration, spread, three_digits, three_places, with_spread
-from wgan.comparison.runs import Run
+from wgan.apps.comparison import runs as runs_of
+from wgan.apps.comparison.figures import duration, spread, three_digits, three_places, with_spread
+from wgan.apps.comparison.runs import Run
+from wgan.common import cli
+from wgan.common.errors import UserError
+from wgan.common.messages import did_you_mean, listed, one_line
 from wgan.config import TrainingConfig, value_type
-from wgan.errors import UserError
-from wgan.history import read_history
-from wgan.messages import did_you_mean, listed, one_line
 from wgan.recipes import DEFAULT
+from wgan.runs import files
+from wgan.runs.history import read_history
 
 TRAIN = ROOT / "train.py"
 COMMON = "common"
@@ -228,7 +229,7 @@ def run_all(runs, epochs, output_dir):
         output_dir: the folder of the comparison.
 
     Returns:
-        The exit status, as `wgan.comparison.runs.run_all` gives it.
+        The exit status, as `wgan.apps.comparison.runs.run_all` gives it.
     """
     return runs_of.run_all(runs, TRAIN, lambda failed: publish(runs, epochs, output_dir))
 

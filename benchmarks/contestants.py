@@ -20,19 +20,19 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from wgan import cli
-from wgan.errors import UserError
+from wgan.common import cli
+from wgan.common.errors import UserError
 
 LATENT_DIM, CRITIC_STEPS, PENALTY_WEIGHT, SLOPE = 100, 5, 10.0, 0.3
 
 
 def ours(images, precision, batch_size):
     """Yields after every epoch; so do the others."""
-    from wgan import startup
+    from wgan.common import startup
     startup.import_tensorflow()
-    from wgan.batches import epoch_batches
     from wgan.config import TrainingConfig
-    from wgan.training import build_gan
+    from wgan.training.batches import epoch_batches
+    from wgan.training.loop import build_gan
     # The article's dropout, and neither average nor mirror images: the others have these networks and no more.
     config = TrainingConfig(precision=precision, batch_size=batch_size, image_size=images.shape[1], learning_rate=2e-4,
                             beta_1=0.5, critic_dropout=0.3, ema_decay=0.0, flips="off")
@@ -47,11 +47,12 @@ def ours(images, precision, batch_size):
 
 def keras(images, precision, batch_size):
     """Plain layers; reals, fakes and interpolates go through the critic one after the other."""
-    from wgan import startup
+    from wgan.common import startup
     startup.import_tensorflow()
     import keras
     import tensorflow as tf
-    from wgan import precision as precisions
+
+    from wgan.models import precision as precisions
     with precisions.used(precision):
         generator, critic = keras_networks(images.shape[-1])
     optimizers = [keras.optimizers.Adam(2e-4, 0.5, 0.9) for _ in range(2)]
@@ -174,7 +175,7 @@ def shuffled(images, batch_size):
 
 def matmul_flops_per_second(precision):
     """The better of two sizes, as TensorFlow multiplies them."""
-    from wgan import startup
+    from wgan.common import startup
     startup.import_tensorflow()
     import tensorflow as tf
     best = 0.0
@@ -209,6 +210,7 @@ def load_images(data_dir, count, image_size):
 def load_folder(count, image_size):
     """Pictures of noise written to a folder and read again as a user's own."""
     from PIL import Image
+
     from wgan import data
     with tempfile.TemporaryDirectory() as folder:
         for index in range(count):
@@ -265,7 +267,8 @@ def timed(values):
 def has_winograd(batch_size, precision):
     """Whether this project's layers use Winograd convolutions on this machine."""
     import tensorflow as tf
-    from wgan import winograd
+
+    from wgan.models import winograd
     return winograd.applies(tf.zeros([batch_size, 4, 4, 1], precision), taps=5)
 
 

@@ -15,7 +15,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from benchmarks import contestants
-from wgan import cli, startup
+from wgan.common import cli, startup
 
 EPOCHS = 3
 

@@ -13,7 +13,8 @@ from PIL import Image, ImageFilter
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from wgan import cli, data, startup
+from wgan import data
+from wgan.common import cli, startup
 
 
 def blurred(images, radius):

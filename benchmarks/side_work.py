@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from wgan import cli
+from wgan.common import cli
 from wgan.config import TrainingConfig
 
 
@@ -37,10 +37,11 @@ class Meter:
 
 def measure(config):
     """Runs `config`; (seconds per name, wall-clock seconds of the epochs after the first)."""
-    from wgan import startup
+    from wgan.common import startup
     startup.import_tensorflow()
-    from wgan import callbacks, files, history, launch
     from wgan.evaluation.callback import Evaluation
+    from wgan.runs import files, history
+    from wgan.training import callbacks, launch
     meter = Meter()
     for watcher in (callbacks.WatchNumbers, callbacks.HistoryWriter, callbacks.SampleGrids, callbacks.Checkpoints,
                     callbacks.Progress, Evaluation):

@@ -18,8 +18,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from benchmarks.arithmetic import epoch_flops
-from wgan import cli, files
-from wgan.errors import UserError
+from wgan.common import cli
+from wgan.common.errors import UserError
+from wgan.runs import files
 
 
 def run(**flags):

@@ -16,7 +16,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from wgan import constraints, objectives  # noqa: E402
+from wgan.models import constraints, objectives  # noqa: E402
 
 REAL, FAKE, DEVIATION = 2.0, -2.0, 0.4
 UPDATES = 3000

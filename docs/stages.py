@@ -12,9 +12,11 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 from PIL import Image, ImageDraw, ImageFont  # noqa: E402
 
-from wgan import animation, cli, images, sample_files  # noqa: E402
-from wgan.errors import UserError  # noqa: E402
-from wgan.run_folder import REALS_FILE  # noqa: E402
+from wgan.common import cli  # noqa: E402
+from wgan.common.errors import UserError  # noqa: E402
+from wgan.images import animation, grids  # noqa: E402
+from wgan.runs import sample_files  # noqa: E402
+from wgan.runs.run_folder import REALS_FILE  # noqa: E402
 
 ENLARGED, TITLE_HEIGHT, GAP = 2, 24, 12  # times; pixels
 
@@ -39,8 +41,8 @@ def main(argv):
     missing = [epoch for epoch in epochs if epoch not in places]
     if missing:
         raise UserError(f"{folder} has no grid of epoch {missing[0]}; --epochs has to name grids that are there")
-    grids = {f"{epoch:,} epochs": places[epoch] for epoch in epochs} | {flags["reals"]: folder / REALS_FILE}
-    images.save_png(flags["out"], side_by_side({title: enlarged(where) for title, where in grids.items()}))
+    shown = {f"{epoch:,} epochs": places[epoch] for epoch in epochs} | {flags["reals"]: folder / REALS_FILE}
+    grids.save_png(flags["out"], side_by_side({title: enlarged(where) for title, where in shown.items()}))
     print(f"wrote {flags['out']}")
     return 0
 

@@ -59,13 +59,15 @@ def run_with_weights(tmp_path_factory):
     """The folder of a run of the digits, written without training; its two generators differ and draw contrasts."""
     import numpy as np
 
-    from wgan import checkpoints, data, training
-    from wgan.history import COLUMNS
-    from wgan.run_folder import RunFolder
+    from wgan import data
+    from wgan.runs import checkpoints
+    from wgan.runs.history import COLUMNS
+    from wgan.runs.run_folder import RunFolder
+    from wgan.training import loop
     folder = tmp_path_factory.mktemp("run")
     config = TrainingConfig(dataset="digits", label="3", batch_size=4, latent_dim=8, precision="float32",
                             checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"))
-    gan = training.build_gan(config, 1)
+    gan = loop.build_gan(config, 1)
     rng = np.random.default_rng(0)
     for variable in (*gan.generator.variables, *gan.averaged_generator.variables):
         # Factors near 1.5 make contrasts; all but kernels get values as if they had been trained.

@@ -22,9 +22,9 @@ CHILD = """
 import json, os, pathlib, signal, sys
 sys.path.insert(0, sys.argv[1])
 settings, operations = json.loads(sys.argv[2]), int(sys.argv[3])
-from wgan import files
+from wgan.runs import files
 from wgan.config import TrainingConfig
-from wgan.launch import launch
+from wgan.training.launch import launch
 
 def counted(function):
     def call(*args, **kwargs):
@@ -77,7 +77,7 @@ def kill_at_random(settings, draw):
 
 def saved_epoch(settings):
     """The epoch of the newest whole state on disk, 0 without one."""
-    from wgan import checkpoints
+    from wgan.runs import checkpoints
     state = checkpoints.newest_state(settings["checkpoint_dir"])
     return state.epoch if state else 0
 
@@ -87,8 +87,8 @@ def contents(settings):
     import h5py
     import numpy as np
 
-    from wgan import checkpoints
-    from wgan.history import COLUMNS
+    from wgan.runs import checkpoints
+    from wgan.runs.history import COLUMNS
     found = {}
     with h5py.File(pathlib.Path(settings["checkpoint_dir"], checkpoints.STATE_FILE)) as file:
         file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)

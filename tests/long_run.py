@@ -19,9 +19,9 @@ import psutil
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from wgan import callbacks
 from wgan.config import TrainingConfig
-from wgan.launch import launch
+from wgan.training import callbacks
+from wgan.training.launch import launch
 
 EARLY = 100  # epochs
 WAIT = 60  # seconds for the disk: what is still to be written is in memory

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan import augmentation, config
+from wgan import config
+from wgan.models import augmentation
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, [64, 16, 16, 3]).astype("float32")
 SEED = tf.constant([3, 5], tf.int64)

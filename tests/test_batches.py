@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from wgan import randomness
-from wgan.batches import epoch_batches, epoch_indices
-from wgan.randomness import Purpose
+from wgan.models import randomness
+from wgan.models.randomness import Purpose
+from wgan.training.batches import epoch_batches, epoch_indices
 
 
 @pytest.mark.parametrize("num_images, num_drawn", [(10, 10), (10, 7), (10, 35), (1, 3)])

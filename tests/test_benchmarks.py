@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from benchmarks import arithmetic, contestants
-from wgan.networks import Critic, Generator
+from wgan.models.networks import Critic, Generator
 
 IMAGES = np.random.default_rng(0).integers(0, 256, [16, 32, 32, 3], dtype=np.uint8)
 

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from wgan import data
-from wgan.class_folders import folder_name, run_of_class
+from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.data import mnist
-from wgan.errors import UserError
+from wgan.runs.class_folders import folder_name, run_of_class
 
 NAMES = ["horse", "3", "cats", "Cats", "CATS", "cats & dogs", "cats + dogs", "cats_dogs", "..", ".", ".hidden", "con",
          "CON", "Nul", "com1", "a" * 255, "a" * 254, "x" * 60, "x" * 61, "été", "e\u0301te\u0301", "猫", "犬", " ",

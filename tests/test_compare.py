@@ -8,15 +8,15 @@ import re
 import subprocess
 import sys
 
-import compare
 import numpy as np
 import pytest
 from PIL import Image
 
-from wgan import cli
-from wgan.comparison import page, pictures, results, runs
-from wgan.comparison.plan import Budget, plan
-from wgan.errors import UserError
+import compare
+from wgan.apps.comparison import page, pictures, results, runs
+from wgan.apps.comparison.plan import Budget, plan
+from wgan.common import cli
+from wgan.common.errors import UserError
 
 ROOT = pathlib.Path(compare.__file__).parent
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can catch")
@@ -345,8 +345,8 @@ def test_two_recipes_are_trained_measured_and_shown(tmp_path):
 
 def samples_by_hand(path):
     """The generator of gan_mlp in numpy: the twelve images of seed 0, as grey levels."""
-    from wgan import randomness
-    from wgan.networks import perceptrons
+    from wgan.models import randomness
+    from wgan.models.networks import perceptrons
     generator = perceptrons.Generator(100, (32, 32, 1), (256, 256))
     generator(np.zeros([1, 100], np.float32))
     generator.load_weights(path)

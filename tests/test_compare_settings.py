@@ -10,9 +10,9 @@ import time
 import pytest
 
 from benchmarks import compare_settings
-from wgan import cli
-from wgan.comparison.runs import command_of
-from wgan.errors import UserError
+from wgan.apps.comparison.runs import command_of
+from wgan.common import cli
+from wgan.common.errors import UserError
 
 SETTINGS = {"common": {"dataset": "digits", "label": "3", "eval_every": 2}, "plain": {}, "fast": {"beta_1": 0.5}}
 
@@ -346,7 +346,7 @@ def test_other_settings_under_an_old_name_are_refused(fake_train, tmp_path):
 def test_a_signal_reaches_the_run_once_which_saves_and_stops_the_comparison(fake_train, tmp_path, number, status):
     """To the whole process group, as a terminal sends Ctrl-C."""
     (tmp_path / "behaviour.json").write_text(json.dumps({"plain/seed_0": {"waits": True}}))
-    code = ("import pathlib, sys\nfrom benchmarks import compare_settings\nfrom wgan import cli\n"
+    code = ("import pathlib, sys\nfrom benchmarks import compare_settings\nfrom wgan.common import cli\n"
             "compare_settings.TRAIN = pathlib.Path(sys.argv.pop(1))\ncli.run(compare_settings.main, sys.argv)")
     log = tmp_path / "out/plain/seed_0/log.txt"
     process = subprocess.Popen(

@@ -30,13 +30,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan import animation, checkpoints, data, files, initial_weights, lock, trained
+from wgan import data
+from wgan.common.errors import UserError
 from wgan.config import TrainingConfig, value_type
 from wgan.data import cifar10_batch, pictures
-from wgan.errors import UserError
-from wgan.history import COLUMNS
-from wgan.sample_files import sample_path
-from wgan.run_folder import RunFolder
+from wgan.images import animation
+from wgan.runs import checkpoints, files, initial_weights, lock, trained
+from wgan.runs.history import COLUMNS
+from wgan.runs.run_folder import RunFolder
+from wgan.runs.sample_files import sample_path
 
 MUTATIONS = int(os.environ.get("WGAN_MUTATIONS", 1))
 MEBIBYTE = 2**20
@@ -316,7 +318,7 @@ def tiny_networks():
     """Classes in the place of the real generator and critic, with files of a few kilobytes."""
     import keras
 
-    from wgan.layers import BatchNormalization
+    from wgan.models.layers import BatchNormalization
 
     class Generator(keras.Model):
         def __init__(self, latent_dim=2, channels=1, image_size=2):
@@ -347,7 +349,7 @@ def tiny_networks():
 def tiny_gan(seed):
     import keras
 
-    from wgan.gan import GAN
+    from wgan.models.gan import GAN
     keras.utils.set_random_seed(seed)
     generator, critic = tiny_networks()
     gan = GAN(generator(), critic())
@@ -440,7 +442,7 @@ def weights_to_measure(folder):
 
 def measured_generator(path):
     """The attributes and the generator that an evaluation finds in a file."""
-    from wgan import networks
+    from wgan.models import networks
     with mock.patch.object(networks, "build", lambda config, channels: [make() for make in tiny_networks()]):
         found, attributes = trained.find_weights(path.parent, path.name)
         return attributes, trained.load_generator(TrainingConfig(latent_dim=2), 1, found)

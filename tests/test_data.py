@@ -9,9 +9,10 @@ import types
 import numpy as np
 import pytest
 
-from wgan import data, messages
+from wgan import data
+from wgan.common import messages
+from wgan.common.errors import UserError
 from wgan.data import labels
-from wgan.errors import UserError
 
 
 def refused(*arguments, function=data.check):

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from wgan import data
+from wgan.common.errors import UserError
 from wgan.data import cifar10, cifar10_batch
-from wgan.errors import UserError
 
 TRAIN = cifar10.TRAIN_FILES
 FILES = cifar10.TRAIN_FILES + cifar10.TEST_FILES

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan import animation_formats, data
+from wgan import data
+from wgan.common.errors import UserError
 from wgan.data import folder, own_files, pictures
-from wgan.errors import UserError
-from wgan.images import save_png
+from wgan.images import animation_formats
+from wgan.images.grids import save_png
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 

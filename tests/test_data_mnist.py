@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from wgan import data
+from wgan.common.errors import UserError
 from wgan.data import idx
-from wgan.errors import UserError
 
 STEMS = {"train": "train", "test": "t10k"}
 

@@ -17,8 +17,11 @@ from PIL import Image
 
 import demo as script
 import generate
-from wgan import cli, demo, images, sample_files, sampling, trained
-from wgan.errors import UserError
+from wgan.apps import demo, sampling
+from wgan.common import cli
+from wgan.common.errors import UserError
+from wgan.images import grids
+from wgan.runs import sample_files, trained
 
 PATIENCE = 60  # seconds that a condition on the page may take
 
@@ -29,11 +32,11 @@ def drawings(run_with_weights):
 
 
 @pytest.fixture(scope="module")
-def grids(tmp_path_factory):
+def sample_dir(tmp_path_factory):
     """A folder with the grids of two epochs."""
     folder = tmp_path_factory.mktemp("grids")
     for epoch, level in ((1, 50), (2, 200)):
-        images.save_png(sample_files.sample_path(folder, epoch), np.full((70, 70, 1), level, np.uint8))
+        grids.save_png(sample_files.sample_path(folder, epoch), np.full((70, 70, 1), level, np.uint8))
     return folder
 
 
@@ -73,7 +76,7 @@ def test_the_way_leads_along_the_arc_from_one_seed_s_sample_to_the_other_s(drawi
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     sum_of_directions = start / lengths[0] + end / lengths[1]
     middle = sum_of_directions / np.linalg.norm(sum_of_directions) * np.mean(lengths)
-    expected = images.to_uint8(trained.locate(run_with_weights).load()(middle, training=False).numpy())[0]
+    expected = grids.to_uint8(trained.locate(run_with_weights).load()(middle, training=False).numpy())[0]
     assert abs(drawings.between(3, 5, 0.5)[::16, ::16].astype(int) - expected).max() <= 1
     assert abs(first_sample(drawings, 3).astype(int) - expected).max() > 20
 
@@ -116,19 +119,19 @@ def test_a_file_that_has_its_own_fid_is_shown_with_that(run_with_weights):
     assert demo.describe(trained.locate(run_with_weights)._replace(noted={"fid": 3.14159})).endswith("FID 3.14")
 
 
-def test_the_film_has_the_run_s_grids(run_with_weights, grids, tmp_path):
-    with Image.open(demo.make_film(trained.locate(run_with_weights), str(grids), tmp_path)) as film:
+def test_the_film_has_the_run_s_grids(run_with_weights, sample_dir, tmp_path):
+    with Image.open(demo.make_film(trained.locate(run_with_weights), str(sample_dir), tmp_path)) as film:
         assert film.n_frames == 2
         for number, level in enumerate((50, 200)):
             film.seek(number)
             assert film.convert("RGB").getpixel((200, 200)) == (level,) * 3
 
 
-def test_grids_that_are_missing_or_another_run_s_make_no_film(run_with_weights, grids, tmp_path):
+def test_grids_that_are_missing_or_another_run_s_make_no_film(run_with_weights, sample_dir, tmp_path):
     source = trained.locate(run_with_weights)
     with pytest.raises(UserError, match="no grids"):
         demo.make_film(source, str(tmp_path / "nowhere"), tmp_path)
-    other = shutil.copytree(grids, tmp_path / "other")
+    other = shutil.copytree(sample_dir, tmp_path / "other")
     (other / ".run_id").write_text("of another run")
     with pytest.raises(UserError, match="holds grids of a run that is not in .*; choose another --sample_dir$"):
         demo.make_film(source, str(other), tmp_path)
@@ -203,9 +206,9 @@ class Page:
 
 
 @pytest.fixture(scope="module")
-def page(run_with_weights, grids, tmp_path_factory):
+def page(run_with_weights, sample_dir, tmp_path_factory):
     pytest.importorskip("gradio", reason="gradio, the extra for the page, is not installed")
-    page = Page(run_with_weights, grids, tmp_path_factory.mktemp("page"))
+    page = Page(run_with_weights, sample_dir, tmp_path_factory.mktemp("page"))
     yield page
     page.process.kill()
     page.process.communicate()

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+
 import train
 
 ROOT = pathlib.Path(train.__file__).parent

@@ -13,13 +13,16 @@ import h5py
 import numpy as np
 import pytest
 
-from wgan import checkpoints, cli, drive, files, images, sample_files, launch as launching
-from wgan.errors import UserError
-from wgan.film import Film
-from wgan.history import COLUMNS
-from wgan.launch import launch
-from wgan.lock import RunLock
-from wgan.run_folder import RunFolder
+from wgan.common import cli
+from wgan.common.errors import UserError
+from wgan.images import grids
+from wgan.runs import checkpoints, drive, files, sample_files
+from wgan.runs.film import Film
+from wgan.runs.history import COLUMNS
+from wgan.runs.lock import RunLock
+from wgan.runs.run_folder import RunFolder
+from wgan.training import launch as launching
+from wgan.training.launch import launch
 
 EPOCHS = 7  # of `run_with_weights`
 
@@ -104,7 +107,7 @@ def test_what_is_there_already_is_not_copied_again(finished, tmp_path, monkeypat
 
 def test_grids_that_are_pictures_stay_on_the_drive_with_a_note(finished, tmp_path, capsys):
     for epoch, layout in ((1, "flat"), (2, "folders")):
-        images.save_sample(tmp_path / "samples", epoch, np.zeros((8, 8, 1), np.uint8), layout)
+        grids.save_sample(tmp_path / "samples", epoch, np.zeros((8, 8, 1), np.uint8), layout)
     launch(finished)
     assert (tmp_path / "drive/samples/00001-00500/sample_00002.png").exists()
     lose_the_machine(tmp_path)
@@ -138,7 +141,7 @@ def test_the_state_before_is_kept_on_the_drive(finished, tmp_path):
 def test_grids_beyond_the_state_do_not_stay_on_the_drive(finished, tmp_path):
     launch(finished)
     for layout in ("flat", "folders"):
-        images.save_sample(tmp_path / "drive/samples", EPOCHS + 1, np.zeros((8, 8, 1), np.uint8), layout)
+        grids.save_sample(tmp_path / "drive/samples", EPOCHS + 1, np.zeros((8, 8, 1), np.uint8), layout)
     Film(tmp_path / "drive/samples").add(EPOCHS + 1, np.zeros((8, 8, 1), np.uint8))
     launch(finished)
     assert epochs_in(tmp_path / "drive/samples") == list(range(1, EPOCHS + 1))
@@ -219,7 +222,7 @@ def test_grids_that_cannot_be_listed_do_not_hold_up_the_state(finished, tmp_path
 
 @pytest.mark.parametrize("new_machine", [False, True])
 def test_a_fresh_start_that_was_killed_before_its_first_copy_is_in_nobodys_way(finished, tmp_path, new_machine):
-    images.save_sample(tmp_path / "samples", EPOCHS, np.zeros((8, 8, 1), np.uint8))
+    grids.save_sample(tmp_path / "samples", EPOCHS, np.zeros((8, 8, 1), np.uint8))
     launch(finished)
     remote = drive.Drive(finished)
     remote.remove_run()
@@ -268,7 +271,7 @@ def test_killed_before_any_operation_the_copy_is_whole(finished, tmp_path, monke
         set_epoch(tmp_path / "checkpoints", EPOCHS)
         for path in (tmp_path / "checkpoints").iterdir():
             path.touch()
-    images.save_sample(tmp_path / "samples", EPOCHS, np.zeros((8, 8, 1), np.uint8), "flat")
+    grids.save_sample(tmp_path / "samples", EPOCHS, np.zeros((8, 8, 1), np.uint8), "flat")
     shutil.copytree(tmp_path / "drive", tmp_path / "before")
     replace, left = os.replace, 0
 
@@ -366,7 +369,7 @@ def test_a_state_is_copied_after_the_grids_that_still_wait_to_be_written(finishe
 
     def write_last_grid():
         waits.wait()
-        images.save_sample(tmp_path / "samples", EPOCHS + 1, np.zeros((8, 8, 1), np.uint8))
+        grids.save_sample(tmp_path / "samples", EPOCHS + 1, np.zeros((8, 8, 1), np.uint8))
     with files.BackgroundWriter("grids") as grid_writer:
         grid_writer.submit(write_last_grid)
         with drive.copying(there, EPOCHS, grid_writer) as copy_soon:

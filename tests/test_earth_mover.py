@@ -12,8 +12,9 @@ from PIL import Image
 from scipy import optimize, stats
 
 import earth_mover
-from wgan import cli, earth_mover_picture
-from wgan.earth_mover import best_critic, cheapest_plan, compare, cost, costliest_plan, read_piles, table
+from wgan.apps import earth_mover_picture
+from wgan.apps.earth_mover import best_critic, cheapest_plan, compare, cost, costliest_plan, read_piles, table
+from wgan.common import cli
 
 SCRIPT = Path(earth_mover.__file__)
 FIRST, SECOND = np.array([1.0, 4, 2, 0, 1, 2]), np.array([2.0, 1, 1, 3, 3, 0])

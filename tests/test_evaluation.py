@@ -16,19 +16,20 @@ import tensorflow as tf
 from PIL import Image
 from test_data_cifar10 import FILES, marked
 
-from wgan import checkpoints, data
+from wgan import data
+from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.curves import draw_curves
-from wgan.errors import UserError
 from wgan.evaluation import evaluator, features
 from wgan.evaluation.callback import Evaluation
 from wgan.evaluation.evaluate import evaluate
-from wgan.gan import scale
-from wgan.history import COLUMNS, History, columns
-from wgan.launch import launch
-from wgan.networks import Critic, Generator
+from wgan.images.curves import draw_curves
+from wgan.models.gan import scale
+from wgan.models.networks import Critic, Generator
 from wgan.recipes import RECIPES
-from wgan.training import build_gan
+from wgan.runs import checkpoints
+from wgan.runs.history import COLUMNS, History, columns
+from wgan.training.launch import launch
+from wgan.training.loop import build_gan
 
 
 def measured_rows(config):

@@ -12,12 +12,12 @@ import pytest
 from PIL import ExifTags, Image, ImageSequence
 
 import export_gif
-from wgan import cli
-from wgan import animation, animation_formats
-from wgan.animation import choose_frames, write_animation
-from wgan.errors import UserError
-from wgan.images import save_png
-from wgan.sample_files import sample_path
+from wgan.common import cli
+from wgan.common.errors import UserError
+from wgan.images import animation, animation_formats
+from wgan.images.animation import choose_frames, write_animation
+from wgan.images.grids import save_png
+from wgan.runs.sample_files import sample_path
 
 SCRIPT = Path(export_gif.__file__)
 

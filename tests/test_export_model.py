@@ -12,8 +12,10 @@ import pytest
 import tensorflow as tf
 
 import export_model
-from wgan import cli, export_formats, files, sampling, trained
-from wgan.networks import plain, resnet
+from wgan.apps import export_formats, sampling
+from wgan.common import cli
+from wgan.models.networks import plain, resnet
+from wgan.runs import files, trained
 
 NEEDS_ONNX = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "tf2onnx")),
@@ -84,7 +86,7 @@ def test_a_keras_file_is_read_with_the_networks_imported_and_nothing_else(run_wi
                                                                          capsys):
     assert run_main(capsys, "--weights", run_with_weights, "--format", "keras", "--out", tmp_path / "a.keras")[0] == 0
     np.save(tmp_path / "latents.npy", LATENTS)
-    code = ("import keras, numpy, wgan.networks; model = keras.saving.load_model('a.keras'); "
+    code = ("import keras, numpy, wgan.models.networks; model = keras.saving.load_model('a.keras'); "
             "numpy.save('images.npy', model(numpy.load('latents.npy')))")
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True,
                    env={**os.environ, "PYTHONPATH": str(Path(export_model.__file__).parent)})

@@ -9,8 +9,8 @@ import weakref
 
 import pytest
 
-from wgan import files
-from wgan.errors import TakenOver, UserError
+from wgan.common.errors import TakenOver, UserError
+from wgan.runs import files
 
 
 def no_space():

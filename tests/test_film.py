@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from wgan import animation, film, sample_files
-from wgan.film import Film
+from wgan.images import animation
+from wgan.runs import film, sample_files
+from wgan.runs.film import Film
 
 
 def grid(seed, size=12, channels=3):

@@ -10,8 +10,10 @@ import threading
 import h5py
 import pytest
 
-from wgan import callbacks, checkpoints, cli, files
-from wgan.launch import launch
+from wgan.common import cli
+from wgan.runs import checkpoints, files
+from wgan.training import callbacks
+from wgan.training.launch import launch
 
 # A state of the small networks takes 16 MB, and a run wants room for three: two states and the weights.
 DISK_SIZE = "64m"

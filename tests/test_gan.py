@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan import randomness
-from wgan.batches import epoch_batches
-from wgan.constraints import GradientPenalty
-from wgan.gan import GAN, averaging_decay, scale
-from wgan.networks import Critic, Generator
-from wgan.randomness import Purpose
-from wgan.training import build_gan
+from wgan.models import randomness
+from wgan.models.constraints import GradientPenalty
+from wgan.models.gan import GAN, averaging_decay, scale
+from wgan.models.networks import Critic, Generator
+from wgan.models.randomness import Purpose
+from wgan.training.batches import epoch_batches
+from wgan.training.loop import build_gan
 
 IMAGES = np.random.default_rng(0).integers(0, 256, [40, 32, 32, 1], dtype=np.uint8)
 

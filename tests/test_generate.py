@@ -14,9 +14,12 @@ import scipy.stats
 from PIL import Image, ImageSequence
 
 import generate
-from wgan import cli, images, initial_weights, sampling, trained
+from wgan.apps import sampling
+from wgan.common import cli
+from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.errors import UserError
+from wgan.images import grids
+from wgan.runs import initial_weights, trained
 
 
 @pytest.fixture(scope="module")
@@ -135,11 +138,11 @@ def test_a_walk_passes_every_station_and_closes():
 
 def test_pictures_are_the_generator_s_in_inference_mode(generator):
     latents = sampling.draw_latents(3, 0, 10, 8)
-    expected = images.to_uint8(generator(latents, training=False).numpy())
+    expected = grids.to_uint8(generator(latents, training=False).numpy())
     drawn = sampling.Pictures(generator, 4)(latents)
     assert drawn.shape == (10, 32, 32, 1) and drawn.dtype == np.uint8 and drawn.std() > 20
     assert abs(drawn.astype(int) - expected).max() <= 1
-    assert abs(images.to_uint8(generator(latents, training=True).numpy()).astype(int) - expected).max() > 20
+    assert abs(grids.to_uint8(generator(latents, training=True).numpy()).astype(int) - expected).max() > 20
 
 
 def test_a_picture_does_not_depend_on_how_many_are_drawn(generator):
@@ -162,7 +165,7 @@ def test_grid_arrays_and_single_pictures_hold_the_same_samples(run_with_weights,
         drawn, latents = arrays["images"], arrays["latents"]
     assert drawn.shape == (10, 32, 32, 1) and drawn.dtype == np.uint8
     np.testing.assert_array_equal(latents, sampling.draw_latents(4, 0, 10, 8, 1.5))
-    np.testing.assert_array_equal(read_png(tmp_path / "a.png"), images.image_grid(drawn, 4))
+    np.testing.assert_array_equal(read_png(tmp_path / "a.png"), grids.image_grid(drawn, 4))
     names = sorted(path.name for path in (tmp_path / "single").iterdir())
     assert names == [f"{number:06d}.png" for number in range(1, 11)]
     for name, picture in zip(names, drawn):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan import images, sample_files
+from wgan.images import grids
+from wgan.runs import sample_files
 
 
 def random_images(count, channels=3, size=4):
@@ -13,18 +14,18 @@ def random_images(count, channels=3, size=4):
 
 def test_to_uint8_maps_rounds_and_clips():
     floats = np.array([-1.0, 0.0, 1.0, -3.0, 7.0, 0.999, -0.5], dtype=np.float32)
-    assert images.to_uint8(floats).tolist() == [0, 128, 255, 0, 255, 255, 64]
-    assert images.to_uint8(floats).dtype == np.uint8
+    assert grids.to_uint8(floats).tolist() == [0, 128, 255, 0, 255, 255, 64]
+    assert grids.to_uint8(floats).dtype == np.uint8
 
 
 def test_to_uint8_undoes_the_scaling_of_every_level():
     levels = np.arange(256, dtype=np.uint8)
-    assert np.array_equal(images.to_uint8(levels.astype(np.float32) / 127.5 - 1), levels)
+    assert np.array_equal(grids.to_uint8(levels.astype(np.float32) / 127.5 - 1), levels)
 
 
 def test_grid_places_images_row_by_row_between_white_gaps():
     pictures = random_images(6)
-    grid = images.image_grid(pictures, columns=3, gap=2)
+    grid = grids.image_grid(pictures, columns=3, gap=2)
     assert grid.shape == (2 * 6 + 2, 3 * 6 + 2, 3) and grid.dtype == np.uint8
     assert np.array_equal(grid[2:6, 8:12], pictures[1])
     assert np.array_equal(grid[8:12, 2:6], pictures[3])
@@ -36,7 +37,7 @@ def test_grid_places_images_row_by_row_between_white_gaps():
 
 
 def test_a_partial_last_row_is_filled_with_white():
-    grid = images.image_grid(random_images(4), columns=3, gap=1)
+    grid = grids.image_grid(random_images(4), columns=3, gap=1)
     assert grid.shape == (11, 16, 3)
     assert (grid[6:, 6:] == 255).all()
     assert (grid[6:10, 1:5] != 255).any()
@@ -44,7 +45,7 @@ def test_a_partial_last_row_is_filled_with_white():
 
 def test_fewer_images_than_columns_and_no_gap():
     pictures = random_images(2, channels=1)
-    grid = images.image_grid(pictures, columns=2, gap=0)
+    grid = grids.image_grid(pictures, columns=2, gap=0)
     assert np.array_equal(grid, np.concatenate(list(pictures), axis=1))
 
 
@@ -53,20 +54,20 @@ def test_fewer_images_than_columns_and_no_gap():
     np.zeros((1, 4, 4, 2), np.uint8), np.zeros((1, 4, 4, 3), np.float32)])
 def test_grid_refuses_other_arrays(bad):
     with pytest.raises(ValueError, match="uint8"):
-        images.image_grid(bad, 2)
+        grids.image_grid(bad, 2)
 
 
 @pytest.mark.parametrize("columns, gap", [(0, 2), (2, -1)])
 def test_grid_refuses_impossible_layouts(columns, gap):
     with pytest.raises(ValueError, match="columns"):
-        images.image_grid(random_images(1), columns, gap)
+        grids.image_grid(random_images(1), columns, gap)
 
 
 @pytest.mark.parametrize("channels, mode", [(3, "RGB"), (1, "L")])
 def test_saved_png_holds_the_grid_exactly(tmp_path, channels, mode):
-    grid = images.image_grid(random_images(4, channels), 2)
+    grid = grids.image_grid(random_images(4, channels), 2)
     path = tmp_path / "sample_00001.png"
-    images.save_png(path, grid)
+    grids.save_png(path, grid)
     with Image.open(path) as picture:
         assert picture.mode == mode and picture.format == "PNG"
         assert np.array_equal(np.asarray(picture).reshape(grid.shape), grid)
@@ -83,7 +84,7 @@ def test_a_failing_save_leaves_the_old_picture(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Image.Image, "save", fail)
     with pytest.raises(OSError, match="disk full"):
-        images.save_png(path, random_images(1)[0])
+        grids.save_png(path, random_images(1)[0])
     assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
 
 

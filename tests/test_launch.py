@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan import callbacks, checkpoints, data
+from wgan import data
+from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.errors import UserError
-from wgan.history import COLUMNS, columns
-from wgan.launch import launch
-from wgan.networks import Generator
-from wgan.run_folder import RunFolder
+from wgan.models.networks import Generator
+from wgan.runs import checkpoints
+from wgan.runs.history import COLUMNS, columns
+from wgan.runs.run_folder import RunFolder
+from wgan.training import callbacks
+from wgan.training.launch import launch
 
 
 def weights_of(config):
@@ -81,7 +83,9 @@ def test_a_run_leaves_all_its_files_and_no_others(tiny, tmp_path):
 
 
 def test_saved_generator_draws_the_last_grid(tiny):
-    from wgan import images, randomness, sample_files
+    from wgan.images import grids
+    from wgan.models import randomness
+    from wgan.runs import sample_files
     config = tiny()
     launch(config)
     generator = Generator(config.latent_dim, channels=1)
@@ -89,7 +93,7 @@ def test_saved_generator_draws_the_last_grid(tiny):
                                 randomness.stream(config.seed, 0, randomness.Purpose.PREVIEW_LATENTS))
     generator(latents)
     generator.load_weights(pathlib.Path(config.checkpoint_dir, checkpoints.AVERAGED_FILE))
-    grid = images.image_grid(images.to_uint8(generator(latents)), columns=4)
+    grid = grids.image_grid(grids.to_uint8(generator(latents)), columns=4)
     with Image.open(sample_files.sample_path(config.sample_dir, 2)) as saved:
         assert np.abs(np.asarray(saved).astype(int) - grid[:, :, 0]).max() <= 1
 
@@ -295,7 +299,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(tiny, tmp_path, capsys):
     ("2 CPU cores", 65, True), ("2 CPU cores", 64, False), ("GPU Tesla T4", 65, False)])
 def test_a_recipe_for_processors_is_named_when_a_run_begins_where_it_would_help(
         tiny, capsys, monkeypatch, device, batch_size, is_said):
-    monkeypatch.setattr("wgan.startup.import_tensorflow", lambda: device)
+    monkeypatch.setattr("wgan.common.startup.import_tensorflow", lambda: device)
     for epochs, begins in [(1, True), (2, False)]:
         launch(tiny(epochs=epochs, batch_size=batch_size))
         assert ("--recipe wgan_gp_fast" in capsys.readouterr().out) == (is_said and begins)
@@ -328,11 +332,11 @@ def keras_2_weights(path, network):
 
 
 def test_init_from_reads_the_plain_layout_of_keras_2(tiny, tmp_path):
-    from wgan.training import build_gan
+    from wgan.training.loop import build_gan
     old, new = build_gan(tiny(seed=1), channels=1), build_gan(tiny(seed=2), channels=1)
     keras_2_weights(tmp_path / "generator.h5", old.generator)
     keras_2_weights(tmp_path / "critic.h5", old.critic)
-    from wgan import initial_weights
+    from wgan.runs import initial_weights
     initial_weights.load_weights(new, tmp_path)
     for one, other in zip(old.variables, new.variables, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())

@@ -6,9 +6,15 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from wgan import winograd
-from wgan.layers import (BatchNormalization, Conv2D, PhasesConv2DTranspose, StatelessDropout, UpsampleConv2D,
-                         leaky_relu)
+from wgan.models import winograd
+from wgan.models.layers import (
+    BatchNormalization,
+    Conv2D,
+    PhasesConv2DTranspose,
+    StatelessDropout,
+    UpsampleConv2D,
+    leaky_relu,
+)
 
 SEED = tf.constant([3, 4], tf.int64)
 

@@ -5,11 +5,12 @@ import pathlib
 import numpy as np
 import pytest
 
-from wgan import animation, images, sample_files
-from wgan.animation import write_animation
-from wgan.film import Film
-from wgan.launch import launch
-from wgan.run_folder import RunFolder
+from wgan.images import animation, grids
+from wgan.images.animation import write_animation
+from wgan.runs import sample_files
+from wgan.runs.film import Film
+from wgan.runs.run_folder import RunFolder
+from wgan.training.launch import launch
 
 LAYOUTS = ("flat", "folders", "film")
 
@@ -22,7 +23,7 @@ def write(folder, layout, epochs, of=grid):
     folder.mkdir(exist_ok=True)
     film = Film(folder)
     for epoch in epochs:
-        film.add(epoch, of(epoch)) if layout == "film" else images.save_sample(folder, epoch, of(epoch), layout)
+        film.add(epoch, of(epoch)) if layout == "film" else grids.save_sample(folder, epoch, of(epoch), layout)
 
 
 def everything_below(folder):
@@ -46,7 +47,7 @@ def test_what_lies_in_the_wrong_folder_is_no_grid(tmp_path):
 
 def test_a_sample_folder_that_went_away_is_not_made(tmp_path):
     with pytest.raises(FileNotFoundError):
-        images.save_sample(tmp_path / "gone", 1, grid(1), "folders")
+        grids.save_sample(tmp_path / "gone", 1, grid(1), "folders")
     assert not (tmp_path / "gone").exists()
 
 

@@ -10,9 +10,9 @@ import threading
 import psutil
 import pytest
 
-from wgan import lock
-from wgan.errors import UserError
-from wgan.lock import Mark, RunLock
+from wgan.common.errors import UserError
+from wgan.runs import lock
+from wgan.runs.lock import Mark, RunLock
 
 ROOT = pathlib.Path(lock.__file__).parent.parent
 PATIENCE = 60  # seconds after which a test that hangs fails
@@ -20,8 +20,8 @@ PATIENCE = 60  # seconds after which a test that hangs fails
 # Waits for a line, so that all begin at once; says what came of it; keeps the lock until its input ends.
 PROCESS = """
 import sys
-from wgan import lock
-from wgan.errors import UserError
+from wgan.runs import lock
+from wgan.common.errors import UserError
 
 def no_waiting(seconds):
     raise AssertionError("waited for a process of this machine")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan import networks
-from wgan.networks import Critic, Generator, resnet
+from wgan.models import networks
+from wgan.models.networks import Critic, Generator, resnet
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -14,8 +14,7 @@ import export_gif
 import export_model
 import generate
 import train
-
-from wgan import sample_files
+from wgan.runs import sample_files
 
 ROOT = pathlib.Path(train.__file__).parent
 NOTEBOOK = ROOT / "notebooks/wgan_gp_colab.ipynb"

@@ -1,4 +1,4 @@
-"""`wgan.notebook`: scripts as processes of their own, shown while they run. Small scripts stand in for train.py."""
+"""`wgan.apps.notebook`: scripts as processes of their own, shown while they run. Small scripts stand in for train.py."""
 
 import json
 import os
@@ -12,8 +12,10 @@ import textwrap
 import numpy as np
 import pytest
 
-from wgan import images, lock, notebook
+from wgan.apps import notebook
 from wgan.evaluation import report
+from wgan.images import grids
+from wgan.runs import lock
 
 ROOT = pathlib.Path(notebook.__file__).parent.parent
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs the signals and named pipes of POSIX")
@@ -63,16 +65,16 @@ def let_go(fifo):
 def test_grids_curves_and_lines_are_renewed_while_the_run_goes_on(tmp_path, script, shown):
     for folder in ("checkpoints", "samples"):
         (tmp_path / folder).mkdir()
-    images.save_png(tmp_path / "samples/reals.png", np.zeros((8, 8, 3), np.uint8))
+    grids.save_png(tmp_path / "samples/reals.png", np.zeros((8, 8, 3), np.uint8))
     os.mkfifo(tmp_path / "seen")
     command = script(f"""
         import numpy as np
-        from wgan import images
+        from wgan.images import grids
         history = {HEADER!r}
         for epoch in (1, 2):
             history += f"{{epoch}},1.5,0.1,1,0.2,\\n"
             (here / "checkpoints/history.csv").write_text(history + "3,1.")  # a row that is just being written
-            images.save_png(here / f"samples/sample_{{epoch:05d}}.png", np.zeros((8, 8, 3), np.uint8))
+            grids.save_png(here / f"samples/sample_{{epoch:05d}}.png", np.zeros((8, 8, 3), np.uint8))
             print("epoch", epoch, "of <2>")
             open(here / "seen").read()
     """)
@@ -141,7 +143,7 @@ def earlier(tmp_path, script):
     """A process that holds the run's folder as a training does, until `let_go(tmp_path / "leave")`."""
     os.mkfifo(tmp_path / "leave")
     holder = script("""
-        from wgan.lock import RunLock
+        from wgan.runs.lock import RunLock
         with RunLock(here / "checkpoints"):
             open(here / "leave").read()
             print("an earlier end")
@@ -198,7 +200,7 @@ def test_a_row_that_is_just_being_written_is_left_out():
 
 
 def test_pictures_are_enlarged_by_whole_numbers(tmp_path):
-    images.save_png(tmp_path / "a.png", np.zeros((100, 130, 1), np.uint8))
+    grids.save_png(tmp_path / "a.png", np.zeros((100, 130, 1), np.uint8))
     pytest.importorskip("IPython")
     assert "width: 520px" in notebook.picture(tmp_path / "a.png").data
 
@@ -212,6 +214,6 @@ def test_an_evaluation_is_shown_as_a_table(tmp_path):
 
 
 def test_the_notebook_keeps_tensorflow_out_of_its_process():
-    code = "import sys, wgan.notebook; print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
+    code = "import sys, wgan.apps.notebook; print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert answer.stdout.strip() == "[]", answer.stderr

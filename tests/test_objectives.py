@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan import constraints, objectives
-from wgan.constraints import critic_gradients
-from wgan.gan import GAN
-from wgan.networks import Critic, Generator
+from wgan.models import constraints, objectives
+from wgan.models.constraints import critic_gradients
+from wgan.models.gan import GAN
+from wgan.models.networks import Critic, Generator
 
 
 def test_signs_are_those_of_the_paper():

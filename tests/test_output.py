@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan import callbacks, checkpoints, files, output
-from wgan.history import COLUMNS
-from wgan.launch import launch
+from wgan.common import output
+from wgan.runs import checkpoints, files
+from wgan.runs.history import COLUMNS
+from wgan.training import callbacks
+from wgan.training.launch import launch
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files and terminals")

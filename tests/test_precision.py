@@ -5,14 +5,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan import load_generator, precision, training
-from wgan.batches import epoch_batches
+from wgan import load_generator
 from wgan.config import TrainingConfig
-from wgan.constraints import critic_gradients
-from wgan.gan import GAN, scale
-from wgan.launch import launch
-from wgan.networks import Critic, Generator
+from wgan.models import precision
+from wgan.models.constraints import critic_gradients
+from wgan.models.gan import GAN, scale
+from wgan.models.networks import Critic, Generator
 from wgan.recipes import RECIPES
+from wgan.training import loop
+from wgan.training.batches import epoch_batches
+from wgan.training.launch import launch
 
 IMAGES = np.random.default_rng(0).integers(0, 256, [24, 32, 32, 3], dtype=np.uint8)
 
@@ -74,7 +76,7 @@ def test_the_step_of_every_recipe_can_be_traced_in_half_precision(recipe, kind):
     points = RECIPES[recipe].makes_points
     reals = np.zeros([8, 1], np.float32) if points else np.zeros([8, *[config.image_size] * 2, 3], np.uint8)
     labels = np.zeros(8, np.int32) if RECIPES[recipe].wants_labels else None
-    gan = training.build_gan(config, reals.shape[-1])
+    gan = loop.build_gan(config, reals.shape[-1])
     batches = epoch_batches(reals, 0, 1, 4, first_epoch=1, last_epoch=1, labels=labels)
     traced = tf.function(gan.train_step).get_concrete_function(batches.element_spec)
     assert set(traced.output_dtypes.values()) == {tf.float32}

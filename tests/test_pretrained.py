@@ -10,9 +10,10 @@ import shutil
 import numpy as np
 import pytest
 
-from wgan import draw_samples, files, load_generator
-from wgan.errors import UserError
+from wgan import draw_samples, load_generator
+from wgan.common.errors import UserError
 from wgan.evaluation.evaluate import evaluate
+from wgan.runs import files
 
 DATA = os.environ.get("WGAN_TEST_DATA")
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "pretrained"

@@ -3,8 +3,8 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from wgan import randomness
-from wgan.randomness import Purpose
+from wgan.models import randomness
+from wgan.models.randomness import Purpose
 
 DRAWS = {"uniform": randomness.uniform, "normal": randomness.normal,
          "happens": lambda shape, seed: tf.cast(randomness.happens(0.3, shape, seed), tf.float32)}

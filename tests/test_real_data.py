@@ -18,8 +18,8 @@ pytestmark = pytest.mark.skipif(not DATA, reason="WGAN_TEST_DATA names no folder
 
 DRAW = """
 import sys, numpy as np, tensorflow as tf
-from wgan import randomness
-from wgan.networks import Generator
+from wgan.models import randomness
+from wgan.models.networks import Generator
 generator = Generator()
 latents = randomness.normal([16, 100], randomness.stream(0, 0, randomness.Purpose.PREVIEW_LATENTS))
 generator(latents)
@@ -55,10 +55,11 @@ def test_the_wasserstein_estimate_rises_while_the_critic_learns_then_turns(run):
 def test_a_new_process_draws_the_same_samples_from_the_weights(run, tmp_path):
     from PIL import Image
 
-    from wgan import images, sample_files
+    from wgan.images import grids
+    from wgan.runs import sample_files
     subprocess.run([sys.executable, "-c", DRAW, str(run / "checkpoints"), str(tmp_path / "drawn.npy")], cwd=ROOT,
                    check=True, capture_output=True)
-    grid = images.image_grid(images.to_uint8(np.load(tmp_path / "drawn.npy")), columns=4)
+    grid = grids.image_grid(grids.to_uint8(np.load(tmp_path / "drawn.npy")), columns=4)
     with Image.open(sample_files.sample_path(run / "samples", 20)) as saved:
         difference = np.abs(np.asarray(saved).astype(int) - grid)
     assert difference.max() <= 1

@@ -11,18 +11,21 @@ import tensorflow as tf
 from PIL import Image
 
 from export_gif import main as main_export
-from wgan import class_folders, data, distribution, objectives, randomness
-from wgan.batches import epoch_batches
+from wgan import data
+from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.constraints import Clipping, WholeBatchPenalty, critic_gradients
 from wgan.data import gaussian
-from wgan.errors import UserError
 from wgan.evaluation.distances import frechet_distance
-from wgan.launch import launch
-from wgan.layers import StatelessDropout
-from wgan.networks import Critic
+from wgan.images import distribution
+from wgan.models import objectives, randomness
+from wgan.models.constraints import Clipping, WholeBatchPenalty, critic_gradients
+from wgan.models.layers import StatelessDropout
+from wgan.models.networks import Critic
 from wgan.recipes import RECIPES
-from wgan.training import build_gan
+from wgan.runs import class_folders
+from wgan.training.batches import epoch_batches
+from wgan.training.launch import launch
+from wgan.training.loop import build_gan
 
 ON_IMAGES = [name for name, recipe in RECIPES.items() if not recipe.makes_points]
 RNG = np.random.default_rng(0)

@@ -19,11 +19,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan import callbacks, checkpoints, files, launch as launching
-from wgan.errors import UserError
-from wgan.gan import GAN
-from wgan.history import COLUMNS
-from wgan.launch import launch
+from wgan.common.errors import UserError
+from wgan.models.gan import GAN
+from wgan.runs import checkpoints, files
+from wgan.runs.history import COLUMNS
+from wgan.training import callbacks
+from wgan.training import launch as launching
+from wgan.training.launch import launch
 
 
 def state_of(config):
@@ -175,17 +177,17 @@ def test_a_write_that_hangs_does_not_hold_up_the_training(tiny, monkeypatch):
 
 def test_too_little_room_for_a_state_is_refused_before_anything_is_written(tiny, monkeypatch):
     config = tiny()
-    from wgan import training
-    monkeypatch.setattr(training.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10**6}))
+    from wgan.training import loop
+    monkeypatch.setattr(loop.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10**6}))
     with pytest.raises(UserError, match="1 MB free.*need .* MB; make room"):
         launch(config)
     assert not list(pathlib.Path(config.checkpoint_dir).iterdir())
 
 
 def test_too_little_room_for_all_grids_is_a_note(tiny, monkeypatch, capsys):
-    from wgan import training
-    monkeypatch.setattr(training.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10**8}))
-    monkeypatch.setattr(training, "_disk_bytes", lambda *args: 10**9)
+    from wgan.training import loop
+    monkeypatch.setattr(loop.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 10**8}))
+    monkeypatch.setattr(loop, "_disk_bytes", lambda *args: 10**9)
     assert launch(tiny(epochs=1)) == 0
     assert "may need 1,000 MB and 100 MB are free" in capsys.readouterr().err
 

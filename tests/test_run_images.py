@@ -6,10 +6,11 @@ import shutil
 import pytest
 from PIL import Image
 
-from wgan import data, run_images, trained
+from wgan import data
+from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.errors import UserError
-from wgan.run_folder import RunFolder, differences_from
+from wgan.runs import run_images, trained
+from wgan.runs.run_folder import RunFolder, differences_from
 
 
 def draw(folder, brightness, count=16):

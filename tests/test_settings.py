@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from wgan import training
+from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.errors import UserError
-from wgan.training import build_gan
+from wgan.training import loop
+from wgan.training.loop import build_gan
 
 
 def test_each_network_has_its_own_learning_rate(tiny):
@@ -45,7 +45,7 @@ def test_settings_that_make_no_sense_are_refused(tiny, changes, message):
     (dict(critic_learning_rate=1e-3), "a smaller --learning_rate or --critic_learning_rate may do better"),
 ])
 def test_numbers_that_go_wrong_again_and_again_are_answered_with_what_would_be_a_change(tiny, changes, advice):
-    assert training.explain_wrong_numbers("a figure", 0, tiny(**changes)).endswith(f"A new run with {advice}")
+    assert loop.explain_wrong_numbers("a figure", 0, tiny(**changes)).endswith(f"A new run with {advice}")
 
 
 @pytest.mark.parametrize("changes, advice", [
@@ -53,7 +53,7 @@ def test_numbers_that_go_wrong_again_and_again_are_answered_with_what_would_be_a
     (dict(image_size=64, generator_batch_size=8), "a smaller --batch_size or --generator_batch_size or --image_size"),
 ])
 def test_a_device_without_memory_is_answered_with_what_could_be_smaller(tiny, changes, advice):
-    assert training.explain_memory(tiny(**changes)).endswith(f"begin a new run with {advice}")
+    assert loop.explain_memory(tiny(**changes)).endswith(f"begin a new run with {advice}")
 
 
 @pytest.mark.parametrize("changes", [{}, dict(critic_learning_rate=1e-4, data_dir="pictures")])

@@ -21,14 +21,16 @@ import tensorflow as tf
 from PIL import Image, ImageFile
 
 import wgan
-from wgan import plotting, startup, surroundings, training
-from wgan.comparison import pictures
-from wgan.demo import Drawings
-from wgan.errors import UserError
+from wgan.apps.comparison import pictures
+from wgan.apps.demo import Drawings
+from wgan.apps.sampling import Pictures
+from wgan.common import plotting, startup
+from wgan.common.errors import UserError
 from wgan.evaluation.evaluator import Sampler, subset_indices
-from wgan.images import save_png
-from wgan.sampling import Pictures
-from wgan.trained import locate
+from wgan.images.grids import save_png
+from wgan.models import surroundings
+from wgan.runs.trained import locate
+from wgan.training import loop
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TINY = ["--epochs", "2", "--batch_size", "4", "--precision", "float32"]
@@ -42,7 +44,7 @@ SCRIPTS = [
     ["export_gif.py", "--sample_dir", "grids", "--output", "training.gif"],
     ["export_model.py", "--weights", "run", "--format", "keras", "--out", "exported.keras"],
     ["earth_mover.py", "--output", "piles.png"],
-    ["wgan/comparison/row.py", "run", "row.png", "reals.png"],  # which compare.py starts, besides train.py
+    ["wgan/apps/comparison/row.py", "run", "row.png", "reals.png"],  # which compare.py starts, besides train.py
 ]
 KERAS_JSON = {"floatx": "float16", "epsilon": 0.25, "backend": "jax", "image_data_format": "channels_first",
               "nnx_enabled": True}
@@ -135,7 +137,7 @@ def hostile(tmp_path_factory):
     """The folder in which a process among hostile settings has made everything."""
     folder = tmp_path_factory.mktemp("hostile")
     # This module imports TensorFlow by itself, which a script leaves to the package.
-    code = ("from wgan import startup; startup.settle(); startup.import_tensorflow(); "
+    code = ("from wgan.common import startup; startup.settle(); startup.import_tensorflow(); "
             "import test_surroundings; test_surroundings.make_everything()")
     done = run_python("-c", code, folder=folder)
     assert done.returncode == 0, done.stderr
@@ -202,7 +204,7 @@ def test_settings_files_that_cannot_be_read_are_one_line(tmp_path):
     assert done.stderr.splitlines()[-1].startswith("earth_mover.py: matplotlib's settings file")
     (tmp_path / "matplotlibrc").unlink()
     (tmp_path / "keras.json").write_text('{"floatx": "bfloat16"}')
-    code = "from wgan import cli, startup; cli.run(lambda argv: startup.import_tensorflow(), ['train.py'])"
+    code = "from wgan.common import cli, startup; cli.run(lambda argv: startup.import_tensorflow(), ['train.py'])"
     done = run_python("-c", code, folder=tmp_path)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert str(tmp_path / "keras.json") in done.stderr.splitlines()[-1]
@@ -265,7 +267,7 @@ def test_networks_from_a_seed_leave_the_programs_random_numbers_alone(tiny):
     random.seed(5)
     np.random.seed(5)
     expected = random.Random(5).random(), np.random.RandomState(5).random()
-    training.build_gan(tiny(recipe="gan_mlp", image_size=28), 1)
+    loop.build_gan(tiny(recipe="gan_mlp", image_size=28), 1)
     assert (random.random(), np.random.random()) == expected
 
 
@@ -304,7 +306,7 @@ def test_a_program_whose_keras_has_another_backend_is_told_so(monkeypatch):
 
 
 def test_the_calling_programs_choice_of_a_matplotlib_backend_stays():
-    code = ("import os; from wgan import plotting; import matplotlib; "
+    code = ("import os; from wgan.common import plotting; import matplotlib; "
             "print(os.environ['MPLBACKEND'], matplotlib.rcParams._get('backend'))")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True,
                           env={**os.environ, "MPLBACKEND": "svg"})

@@ -11,11 +11,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wgan import callbacks, event_log, files, tensorboard
+from wgan.common.errors import NumbersWentWrong, UserError
 from wgan.config import TrainingConfig
-from wgan.errors import NumbersWentWrong, UserError
-from wgan.history import COLUMNS, History
-from wgan.launch import launch
+from wgan.runs import event_log, files
+from wgan.runs.history import COLUMNS, History
+from wgan.training import callbacks, tensorboard
+from wgan.training.launch import launch
 
 SHOWN = ("epoch", "critic_loss", "generator_loss", "fid", "seconds")
 

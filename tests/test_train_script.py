@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import train
-from wgan import cli
+from wgan.common import cli
 
 ROOT = pathlib.Path(train.__file__).parent
 
@@ -50,7 +50,7 @@ def test_help_shows_every_flag_with_its_default(capsys):
 
 
 def test_mistakes_are_answered_without_tensorflow():
-    code = ("import sys, train\nfrom wgan import cli\n"
+    code = ("import sys, train\nfrom wgan.common import cli\n"
             "try:\n    cli.run(train.main, ['train.py', '--label', 'unicorn'])\n"
             "except SystemExit as stop:\n    print(stop.code, 'tensorflow' in sys.modules, 'keras' in sys.modules)\n")
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -94,7 +94,7 @@ def test_deterministic_runs(tmp_path):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 def test_what_was_ignored_before_stays_ignored_as_under_nohup():
-    from wgan.callbacks import StopOnSignal
+    from wgan.training.callbacks import StopOnSignal
     earlier = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopOnSignal() as stop:
@@ -109,7 +109,7 @@ def test_what_was_ignored_before_stays_ignored_as_under_nohup():
 def test_a_closed_terminal_does_not_keep_the_state_from_being_saved(monkeypatch):
     import os
 
-    from wgan.callbacks import StopOnSignal
+    from wgan.training.callbacks import StopOnSignal
 
     def gone(*arguments):
         raise OSError(5, "Input/output error")

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 from test_launch import keras_2_weights
 
-from wgan import checkpoints, initial_weights, launch as launching, trained, weights_files
+from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.errors import UserError
-from wgan.run_folder import RunFolder
+from wgan.runs import checkpoints, initial_weights, trained, weights_files
+from wgan.runs.run_folder import RunFolder
+from wgan.training import launch as launching
 
 
 @functools.cache
 def gan_of(channels=1, **changes):
     """The same networks whenever asked for: what they hold does not matter here, and making them takes a second."""
-    from wgan.training import build_gan
+    from wgan.training.loop import build_gan
     return build_gan(TrainingConfig(dataset="digits", label="3", precision="float32", **{"latent_dim": 8, **changes}),
                      channels)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from wgan import precision, winograd
-from wgan.networks import plain
+from wgan.models import precision, winograd
+from wgan.models.networks import plain
 
 
 def strided_kernel(kernel, split):

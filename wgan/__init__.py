@@ -6,34 +6,34 @@ Names are imported when they are asked for: `import wgan` alone, or the configur
 import importlib
 import typing
 
-from wgan import startup
+from wgan.common import startup
 
 if typing.TYPE_CHECKING:
-    from wgan.batches import epoch_batches
+    from wgan.apps.library import draw_samples, load_generator, load_images, measure, train
+    from wgan.common.errors import UserError
     from wgan.config import TrainingConfig
-    from wgan.constraints import Clipping, GradientPenalty
     from wgan.data import ImageSet
-    from wgan.errors import UserError
-    from wgan.gan import GAN
-    from wgan.images import image_grid, save_png
-    from wgan.library import draw_samples, load_generator, load_images, measure, train
-    from wgan.networks import Critic, Generator
+    from wgan.images.grids import image_grid, save_png
+    from wgan.models.constraints import Clipping, GradientPenalty
+    from wgan.models.gan import GAN
+    from wgan.models.networks import Critic, Generator
     from wgan.recipes import RECIPES
+    from wgan.training.batches import epoch_batches
 
 _HOMES = {name: module for module, names in {
-    "wgan.batches": ("epoch_batches",),
+    "wgan.training.batches": ("epoch_batches",),
     "wgan.config": ("TrainingConfig",),
-    "wgan.constraints": ("Clipping", "GradientPenalty"),
+    "wgan.models.constraints": ("Clipping", "GradientPenalty"),
     "wgan.data": ("ImageSet",),
-    "wgan.errors": ("UserError",),
-    "wgan.gan": ("GAN",),
-    "wgan.images": ("image_grid", "save_png"),
-    "wgan.library": ("draw_samples", "load_generator", "load_images", "measure", "train"),
-    "wgan.networks": ("Critic", "Generator"),
+    "wgan.common.errors": ("UserError",),
+    "wgan.models.gan": ("GAN",),
+    "wgan.images.grids": ("image_grid", "save_png"),
+    "wgan.apps.library": ("draw_samples", "load_generator", "load_images", "measure", "train"),
+    "wgan.models.networks": ("Critic", "Generator"),
     "wgan.recipes": ("RECIPES",),
 }.items() for name in names}
 
-_WITH_TENSORFLOW = ("wgan.batches", "wgan.constraints", "wgan.gan", "wgan.networks")
+_WITH_TENSORFLOW = ("wgan.training.batches", "wgan.models.constraints", "wgan.models.gan", "wgan.models.networks")
 
 __all__ = ["Clipping", "Critic", "GAN", "Generator", "GradientPenalty", "ImageSet", "RECIPES", "TrainingConfig",
            "UserError", "draw_samples", "epoch_batches", "image_grid", "load_generator", "load_images", "measure",

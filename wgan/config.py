@@ -8,11 +8,11 @@ import dataclasses
 import math
 import typing
 
+from wgan.common.errors import UserError
 from wgan.data import DATASET_NAMES
-from wgan.errors import UserError
 from wgan.recipes import DEFAULT, RECIPES
 
-CHANGES = ("color", "translation", "cutout")  # that `wgan.augmentation` makes
+CHANGES = ("color", "translation", "cutout")  # that `wgan.models.augmentation` makes
 
 
 def option(default, group, help_text, *, decides_result, choices=None, at_least=None, at_most=None, above=None,

@@ -1,7 +1,7 @@
 """The data sets to train on: square pictures as uint8 arrays.
 
 `check` answers quickly and without TensorFlow or Keras; `load` does the reading. Everything the user
-can mend is raised as `wgan.errors.UserError`.
+can mend is raised as `wgan.common.errors.UserError`.
 """
 
 import contextlib
@@ -9,10 +9,10 @@ import dataclasses
 import os
 import types
 
+from wgan.common.errors import UserError
+from wgan.common.messages import did_you_mean, one_line
 from wgan.data import cifar10, digits, folder, gaussian, heldout, labelled, labels, mnist
 from wgan.data.imageset import ImageSet, fingerprint
-from wgan.errors import UserError
-from wgan.messages import did_you_mean, one_line
 
 __all__ = ["DATASET_NAMES", "SPLITS", "ImageSet", "check", "class_names", "fingerprint", "load", "load_for_run",
            "similar_class"]

@@ -10,11 +10,11 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from wgan.common.errors import UserError
+from wgan.common.messages import one_line
 from wgan.data import cifar10_batch, labels, resizing
 from wgan.data.download import keras_splits
 from wgan.data.imageset import ImageSet
-from wgan.errors import UserError
-from wgan.messages import one_line
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 DEFAULT = "horse"

@@ -12,8 +12,8 @@ import pickletools
 
 import numpy as np
 
-from wgan.errors import UserError
-from wgan.messages import one_line
+from wgan.common.errors import UserError
+from wgan.common.messages import one_line
 
 LARGEST = 64 * 2**20  # bytes; an official batch file has about 31 million
 CLASS_COUNT = 10

@@ -5,9 +5,9 @@ import importlib.util
 import numpy as np
 from PIL import Image
 
+from wgan.common.errors import UserError
 from wgan.data import labels, resizing
 from wgan.data.imageset import ImageSet
-from wgan.errors import UserError
 
 CLASS_NAMES = tuple("0123456789")
 BRIGHTEST = 16  # the 8x8 originals count ink in steps from 0 to 16

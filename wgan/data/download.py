@@ -5,9 +5,9 @@ import socket
 
 import numpy as np
 
-from wgan import startup
-from wgan.errors import UserError
-from wgan.messages import one_line
+from wgan.common import startup
+from wgan.common.errors import UserError
+from wgan.common.messages import one_line
 
 SILENCE_S = 60  # a server silent for this long has failed: without a limit a dead link waits for ever
 

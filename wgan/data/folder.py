@@ -22,10 +22,10 @@ import numpy as np
 from PIL import Image, ImageFile
 from tqdm import tqdm
 
+from wgan.common.errors import UserError
+from wgan.common.messages import listed, one_line
 from wgan.data import labels, own_files, pictures
 from wgan.data.imageset import ImageSet
-from wgan.errors import UserError
-from wgan.messages import listed, one_line
 
 FEWEST = 16
 MOST_IN_MEMORY = 4 * 2**30  # bytes: 1.4 million pictures of 32x32, 87,000 of 128x128

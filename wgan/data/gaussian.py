@@ -4,10 +4,10 @@ import statistics
 
 import numpy as np
 
+from wgan.common.errors import UserError
+from wgan.common.messages import one_line
 from wgan.data import labels
 from wgan.data.imageset import ImageSet
-from wgan.errors import UserError
-from wgan.messages import one_line
 
 MEAN, DEVIATION = -1.0, 1.0
 COUNT = 10_000

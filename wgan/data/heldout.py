@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from wgan.errors import UserError
+from wgan.common.errors import UserError
 
 FEWEST_LEFT = 16
 CHOICE_SEED = 0  # not the run's: runs with several seeds set the same images aside

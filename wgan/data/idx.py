@@ -8,8 +8,8 @@ import zlib
 
 import numpy as np
 
-from wgan.errors import UserError
-from wgan.messages import one_line
+from wgan.common.errors import UserError
+from wgan.common.messages import one_line
 
 LARGEST = 256 * 2**20  # bytes; the largest official file has 47 million
 _CHUNK = 2**20

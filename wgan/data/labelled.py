@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from wgan.errors import UserError
+from wgan.common.errors import UserError
 
 CHOICE_SEED = 0  # not the run's: runs with several seeds learn from the same labels
 UNKNOWN = -1

@@ -1,7 +1,7 @@
 """Labels as users give them: a class name, its number, or "all"."""
 
-from wgan.errors import UserError
-from wgan.messages import did_you_mean, listed, one_line
+from wgan.common.errors import UserError
+from wgan.common.messages import did_you_mean, listed, one_line
 
 ALL = "all"
 

@@ -6,11 +6,11 @@ import os
 import numpy as np
 from PIL import Image
 
+from wgan.common.errors import UserError
+from wgan.common.messages import one_line
 from wgan.data import idx, labels, resizing
 from wgan.data.download import keras_splits
 from wgan.data.imageset import ImageSet
-from wgan.errors import UserError
-from wgan.messages import one_line
 
 _PREFIXES = {"train": "train", "test": "t10k"}  # official split -> how its files are named
 

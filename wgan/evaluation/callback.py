@@ -7,11 +7,13 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from wgan import checkpoints, distribution, randomness
 from wgan.evaluation import features
 from wgan.evaluation.evaluator import BATCH, MOST_REALS, Evaluator, Sampler, subset_indices
-from wgan.gan import scale
-from wgan.randomness import Purpose
+from wgan.images import distribution
+from wgan.models import randomness
+from wgan.models.gan import scale
+from wgan.models.randomness import Purpose
+from wgan.runs import checkpoints
 
 
 def evaluation(config, image_set, history, twin, writer):

@@ -5,9 +5,11 @@ import os
 import pathlib
 import sys
 
-from wgan import data, files, run_images, startup, trained
-from wgan.errors import UserError
-from wgan.messages import did_you_mean, one_line
+from wgan import data
+from wgan.common import startup
+from wgan.common.errors import UserError
+from wgan.common.messages import did_you_mean, one_line
+from wgan.runs import files, run_images, trained
 
 FEATURES = ("own", "inception")
 FEWEST_SAMPLES = 16
@@ -22,7 +24,7 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
     Args:
         checkpoint_dir: the run's folder.
         weights: name of the generator's file in it, or None: the averaged one, where there is one.
-        data_dir: where the run's images are, or None: see `wgan.run_images.load`.
+        data_dir: where the run's images are, or None: see `wgan.runs.run_images.load`.
         output_dir: where the report goes, or None: the run's folder.
         features: one of `FEATURES`.
         samples: number of samples, and of real images at most.
@@ -46,8 +48,8 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
     other = _other_class(config) if yardsticks else None
 
     startup.import_tensorflow()
-    from wgan import surroundings
     from wgan.evaluation.features import extractor
+    from wgan.models import surroundings
     seed = config.seed + 1 if seed is None else seed
     with surroundings.usual():
         extract = extractor(features)
@@ -105,10 +107,10 @@ def _other_class(config):
 
 
 def _write(folder, found, pairs):
-    from wgan import images
+    from wgan.images import grids
     folder.mkdir(parents=True, exist_ok=True)
     files.write_text(folder / REPORT_FILE, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
-    images.save_png(folder / PAIRS_FILE, pairs)
+    grids.save_png(folder / PAIRS_FILE, pairs)
     found["files"] = [str(folder / REPORT_FILE), str(folder / PAIRS_FILE)]
 
 

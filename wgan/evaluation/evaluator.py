@@ -5,9 +5,10 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from wgan import images, randomness
 from wgan.evaluation import distances, neighbours, report
-from wgan.randomness import Purpose
+from wgan.images import grids
+from wgan.models import randomness
+from wgan.models.randomness import Purpose
 
 MOST_REALS = 6000  # all horses; more cost time without changing the figures much
 BATCH = 500
@@ -37,7 +38,7 @@ class Sampler:
 
     def __call__(self):
         """uint8 [count, size, size, channels], as they would be saved: with the moving statistics, rounded."""
-        return np.concatenate([images.to_uint8(self._draw(self.latents[start:start + BATCH]).numpy())
+        return np.concatenate([grids.to_uint8(self._draw(self.latents[start:start + BATCH]).numpy())
                                for start in range(0, len(self.latents), BATCH)])
 
 

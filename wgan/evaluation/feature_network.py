@@ -7,9 +7,9 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from wgan import weights_files
-from wgan.errors import UserError
-from wgan.layers import BatchNormalization
+from wgan.common.errors import UserError
+from wgan.models.layers import BatchNormalization
+from wgan.runs import weights_files
 
 FEATURES = 256
 IMAGE_SIZE = 32

@@ -6,10 +6,10 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from wgan import precision, surroundings
-from wgan.errors import UserError
+from wgan.common.errors import UserError
+from wgan.common.messages import one_line
 from wgan.evaluation import feature_network
-from wgan.messages import one_line
+from wgan.models import precision, surroundings
 
 BATCH = {"own": 500, "inception": 50}
 

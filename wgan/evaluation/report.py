@@ -3,7 +3,7 @@
 import numpy as np
 
 from wgan.evaluation import distances, neighbours
-from wgan.images import image_grid
+from wgan.images.grids import image_grid
 
 COLUMNS = ("fid", "kid", "kid_error", "precision", "recall", "density", "coverage", "copies")
 PAIRS_SHOWN = 32

@@ -16,9 +16,11 @@ import time
 
 import numpy as np
 
-from wgan import cli, data, files, startup
+from wgan import data
+from wgan.common import cli, startup
 from wgan.data.cifar10 import CLASS_NAMES
 from wgan.data.imageset import fingerprint
+from wgan.runs import files
 
 BATCH = 256
 CROP = 28  # pixels a side, of 32
@@ -121,7 +123,7 @@ def main(argv):
     device = startup.import_tensorflow()
     import tensorflow as tf
 
-    from wgan import surroundings
+    from wgan.models import surroundings
     tf.config.experimental.enable_op_determinism()
     start = time.monotonic()
     with surroundings.usual():

@@ -5,10 +5,10 @@ from wgan.recipes.recipe import PROBABILITY_FIGURES, SETTINGS_OF_WASSERSTEIN_GAN
 
 def parts(config, channels):
     """Networks of the article (not those of Radford et al. 2016, which the name comes from)."""
-    from wgan import objectives
-    from wgan.constraints import NoConstraint
-    from wgan.gan import GAN
-    from wgan.networks import dcgan
+    from wgan.models import objectives
+    from wgan.models.constraints import NoConstraint
+    from wgan.models.gan import GAN
+    from wgan.models.networks import dcgan
     return Parts(dcgan.Generator(config.latent_dim, channels, config.image_size), dcgan.Discriminator(),
                  objectives.CROSS_ENTROPY, NoConstraint(), GAN)
 

@@ -5,10 +5,10 @@ from wgan.recipes.recipe import PROBABILITY_FIGURES, SETTINGS_OF_WASSERSTEIN_GAN
 
 def parts(config, channels):
     """Generator 1-16-16-1, tanh throughout, times 5; discriminator 1-16-16-1, tanh."""
-    from wgan import objectives
-    from wgan.constraints import NoConstraint
-    from wgan.gan import GAN
-    from wgan.networks import gaussian
+    from wgan.models import objectives
+    from wgan.models.constraints import NoConstraint
+    from wgan.models.gan import GAN
+    from wgan.models.networks import gaussian
     return Parts(gaussian.Generator(config.latent_dim), gaussian.Discriminator(), objectives.CROSS_ENTROPY,
                  NoConstraint(), GAN)
 

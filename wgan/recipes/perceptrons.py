@@ -7,10 +7,10 @@ UNUSED = (*SETTINGS_OF_WASSERSTEIN_GANS, "labels_per_class")
 
 def least_squares(config, channels):
     """Generator 100-256-512-1024, discriminator 1024-512-256-1 (for 32x32 grey images)."""
-    from wgan import objectives
-    from wgan.constraints import NoConstraint
-    from wgan.gan import GAN
-    from wgan.networks import perceptrons
+    from wgan.models import objectives
+    from wgan.models.constraints import NoConstraint
+    from wgan.models.gan import GAN
+    from wgan.models.networks import perceptrons
     shape = (config.image_size, config.image_size, channels)
     return Parts(perceptrons.Generator(config.latent_dim, shape, widths=(256, 512)),
                  perceptrons.Discriminator(shape, widths=(512, 256)), objectives.LEAST_SQUARES, NoConstraint(), GAN)
@@ -18,10 +18,10 @@ def least_squares(config, channels):
 
 def cross_entropy(config, channels):
     """Generator z-256-256-784, discriminator 784-256-256-1 (for 28x28 grey images)."""
-    from wgan import objectives
-    from wgan.constraints import NoConstraint
-    from wgan.gan import GAN
-    from wgan.networks import perceptrons
+    from wgan.models import objectives
+    from wgan.models.constraints import NoConstraint
+    from wgan.models.gan import GAN
+    from wgan.models.networks import perceptrons
     shape = (config.image_size, config.image_size, channels)
     return Parts(perceptrons.Generator(config.latent_dim, shape, widths=(256, 256)),
                  perceptrons.Discriminator(shape, widths=(256, 256)), objectives.CROSS_ENTROPY, NoConstraint(), GAN)

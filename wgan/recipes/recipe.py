@@ -3,7 +3,7 @@
 import collections.abc
 import dataclasses
 
-from wgan.errors import UserError
+from wgan.common.errors import UserError
 
 SETTINGS_OF_A_PENALTY = ("gradient_penalty_weight", "penalty")
 SETTINGS_OF_PLAIN_NETWORKS = ("network", "generator_norm", "critic_norm", "critic_dropout")
@@ -22,9 +22,9 @@ class Parts:
     Attributes:
         generator: latents [batch, latent_dim] to what is to be made.
         critic: that to logits [batch].
-        objective: of `wgan.objectives`.
-        constraint: of `wgan.constraints`.
-        kind: `wgan.gan.GAN` or a subclass of it.
+        objective: of `wgan.models.objectives`.
+        constraint: of `wgan.models.constraints`.
+        kind: `wgan.models.gan.GAN` or a subclass of it.
     """
 
     generator: collections.abc.Callable

@@ -8,10 +8,10 @@ ACCURACIES = ("class_loss", "accuracy_real", "accuracy_fake")
 
 def parts(config, channels):
     """One network for all classes; the class heads have one output more than there are labels, for samples."""
-    from wgan import objectives
-    from wgan.constraints import NoConstraint
-    from wgan.networks import sgan
-    from wgan.semi_supervised import SemiSupervisedGAN
+    from wgan.models import objectives
+    from wgan.models.constraints import NoConstraint
+    from wgan.models.networks import sgan
+    from wgan.models.semi_supervised import SemiSupervisedGAN
     return Parts(sgan.Generator(config.latent_dim, channels, config.image_size), sgan.Discriminator(MOST_CLASSES),
                  objectives.CROSS_ENTROPY_MEAN, NoConstraint(), SemiSupervisedGAN)
 

@@ -1,7 +1,6 @@
 """Wasserstein GANs on the networks of the main job: with a gradient penalty in three forms, and with clipping."""
 
-from wgan.recipes.recipe import (
-    PENALTY_FIGURES, SETTINGS_OF_A_PENALTY, WASSERSTEIN_FIGURES, Parts, Recipe)
+from wgan.recipes.recipe import PENALTY_FIGURES, SETTINGS_OF_A_PENALTY, WASSERSTEIN_FIGURES, Parts, Recipe
 
 SIZES = (32, 64, 128)
 # What recipes with the paper's penalty share.
@@ -11,9 +10,9 @@ WITH_PENALTY = dict(unused=("clip_bound", "labels_per_class"), figures=WASSERSTE
 
 def with_penalty(config, channels):
     """The penalty of each image's own gradient, means over the batch, a critic without bounds."""
-    from wgan import networks, objectives
-    from wgan.constraints import GradientPenalty
-    from wgan.gan import GAN
+    from wgan.models import networks, objectives
+    from wgan.models.constraints import GradientPenalty
+    from wgan.models.gan import GAN
     penalty = GradientPenalty(config.gradient_penalty_weight, one_sided=config.penalty == "one_sided")
     return Parts(*networks.build(config, channels), objectives.WASSERSTEIN, penalty, GAN)
 
@@ -25,9 +24,9 @@ def as_in_the_article(config, channels):
     batch, with the penalty added to each image's; real images are scored down and samples up. The history has the
     paper's sign.
     """
-    from wgan import networks, objectives
-    from wgan.constraints import WholeBatchPenalty
-    from wgan.gan import GAN
+    from wgan.models import networks, objectives
+    from wgan.models.constraints import WholeBatchPenalty
+    from wgan.models.gan import GAN
     generator = networks.build_generator(config, channels)
     critic = networks.plain.Critic(channels, config.image_size, config.critic_dropout, config.critic_norm, bounded=True)
     return Parts(generator, critic, objectives.REVERSED_SUMMED_WASSERSTEIN,
@@ -36,9 +35,9 @@ def as_in_the_article(config, channels):
 
 def with_clipping(config, channels):
     """The predecessor: weights within bounds keep the critic's slopes within some bound, whatever it is."""
-    from wgan import networks, objectives
-    from wgan.constraints import Clipping
-    from wgan.gan import GAN
+    from wgan.models import networks, objectives
+    from wgan.models.constraints import Clipping
+    from wgan.models.gan import GAN
     return Parts(*networks.build(config, channels), objectives.WASSERSTEIN, Clipping(config.clip_bound), GAN)
 
 

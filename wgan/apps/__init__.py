@@ -1,0 +1,1 @@
+"""What the scripts other than train.py call."""

@@ -1,0 +1,77 @@
+"""From a trained generator's weights to a model for other programs. TensorFlow is imported once all is in order."""
+
+import importlib.util
+import os
+import pathlib
+
+from wgan.common import startup
+from wgan.common.errors import UserError
+from wgan.common.messages import did_you_mean, one_line
+from wgan.runs import files, trained
+
+SUFFIXES = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
+MOST_DIFFERENCE = 1e-3  # of a sample's value from the original's, an eighth of a grey level
+_ONNX_PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
+
+
+def export_model(weights, format="saved_model", out=None):
+    """Writes the generator, reads it back and compares samples; the result takes its place only if they agree.
+
+    Args:
+        weights: a run's folder, or a generator's file in it.
+        format: one of `SUFFIXES`.
+        out: the file, or for saved_model the folder, to write; None for `generator` with the format's suffix.
+
+    Returns:
+        A line on what was written, with the largest difference.
+
+    Raises:
+        UserError: for all that the user can mend, and where the export differs from the original.
+        OSError: `out` cannot be written.
+    """
+    if format not in SUFFIXES:
+        raise UserError(f"--format is {one_line(format)!r}{did_you_mean(format, SUFFIXES)}; choose one of "
+                        f"{', '.join(SUFFIXES)}")
+    out = _place(format, out)
+    _check_packages(format)
+    source = trained.locate(weights)
+
+    startup.import_tensorflow()
+    from wgan.apps import export_formats
+    generator = source.load()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (files.atomic_folder if format == "saved_model" else files.atomic_path)(out) as temporary:
+        difference = export_formats.write(generator, format, temporary)
+        if not difference <= MOST_DIFFERENCE:
+            raise UserError(f"the {format} export differs from the original by {difference:.2g}, more than "
+                            f"{MOST_DIFFERENCE:g}, and was not kept; try another --format")
+    side = source.config.image_size
+    return (f"wrote {out} ({_size(out) / 1e6:.1f} MB) from {source}: latents [N, {generator.latent_dim}] to images "
+            f"[N, {side}, {side}, {source.channels}]; "
+            f"{export_formats.SAMPLES} samples differ from the original's by at most {difference:.2g}")
+
+
+def _place(format, out):
+    """The path to write; raises UserError where its name does not fit, or something is in the way."""
+    suffix = SUFFIXES[format]
+    path = pathlib.Path(os.path.expanduser(out or f"generator{suffix or '_saved_model'}"))
+    if suffix and path.suffix != suffix:
+        raise UserError(f"--out {path}: the name of a {format} file must end in {suffix}")
+    if suffix and path.is_dir():
+        raise UserError(f"--out {path} is a folder; choose another name")
+    if not suffix and path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(f"--out {path} is there already; choose another folder, or remove it")
+    files.check_writable(path.parent, f"--out {path}")
+    return path
+
+
+def _check_packages(format):
+    """Raises UserError where packages are missing; LiteRT's are looked for in TensorFlow too, and so later."""
+    missing = [name for name in _ONNX_PACKAGES if format == "onnx" and importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"--format onnx needs other packages: pip install {' '.join(missing)}")
+
+
+def _size(path):
+    inside = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in inside if file.is_file())

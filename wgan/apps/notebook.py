@@ -1,0 +1,248 @@
+"""For notebooks: the scripts as processes of their own, and a picture of a run that renews itself.
+
+A script that runs apart leaves the notebook free to answer, gives the GPU's memory back when it ends, and outlives
+the notebook's kernel. Nothing here imports TensorFlow, which would take that memory for the notebook.
+"""
+
+import base64
+import contextlib
+import csv
+import hashlib
+import html
+import io
+import json
+import os
+import pathlib
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from PIL import Image
+
+from wgan.common.errors import UserError
+from wgan.evaluation.report import as_table
+from wgan.images.curves import draw_curves
+from wgan.runs import film, lock, sample_files
+from wgan.runs.history import COLUMNS
+from wgan.runs.run_folder import HISTORY_FILE, REALS_FILE
+
+LINES_SHOWN = 5  # of the run's output
+ALONE, IN_A_PAIR = 560, 420  # pixels of width, beyond which no picture is enlarged: four times, and three times, a grid
+LONGEST_NAP = 0.5  # seconds after which the end of a run is noticed
+# Windows sends Ctrl-C only to whole consoles; a run that is ended there has saved within --checkpoint_minutes.
+_STOP = signal.SIGINT if os.name == "posix" else signal.SIGTERM
+# Of a run that ended well, or was stopped by a signal and has saved, or was stopped twice and has not.
+_EXPECTED = (0, *(status for number in (signal.SIGINT, signal.SIGTERM) for status in (128 + number, -number)))
+
+
+class RunFailed(UserError):
+    """A script ended with an error; the message is the last line that it wrote."""
+
+    def _render_traceback_(self):
+        """What IPython shows in place of a traceback."""
+        return [str(self)]
+
+
+def run(command, quiet=False):
+    """Runs a script to its end and passes its output on, line by line.
+
+    Args:
+        command: what stands after `python`: `"generate.py --num 16"`, or a list of words.
+        quiet: show no output, for what is shown in another form afterwards.
+
+    Raises:
+        RunFailed: the exit status is not 0.
+        KeyboardInterrupt: the script was stopped; it has ended.
+    """
+    process = _start(command, subprocess.PIPE)
+    last = ""
+    try:
+        for line in process.stdout:
+            last = line.strip() or last
+            if not quiet:
+                print(line, end="", flush=True)
+    except KeyboardInterrupt:
+        process.send_signal(_STOP)
+        process.communicate()  # reads on: a full pipe would keep the script from ending
+        raise
+    if process.wait() != 0:
+        raise RunFailed(last or f"exit status {process.returncode}")
+
+
+def watch(command, checkpoint_dir, sample_dir, seconds=10.0, show=None):
+    """Trains in a process of its own; shows newest grid, curves and output, renewed in place, until it ends.
+
+    An interrupt (the notebook's stop button) goes on to the run, which finishes its epoch and saves; a second one
+    ends it at once. Where a process of this machine trains in the folder already, such as one that was started
+    before the kernel was, that one is shown until it ends, and only then does the command begin.
+
+    Args:
+        command: as in `run`.
+        checkpoint_dir, sample_dir: the run's folders, as the command names them.
+        seconds: between two pictures.
+        show: what is called with each picture, a string of HTML; None for the cell's output.
+
+    Returns:
+        The exit status: 0, or that of a run that was stopped (130 after an interrupt).
+
+    Raises:
+        RunFailed: any other exit status.
+        OSError: the process cannot be started, or the lock file cannot be read.
+    """
+    log = log_path(checkpoint_dir)
+    view = _View(checkpoint_dir, sample_dir, log, show or _show_in_cell)
+    earlier = lock.holder(checkpoint_dir)
+    if earlier:
+        view.heading = f"{earlier} trains here already, and is shown until it ends"
+        if _until_end(earlier.is_alive, lambda: os.kill(earlier.pid, _STOP), view, seconds):
+            return 128 + signal.SIGINT
+        view.heading = ""
+    with open(log, "wb") as output:  # not a pipe: a process that outlives this one could not write to it
+        process = _start(command, output)
+    _until_end(lambda: process.poll() is None, lambda: process.send_signal(_STOP), view, seconds)
+    if process.returncode not in _EXPECTED:
+        raise RunFailed([f"exit status {process.returncode}", *_last_lines(log)][-1])
+    return process.returncode
+
+
+def picture(path):
+    """A PNG or GIF for the end of a cell, enlarged by a whole number, its pixels left sharp."""
+    from IPython.display import HTML
+    return HTML(_enlarged(pathlib.Path(path), ALONE))
+
+
+def table(path):
+    """What `evaluate.py` wrote as evaluation.json, as a table for the end of a cell."""
+    from IPython.display import Markdown
+    found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    return Markdown(as_table(found["rows"]))
+
+
+def log_path(checkpoint_dir):
+    """Where `watch` keeps the output of a run: on this machine, since a drive that fails must not stop its prints."""
+    name = hashlib.sha256(os.path.abspath(checkpoint_dir).encode()).hexdigest()[:16]
+    return pathlib.Path(tempfile.gettempdir(), f"wgan-{name}.log")
+
+
+def _start(command, output):
+    """The script's process, in a session of its own: a kernel's interrupts and restarts reach its whole group."""
+    words = shlex.split(command) if isinstance(command, str) else list(map(str, command))
+    return subprocess.Popen([sys.executable, "-u", *words], stdin=subprocess.DEVNULL, stdout=output,
+                            stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
+                            start_new_session=True)
+
+
+def _until_end(alive, stop, view, seconds):
+    """Shows a process until it has ended, and its end; whether an interrupt came meanwhile."""
+    interrupted, due = False, time.monotonic()
+    while True:
+        try:
+            if not alive():
+                view.renew()
+                return interrupted
+            if time.monotonic() >= due:
+                view.renew()
+                due = time.monotonic() + seconds
+            time.sleep(min(seconds, LONGEST_NAP))
+        except KeyboardInterrupt:
+            interrupted = True
+            with contextlib.suppress(ProcessLookupError):
+                stop()
+
+
+class _View:
+    """One picture of a run: grid beside real images, curves, the output's last lines."""
+
+    def __init__(self, checkpoint_dir, sample_dir, log, show):
+        self.heading = ""
+        self._history_path, self._sample_dir = pathlib.Path(checkpoint_dir, HISTORY_FILE), pathlib.Path(sample_dir)
+        self._log, self._show = log, show
+        self._curves_of, self._curves = None, ""
+        self._shown = None
+
+    def renew(self):
+        """Shows what is there now, if anything has changed."""
+        found = "".join([f"<p>{html.escape(self.heading)}</p>" if self.heading else "",
+                         self._part(self._grids), self._part(self._drawn_curves), self._part(self._output)])
+        if found != self._shown:
+            self._shown = found
+            self._show(found)
+
+    def _part(self, make):
+        """A part's HTML; nothing where its files are not there yet, or the drive fails: the run is what matters."""
+        try:
+            return make()
+        except (OSError, ValueError, IndexError):
+            return ""
+
+    def _output(self):
+        lines = "\n".join(map(html.escape, _last_lines(self._log)[-LINES_SHOWN:]))
+        return f'<pre style="white-space: pre-wrap">{lines}</pre>'
+
+    def _grids(self):
+        epoch, newest = sample_files.list_samples(self._sample_dir)[-1]
+        if isinstance(newest, film.Frame):
+            newest = newest.picture()
+        reals = self._sample_dir / REALS_FILE
+        return _side_by_side([(f"samples, epoch {epoch}", newest), *([("real", reals)] if reals.exists() else [])])
+
+    def _drawn_curves(self):
+        """The curves as in `history.png`, which the run draws only with its checkpoints."""
+        content = self._history_path.read_bytes()
+        if content != self._curves_of:
+            history, columns = _read_history(content.decode())
+            with tempfile.TemporaryDirectory() as folder:
+                path = pathlib.Path(folder, "curves.png")
+                draw_curves(history, path, columns)
+                self._curves = _image_tag(path.read_bytes(), "png", "max-width: 100%; background: white")
+            self._curves_of = content
+        return self._curves
+
+
+def _read_history(text):
+    """The history in a CSV file that may just be growing: as `History.to_array` gives it, and the columns it has."""
+    header, *rows = csv.reader(text[:text.rindex("\n") + 1].splitlines())
+    history = np.full([len(rows), len(COLUMNS)], np.nan)
+    for index, name in enumerate(header):
+        if name in COLUMNS:
+            history[:, COLUMNS.index(name)] = [float(row[index] or "nan") for row in rows]
+    return history, header
+
+
+def _last_lines(path):
+    """The non-empty ones among a file's last 8 KiB, without the first, which may have lost its beginning."""
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 8192))
+        lines = file.read().decode(errors="replace").splitlines()
+    return [line for line in lines[size > 8192:] if line.strip()]
+
+
+def _side_by_side(titled_sources):
+    shown = "".join(f"<div>{html.escape(title)}<br>{_enlarged(source, IN_A_PAIR)}</div>"
+                    for title, source in titled_sources)
+    return f'<div style="display: flex; flex-wrap: wrap; gap: 16px">{shown}</div>'
+
+
+def _enlarged(source, most):
+    """A tag for a picture file, given as a path or a binary stream."""
+    content = source.read() if hasattr(source, "read") else source.read_bytes()
+    with Image.open(io.BytesIO(content)) as image:
+        width, kind = max(1, most // image.width) * image.width, image.format.lower()
+    return _image_tag(content, kind, f"width: {width}px; max-width: 100%; image-rendering: pixelated")
+
+
+def _image_tag(content, kind, style):
+    """An <img> that holds the file's bytes, so that it stays in a notebook that is sent to somebody."""
+    return f'<img style="{style}" src="data:image/{kind};base64,{base64.b64encode(content).decode()}">'
+
+
+def _show_in_cell(content):
+    """In place of the cell's output so far; a message that is complete also for a tab that has come back."""
+    from IPython.display import HTML, clear_output, display
+    clear_output(wait=True)  # not before the new one is there: no flicker
+    display(HTML(content))

@@ -1,0 +1,129 @@
+"""Latents and pictures of a trained generator: a seed's samples are the same ones, however many are asked for."""
+
+import numpy as np
+import scipy.special
+import tensorflow as tf
+
+from wgan.images import grids
+from wgan.models import randomness, surroundings
+from wgan.models.randomness import Purpose
+
+_BLOCK = 64  # latents from one stream. Part of what a seed means: never change it
+
+
+def draw_latents(seed, first, count, latent_dim, truncation=None, distribution="normal"):
+    """Draws latents, standard normal or uniform in (-1, 1), each a function of the seed and its own number.
+
+    By the inverse of the distribution function: z = Phi^-1(u), u from 2**32 equally likely values. Truncated to
+    |z| <= t the same u is first brought into [Phi(-t), Phi(t)], which is the exact truncated distribution, and
+    leaves each sample recognisable. Uniform latents, 2u - 1, are truncated in the same way.
+
+    Args:
+        seed: 0 to 2**31 - 1.
+        first: number of the first latent, from 0.
+        count: how many, at least 1.
+        latent_dim: length of one.
+        truncation: t, more than 0, or None.
+        distribution: "normal" or "uniform".
+
+    Returns:
+        float32 [count, latent_dim].
+    """
+    blocks = range(first // _BLOCK, (first + count - 1) // _BLOCK + 1)
+    integers = np.concatenate([_integers(seed, block, latent_dim) for block in blocks])
+    start = first - blocks.start * _BLOCK
+    uniform = (integers[start:start + count] + 2.0**31 + 0.5) * 2.0**-32  # float64, in (0, 1)
+    if distribution == "uniform":
+        return ((2 * uniform - 1) * min(1, truncation or 1)).astype(np.float32)
+    if truncation is None:
+        return scipy.special.ndtri(uniform).astype(np.float32)
+    below = scipy.special.ndtr(-truncation)
+    latents = scipy.special.ndtri(below + uniform * (1 - 2 * below))
+    return np.clip(latents, -truncation, truncation).astype(np.float32)  # rounding may lead a little beyond
+
+
+def _integers(seed, block, latent_dim):
+    stream = randomness.stream(seed, block, Purpose.GENERATE_LATENTS)
+    return randomness.integers([_BLOCK, latent_dim], stream).numpy()
+
+
+class Pictures:
+    """Turns latents into pictures by a generator in inference mode, `batch_size` at a time.
+
+    The last batch is filled up with zeros, so the network always sees the same shape and a picture has the same
+    bits whatever is drawn after it. Another batch size may make kernels add in another order, which can move a
+    value by a grey level.
+    """
+
+    def __init__(self, generator, batch_size):
+        """
+        Args:
+            generator: latents [batch, latent_dim] to images in [-1, 1], with an attribute `latent_dim`.
+            batch_size: at least 1.
+        """
+        self.latent_dim = generator.latent_dim
+        self.distribution = randomness.latent_distribution(generator)
+        self.batch_size = batch_size
+        self._draw = tf.function(lambda latents: generator(latents, training=False))
+
+    @surroundings.usual()
+    def latents(self, seed, first, count, truncation=None):
+        """What `draw_latents` draws for this generator: float32 [count, latent_dim]."""
+        return draw_latents(seed, first, count, self.latent_dim, truncation, self.distribution)
+
+    @surroundings.usual()
+    def __call__(self, latents):
+        """float32 [N, latent_dim] to uint8 [N, size, size, channels]; N at least 1."""
+        return np.concatenate([self._batch(latents[start:start + self.batch_size])
+                               for start in range(0, len(latents), self.batch_size)])
+
+    def _batch(self, latents):
+        missing = self.batch_size - len(latents)
+        filled = tf.constant(np.pad(latents, ((0, missing), (0, 0))), tf.float32)
+        return grids.to_uint8(self._draw(filled).numpy()[:len(latents)])
+
+
+def slerp(start, end, share):
+    """Spherical interpolation (Shoemake 1985): the direction turns at a constant speed.
+
+    Normal latents lie near a sphere, of radius sqrt(dimension); a straight line between two of them would lead
+    through its inside, where the generator has never been. Lengths that differ are interpolated in a line. Where
+    the directions are the same or opposite, which leaves the way open, the line between them is taken.
+
+    Args:
+        start, end: float [..., dimension].
+        share: of the way, 0 to 1.
+
+    Returns:
+        float64 of the same shape.
+    """
+    start, start_length = _unit(start)
+    end, end_length = _unit(end)
+    angle = np.arccos(np.clip((start * end).sum(axis=-1, keepdims=True), -1, 1))
+    sine = np.sin(angle)
+    straight = sine < 1e-6
+    sine = np.where(straight, 1, sine)
+    of_start = np.where(straight, 1 - share, np.sin((1 - share) * angle) / sine)
+    of_end = np.where(straight, share, np.sin(share * angle) / sine)
+    return (of_start * start + of_end * end) * ((1 - share) * start_length + share * end_length)
+
+
+def _unit(vectors):
+    vectors = np.asarray(vectors, np.float64)
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.where(length == 0, 1, length), length
+
+
+def closed_walk(stations, frames):
+    """Yields the latents on the way from each station to the next, and from the last to the first.
+
+    Args:
+        stations: float [K, N, latent_dim]: N walks side by side, through K latents each.
+        frames: per leg; the first shows the station itself.
+
+    Yields:
+        float64 [N, latent_dim], K * frames times.
+    """
+    for start, end in zip(stations, np.roll(stations, -1, axis=0)):
+        for frame in range(frames):
+            yield slerp(start, end, frame / frames)

@@ -1,0 +1,110 @@
+"""The entry scripts' common habits: flags in groups, help to read, errors in one line."""
+
+import os
+import shutil
+import sys
+import textwrap
+
+from absl import flags
+
+from wgan.common import output, startup
+from wgan.common.errors import UserError
+
+_DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer,
+           float: flags.DEFINE_float, str: flags.DEFINE_string}
+_HELP_WORDS = ("-h", "-help", "--help", "--helpfull", "--helpshort", "-?")
+
+
+class FlagGroups:
+    """Headings and the flags below them, in the order in which `--help` shows them."""
+
+    def __init__(self, description):
+        """Args: description: what the script does, in a line or two, for the head of the help."""
+        self._description = description
+        self._more = ()
+        self._groups = {}
+        self._values = flags.FlagValues()  # of its own: absl's global one would mix up two scripts
+
+    def define(self, group, name, kind, default, help_text):
+        """Declares one flag of type `kind` (bool, int, float or str) under the heading `group`."""
+        _DEFINE[kind](name, default, help_text, flag_values=self._values)
+        self._groups.setdefault(group, []).append(name)
+
+    def explain(self, heading, lines):
+        """Adds a list of (name, explanation) to the end of the help."""
+        self._more = (heading, tuple(lines))
+
+    def parse(self, argv):
+        """Reads `argv`, which begins with the script's name.
+
+        Returns:
+            A dictionary from the flags' names to their values.
+
+        Raises:
+            UserError: an unknown flag, a value of the wrong type, or words that belong to no flag.
+            SystemExit: with status 0, after `--help`.
+        """
+        if any(word in _HELP_WORDS for word in argv[1:]):
+            print(self.help_text())
+            raise SystemExit(0)
+        try:
+            rest = self._values(argv)[1:]
+        except flags.Error as error:
+            raise UserError(f"{error} (--help lists the flags)") from None
+        if rest:
+            raise UserError(f"{rest[0]!r} belongs to no flag (--help lists the flags)")
+        return {name: self._values[name].value for names in self._groups.values() for name in names}
+
+    def given(self, name):
+        """Whether the flag stood in what `parse` read."""
+        return bool(self._values[name].present)
+
+    def help_text(self):
+        """The description, then each heading with its flags, defaults and explanations."""
+        width = min(100, shutil.get_terminal_size().columns)
+        lines = [textwrap.fill(self._description, width)]
+        for group, names in self._groups.items():
+            lines += ["", f"{group}:"]
+            for name in names:
+                lines += _flag_lines(self._values[name], width)
+        if self._more:
+            heading, explained = self._more
+            lines += ["", f"{heading}:"]
+            for name, explanation in explained:
+                lines += [f"  {name}", *_indented(explanation, width)]
+        return "\n".join(lines)
+
+
+def _flag_lines(flag, width):
+    default = "" if flag.default is None or flag.default is False else f" [{flag.default}]"
+    return [f"  --{flag.name}{default}", *_indented(flag.help, width)]
+
+
+def _indented(text, width):
+    return textwrap.wrap(text, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
+
+
+def run(main, argv):
+    """Calls `main(argv)` and exits with its status; what the user can mend becomes one line and status 2.
+
+    That nobody reads the output any more changes neither what is done nor the status.
+    """
+    try:
+        with output.tolerant():
+            status = _status(main, argv)
+    finally:
+        output.drop_unwritable()
+    raise SystemExit(status)
+
+
+def _status(main, argv):
+    script = os.path.basename(argv[0])
+    startup.settle()
+    try:
+        return main(argv)
+    except (UserError, OSError) as error:
+        print(f"{script}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{script}: interrupted", file=sys.stderr)
+        return 130

@@ -1,0 +1,219 @@
+"""The training as a moving picture: which grids are shown, how a frame looks, and writing them all.
+
+A grid is read when the writer of the file asks for its frame; see `wgan.images.animation_formats`.
+"""
+
+import functools
+import math
+import pathlib
+import struct
+import warnings
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from wgan.common.errors import UserError
+from wgan.common.messages import one_line
+from wgan.images.animation_formats import GIF_MAX_FPS, WRITERS, Frame, check_memory
+from wgan.images.grids import BACKGROUND
+from wgan.runs import film
+from wgan.runs.files import atomic_path
+from wgan.runs.neighbouring_runs import advice_on_grids
+from wgan.runs.sample_files import list_samples
+
+# Pixels; the default enlargement comes as near to it as a whole number can. Larger squares make a GIF much larger, and
+# the others hardly.
+_TARGET_WIDTH = {".gif": 400, ".webp": 512, ".mp4": 512}
+_MAX_GRID_PIXELS = 4096 * 4096  # more is no grid of ours, and may be a small file that unpacks to gigabytes
+MAX_SIDE = 8192  # pixels of an enlarged grid; players, and the formats, stop not far beyond
+_FPS_RANGE = (0.1, 60)
+_MAX_HOLD = 600  # seconds; the GIF's field ends at 655
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error,
+               Image.DecompressionBombError)
+
+
+class Summary(NamedTuple):
+    """What `write_animation` has written."""
+
+    path: pathlib.Path
+    frames: int
+    first_epoch: int
+    last_epoch: int
+    skipped: int  # grids that were chosen and could not be used
+    size: int  # bytes
+
+
+def choose_frames(epochs, max_frames):
+    """Picks the epochs to show, more densely at the start, where a training changes most.
+
+    With n epochs and m frames (m < n), frame k = 0 .. m-1 shows the epoch at position
+    (n - 1) * (k / (m - 1))**2 of the list, rounded down: the steps grow evenly, and half of the
+    frames fall into the first quarter of the training. Where the steps would be less than one, at
+    the very start, the positions are 0, 1, 2 ... without a gap. So exactly m distinct epochs are
+    picked, among them the first and the last; when m is 1, the last alone.
+
+    Args:
+        epochs: the epochs there are, distinct and ascending.
+        max_frames: at most so many are picked, at least 1; all epochs when there are no more.
+
+    Returns:
+        A list of the epochs picked, ascending.
+    """
+    count = len(epochs)
+    if count <= max_frames:
+        return list(epochs)
+    if max_frames == 1:
+        return [epochs[-1]]
+    intervals = max_frames - 1
+    return [epochs[max(k, (count - 1) * k * k // intervals**2)] for k in range(max_frames)]
+
+
+def read_grid(where):
+    """Reads a grid as uint8 [H, W, 3]; a grey one becomes three equal channels.
+
+    Args:
+        where: the path of a PNG, or a `film.Frame`.
+
+    Raises:
+        UserError: it cannot be read, is damaged, or is far larger than a grid.
+    """
+    kind = "WebP" if isinstance(where, film.Frame) else "PNG"
+    try:
+        source = where.picture() if isinstance(where, film.Frame) else where
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is stricter
+            with Image.open(source, formats=[kind.upper()]) as picture:
+                if picture.width * picture.height > _MAX_GRID_PIXELS:
+                    raise UserError(f"{picture.width}x{picture.height} pixels are too many for a grid")
+                return np.asarray(picture.convert("RGB"))
+    except _UNREADABLE as error:
+        raise UserError(f"not a readable {kind} ({one_line(error)})") from error
+
+
+def usual_scale(width, suffix=".webp"):
+    """The enlargement, a whole number, that brings a grid's width in pixels nearest to 512, in a .gif to 400."""
+    return max(1, round(_TARGET_WIDTH[suffix] / width))
+
+
+class _Drawing:
+    """Turns grids of one size into frames of one size."""
+
+    def __init__(self, grid_shape, suffix, scale, frames, last_epoch):
+        height, width = grid_shape[:2]
+        self.scale = scale or usual_scale(width, suffix)
+        self._width = width * self.scale
+        if max(self._width, height * self.scale) > MAX_SIDE:
+            raise UserError(f"--scale {self.scale} would make frames of {self._width}x{height * self.scale} "
+                            f"pixels, more than {MAX_SIDE} a side")
+        # The longest text decides, so that all frames have the same letters.
+        self._font = _fitting_font(f"epoch {last_epoch}", self._width)
+        self._strip_height = 2 * math.ceil(0.8 * self._font.size)
+        check_memory(suffix, frames, self._strip_height + height * self.scale, self._width)
+
+    def frame(self, grid, epoch):
+        """A Frame with the epoch in a strip above the grid, which covers no image."""
+        strip = Image.new("L", (self._width, self._strip_height), BACKGROUND)
+        left = self._font.size // 2
+        ImageDraw.Draw(strip).text((left, self._strip_height / 2), f"epoch {epoch}",
+                                   fill=0, font=self._font, anchor="lm")
+        return Frame(grid, np.asarray(strip), self.scale)
+
+
+def _fitting_font(text, width):
+    """The built-in font, a twentieth of the frame's width in size, or less where `text` is too long."""
+    size = max(12, width // 20)
+    while size > 6 and ImageFont.load_default(size).getlength(text) + size > width:
+        size -= 1
+    return ImageFont.load_default(size)
+
+
+def _frames(samples, drawing_of, shown, warn):
+    """Yields a Frame for each (epoch, where) that can be used and appends its epoch to `shown`.
+
+    `drawing_of` gives a `_Drawing` for a grid's shape.
+    """
+    drawing, shape = None, None
+    for epoch, where in samples:
+        try:
+            grid = read_grid(where)
+            if shape not in (None, grid.shape):
+                raise UserError(f"{grid.shape[1]}x{grid.shape[0]} pixels, the first grid has "
+                                f"{shape[1]}x{shape[0]}")
+        except UserError as error:
+            warn(f"skipped {where}: {error}")
+            continue
+        if drawing is None:
+            shape, drawing = grid.shape, drawing_of(grid.shape)
+        shown.append(epoch)
+        yield drawing.frame(grid, epoch)
+
+
+def check_fps(suffix, fps):
+    """Raises UserError where a file with this suffix cannot show so many frames a second, or so few."""
+    slowest, fastest = _FPS_RANGE[0], GIF_MAX_FPS if suffix == ".gif" else _FPS_RANGE[1]
+    if not slowest <= fps <= fastest:
+        raise UserError(f"--fps must be {slowest} to {fastest} for {suffix}, not {fps:g}")
+
+
+def _check(output, max_frames, fps, hold, scale):
+    """Raises UserError for arguments of `write_animation` that make no sense, NaN among them."""
+    suffix = output.suffix.lower()
+    if suffix not in WRITERS:
+        raise UserError(f"cannot write {output}: the name must end in {', '.join(WRITERS)}")
+    if output.is_dir():
+        raise UserError(f"cannot write {output}: it is a folder")
+    if max_frames < 1:
+        raise UserError(f"--max_frames must be at least 1, not {max_frames}")
+    check_fps(suffix, fps)
+    if not 0 <= hold <= _MAX_HOLD:
+        raise UserError(f"--hold must be 0 to {_MAX_HOLD} seconds, not {hold:g}")
+    if scale < 0:
+        raise UserError(f"--scale must be a whole number from 1, or 0 to choose one, not {scale}")
+
+
+def write_animation(sample_dir, output, max_frames=120, fps=20.0, hold=3.0, scale=0,
+                    progress=iter, warn=print):
+    """Makes an animation, which loops forever, of the grids in a folder.
+
+    An `output` that is there already is replaced when the new one is complete, and not before.
+
+    Args:
+        sample_dir: the folder with the grids, in any layout.
+        output: the file to write; its suffix (.gif, .webp, .mp4) decides the format.
+        max_frames: at most so many grids are shown, see `choose_frames`.
+        fps: frames a second, 0.1 to 60 (a GIF: to 50).
+        hold: seconds for which the last frame is shown, 0 to 600; never less than another frame.
+        scale: enlargement, a whole number; 0 chooses one that makes frames about 512 pixels wide, of a GIF 400.
+        progress: called with the list of (epoch, where) to show, returns an iterable over it.
+        warn: called with one line for each grid that is passed over: unreadable, or of another size
+            than the first one shown.
+
+    Returns:
+        A Summary.
+
+    Raises:
+        UserError: a bad argument, nothing to show, too many frames for the memory, or a format whose extra package is
+            missing.
+        OSError: `output` cannot be written.
+    """
+    output, sample_dir = (pathlib.Path(path).expanduser() for path in (output, sample_dir))
+    _check(output, max_frames, fps, hold, scale)
+    suffix = output.suffix.lower()
+    places = dict(list_samples(sample_dir))
+    if not places:
+        advice = advice_on_grids(sample_dir)
+        raise UserError(f"no grids (sample_00001.png ...) in {sample_dir}: " + (
+            advice or "train first with `python train.py`, or name the folder with --sample_dir"))
+    samples = [(epoch, places[epoch]) for epoch in choose_frames(list(places), max_frames)]
+    shown = []
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(output) as temporary:
+        temporary.touch()  # an unwritable folder is found out before the work, not after it
+        drawing_of = functools.partial(_Drawing, suffix=suffix, scale=scale, frames=len(samples),
+                                       last_epoch=samples[-1][0])
+        WRITERS[suffix](temporary, _frames(progress(samples), drawing_of, shown, warn), fps, hold)
+        if not shown:
+            raise UserError(f"none of the grids chosen in {sample_dir} can be read")
+    return Summary(output, len(shown), shown[0], shown[-1], len(samples) - len(shown), output.stat().st_size)

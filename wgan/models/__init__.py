@@ -1,0 +1,1 @@
+"""What is trained, without files, flags or printing."""

@@ -1,0 +1,216 @@
+"""Training of a generator against a critic: Algorithm 1 of Gulrajani et al. (2017), one `train_step` per generator
+update. The objective and the constraint say which GAN it is."""
+
+import collections.abc
+import functools
+
+import keras
+import tensorflow as tf
+
+from wgan.models import randomness
+from wgan.models.augmentation import augment, flip
+from wgan.models.constraints import GradientPenalty, NoConstraint
+from wgan.models.layers import statistics_moving_by
+from wgan.models.objectives import WASSERSTEIN, Objective, drift
+from wgan.models.randomness import Purpose
+
+MOST_LATENTS_FOR_STATISTICS = 64  # in an epoch; few are enough, since statistics are averaged over many epochs
+
+
+class GAN(keras.Model):
+    """A generator and a critic, trained by `fit` on what `wgan.training.batches.epoch_batches` gives.
+
+    Every random number follows from `seed` and the epoch, so that training can stop and go on anywhere.
+    """
+
+    def __init__(self, generator: keras.Model, critic: keras.Model, objective: Objective = WASSERSTEIN,
+                 constraint: NoConstraint | None = None, *, seed: int = 0, critic_steps: int = 5,
+                 generator_batch_size: int | None = None, drift_weight: float = 0.0, ema_decay: float = 0.0,
+                 flips: bool = False, augmentation: collections.abc.Sequence[str] = (), **kwargs):
+        """
+        Args:
+            generator: latents [batch, latent_dim] to images in [-1, 1].
+            critic: images to logits [batch].
+            objective: an `Objective`.
+            constraint: of `wgan.models.constraints`; None is a gradient penalty with the paper's weight, 10.
+            seed: of every random number in training.
+            critic_steps: critic updates per generator update (n_critic in the paper).
+            generator_batch_size: samples in the generator's update; None: as many as real images in the critic's.
+            drift_weight: of `objectives.drift` over the real images.
+            ema_decay: most that the averaged generator keeps of itself in an epoch; 0: there is no such generator.
+            flips: mirror half of the real images.
+            augmentation: which of `wgan.config.CHANGES`.
+        """
+        super().__init__(**kwargs)
+        self.generator = generator
+        self.critic = critic
+        self.objective = objective
+        self.constraint = constraint or GradientPenalty()
+        self.seed = seed
+        self.critic_steps = critic_steps
+        self.generator_batch_size = generator_batch_size
+        self.drift_weight = drift_weight
+        self.ema_decay = ema_decay
+        self.flips = flips
+        self.augmentation = tuple(augmentation)
+        self.attempt = tf.Variable(0, dtype=tf.int64, trainable=False)  # of the random numbers: see `stream`
+        self.averaged_generator = None  # until `compile`
+
+    @property
+    def sampling_generator(self):
+        """The generator whose samples are shown and measured: the averaged one where there is one."""
+        return self.averaged_generator or self.generator
+
+    def compile(self, generator_optimizer, critic_optimizer, **kwargs):
+        """Makes all variables and sets the two optimizers; further arguments as in `keras.Model.compile`."""
+        kwargs.setdefault("jit_compile", False)  # XLA makes these convolutions slower on a processor
+        super().compile(optimizer=None, **kwargs)
+        latents = tf.zeros([1, self.generator.latent_dim])
+        self.call(latents)
+        if not self.built:  # compiled for the first time
+            self.make_further_networks(latents)  # last, so that the others' initial weights are the same without them
+        self(latents)
+        self.generator_optimizer = generator_optimizer
+        self.critic_optimizer = critic_optimizer
+        generator_optimizer.build(self.generator.trainable_variables)
+        critic_optimizer.build(self.critic.trainable_variables)
+
+    def make_further_networks(self, latents):
+        """What is trained beside generator and critic, with its variables; latents [1, latent_dim]."""
+        if self.ema_decay:
+            self.averaged_generator = type(self.generator).from_config(self.generator.get_config())
+            self.averaged_generator(latents)
+            for variable in self.averaged_generator.variables:  # not its layers: frozen ones may keep their statistics
+                variable.trainable = False
+            self.start_average()
+
+    @property
+    def optimizers(self):
+        """All optimizers, in a fixed order."""
+        return [self.generator_optimizer, self.critic_optimizer]
+
+    def call(self, latents, training=False):
+        """Latents [batch, latent_dim] to logits [batch], through both networks."""
+        return self.critic(self.generator(latents, training=training))
+
+    def train_step(self, data):
+        """One epoch: `critic_steps` critic updates, each on its own batch, then one generator update.
+
+        Args:
+            data: the epoch's number, int64 []; uint8 images [critic_steps, batch, height, width, channels]; and
+                what else `critic_loss` wants for each of the updates, [critic_steps, ...].
+
+        Returns:
+            The history's figures, float32 scalars; those of the critic are means over its updates.
+        """
+        epoch, real_batches, *further = data
+        batch_size = self.generator_batch_size or real_batches.shape[1]
+        critic_logs = [self.update_critic(scale(real_batches[step]), epoch, tf.constant(step, tf.int64),
+                                          *(each[step] for each in further))
+                       for step in range(self.critic_steps)]
+        logs = {name: tf.reduce_mean([log[name] for log in critic_logs]) for name in critic_logs[0]}
+        logs["generator_loss"] = self.update_generator(batch_size, epoch)
+        if self.averaged_generator:
+            count = min(batch_size, MOST_LATENTS_FOR_STATISTICS)
+            latents = randomness.latents(count, self.generator, self._stream(epoch, Purpose.STATISTICS_LATENTS))
+            self.update_average(averaging_decay(self.ema_decay, epoch), latents)
+        return logs
+
+    @tf.function  # so that the epoch's graph is traced once for all its critic updates
+    def update_critic(self, reals, epoch, step, *further):
+        """One pass of the paper's inner loop (lines 3 to 9) on reals [batch, height, width, channels].
+
+        `further` is for GANs whose critic learns more: `critic_loss` gets it as it is.
+        """
+        batch_size = reals.shape[0]
+        stream = functools.partial(self._stream, epoch, step=step)
+        fakes = self.draw_fakes(batch_size, stream(Purpose.CRITIC_LATENTS))
+        epsilon = randomness.uniform([batch_size, *[1] * (reals.shape.rank - 1)], stream(Purpose.INTERPOLATION))
+        if self.flips:
+            reals = flip(reals, stream(Purpose.FLIPS))
+        if self.augmentation:
+            both = augment(tf.concat([reals, fakes], axis=0), self.augmentation, stream(Purpose.CRITIC_AUGMENTATION))
+            reals, fakes = tf.split(both, 2)
+
+        with tf.GradientTape() as tape:
+            loss, logs = self.critic_loss(reals, fakes, epsilon, stream(Purpose.CRITIC_DROPOUT), *further)
+            loss = self.critic_optimizer.scale_loss(loss)  # unchanged, but in float16
+        gradients = tape.gradient(loss, self.critic.trainable_variables)
+        self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
+        self.constraint.after_update(self.critic)
+        return logs
+
+    def critic_loss(self, reals, fakes, epsilon, dropout_seed):
+        """The objective's loss and the constraint's term, with the figures of the history.
+
+        For WGAN-GP: mean D(G(z)) - mean D(x) + lambda * penalty.
+
+        Args:
+            reals, fakes: [batch, height, width, channels].
+            epsilon: where each image's interpolate lies, float32 [batch, 1, 1, 1] from [0, 1).
+            dropout_seed: int64 [2].
+        """
+        logits = self.critic_logits(tf.concat([reals, fakes], axis=0), dropout_seed)
+        real_logits, fake_logits = tf.split(logits, 2)
+        term, figures = self.constraint.term(self.critic, reals, fakes, epsilon)
+        loss = self.objective.critic_loss(real_logits, fake_logits) + term
+        if self.drift_weight:
+            loss += self.drift_weight * drift(real_logits)
+        return loss, {"critic_loss": loss, **self.objective.figures(real_logits, fake_logits), **figures}
+
+    def update_generator(self, batch_size, epoch):
+        """The paper's lines 11 and 12; gives the generator's loss, float32 []."""
+        with tf.GradientTape() as tape:
+            fakes = self.draw_fakes(batch_size, self._stream(epoch, Purpose.GENERATOR_LATENTS))
+            if self.augmentation:
+                fakes = augment(fakes, self.augmentation, self._stream(epoch, Purpose.GENERATOR_AUGMENTATION))
+            logits = self.critic_logits(fakes, self._stream(epoch, Purpose.GENERATOR_DROPOUT))
+            loss = self.objective.generator_loss(logits)
+            scaled_loss = self.generator_optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
+        self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
+        return loss
+
+    def critic_logits(self, images, dropout_seed):
+        """The critic's logits [batch] in training."""
+        return self.critic(images, dropout_seed=dropout_seed)
+
+    def draw_fakes(self, batch_size, seed):
+        """Images [batch_size, height, width, channels] from fresh latents, batch statistics in use."""
+        return self.generator(randomness.latents(batch_size, self.generator, seed), training=True)
+
+    def start_average(self):
+        """Makes the averaged generator the same as the generator."""
+        self.averaged_generator.set_weights(self.generator.get_weights())
+
+    def update_average(self, decay, latents):
+        """average = decay * average + (1 - decay) * generator, for the weights.
+
+        Averaged weights have other activations than the weights that they are the average of, so that an average of
+        the generator's moving statistics would not fit them (Izmailov et al. 2018, section 3.2). The average's moving
+        statistics are therefore averaged, by the same formula, over its own activations for `latents`, [batch,
+        latent_dim]; Keras's own layers do so by their own momenta.
+        """
+        for average, variable in zip(self.averaged_generator.variables, self.generator.variables, strict=True):
+            if variable.trainable:
+                average.assign(decay * average + (1.0 - decay) * variable)
+        if self.generator.non_trainable_variables:
+            with statistics_moving_by(decay):
+                self.averaged_generator(latents, training=True)
+
+    def _stream(self, epoch, purpose, step=0):
+        return randomness.stream(self.seed, epoch, purpose, step, self.attempt)
+
+
+def averaging_decay(most, epoch):
+    """How much the averaged generator keeps of itself: min(most, (1 + epoch) / (10 + epoch)).
+
+    A window of about a ninth of the run so far, so that early samples are not those of a network long gone.
+    """
+    epoch = tf.cast(epoch, tf.float32)
+    return tf.minimum(most, (1.0 + epoch) / (10.0 + epoch))
+
+
+def scale(images):
+    """uint8 images to float32 in [-1, 1]; numbers that are no images (float32) as they are."""
+    return tf.cast(images, tf.float32) / 127.5 - 1.0 if images.dtype == tf.uint8 else images

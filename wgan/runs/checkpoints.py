@@ -1,0 +1,258 @@
+"""Weights for people, and the one file from which a run continues.
+
+`training_state.weights.h5` is Keras's own weights format (networks and both optimizers) with the epoch
+and the history beside them. The state before it is kept until the next one has been written and read back.
+All files end in a checksum of their bytes, which is compared before anything in them is believed.
+"""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import shutil
+
+import h5py
+import numpy as np
+
+from wgan.common.errors import UserError
+from wgan.common.messages import one_line
+from wgan.runs import files, weights_files
+from wgan.runs.history import COLUMNS, History
+
+GENERATOR_FILE = "generator.weights.h5"
+AVERAGED_FILE = "generator_ema.weights.h5"
+CRITIC_FILE = "critic.weights.h5"
+STATE_FILE = "training_state.weights.h5"
+PREVIOUS_STATE_FILE = "training_state.previous.weights.h5"
+BEST_FILE = "generator_best.weights.h5"
+FILES = (GENERATOR_FILE, AVERAGED_FILE, CRITIC_FILE, STATE_FILE, PREVIOUS_STATE_FILE, BEST_FILE)
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """A state file that is whole.
+
+    Attributes:
+        path: where it is.
+        epoch: how many epochs its run had behind it.
+        history: their figures.
+        attempt: how often the run had gone back because its numbers went wrong; see `wgan.models.randomness.stream`.
+    """
+
+    path: pathlib.Path
+    epoch: int
+    history: History
+    attempt: int = 0
+
+
+def load_weights(network, path, owner):
+    """Loads a file for which `weights_files.check_readable` holds into a network that has its variables.
+
+    Args:
+        owner: whose network it is, for the message: "this run's generator".
+
+    Raises:
+        One of `weights_files.UNREADABLE`: the weights do not fit, or are not finite.
+    """
+    weights_files.check_fits(path, network, owner)
+    network.load_weights(path)
+    if not is_finite([variable.numpy() for variable in network.variables]):
+        raise ValueError("not all of its numbers are finite")
+
+
+def take_snapshot(gan):
+    """Copies all that training changes, in a few milliseconds: a list of numpy arrays."""
+    return [variable.numpy() for variable in _state_variables(gan)]
+
+
+def is_finite(snapshot):
+    """Whether no number in a snapshot is infinite or not a number."""
+    return all(np.isfinite(array).all() for array in snapshot)
+
+
+def write_checkpoint(folder, twin, snapshot, epoch, history_array, attempt=0):
+    """Writes state and weights; can run in another thread than the training.
+
+    Args:
+        folder: where to.
+        twin: a GAN like the one in training, used by nobody else: Keras saves from live variables, and
+            those of the GAN in training change while a file is being written.
+        snapshot: what `take_snapshot` gave.
+        epoch: the number of epochs behind it.
+        history_array: float64 [epoch, columns].
+        attempt: as in `State`.
+
+    Raises:
+        OSError: the disk fails.
+    """
+    folder = pathlib.Path(folder)
+    put_back(twin, snapshot)
+    writes = [lambda: _write_weights(twin.generator, folder / GENERATOR_FILE, epoch=epoch),
+              lambda: _write_weights(twin.critic, folder / CRITIC_FILE, epoch=epoch),
+              lambda: _write_state(folder, twin, epoch, history_array, attempt)]
+    if twin.averaged_generator:
+        writes.insert(0, lambda: _write_weights(twin.averaged_generator, folder / AVERAGED_FILE, epoch=epoch))
+    if not (folder / STATE_FILE).exists():
+        writes.reverse()  # weights without a state would look like somebody else's
+    for write in writes:  # the state last: once it says that a run is finished, the weights are there
+        write()
+
+
+def copy_state(source, folder):
+    """Copies a state file to another folder, whose own state becomes the previous one.
+
+    Args:
+        source: the file; nobody changes it meanwhile.
+        folder: where to.
+
+    Raises:
+        OSError: a disk fails, or what was written cannot be read back.
+    """
+    folder = pathlib.Path(folder)
+    with files.atomic_path(folder / STATE_FILE) as temporary:
+        shutil.copyfile(source, temporary)
+        files.flush_to_disk(temporary)
+        _keep_previous(folder, temporary)
+
+
+def write_best(folder, twin, weights, epoch, fid):
+    """Writes the sampling generator with the lowest FID so far, with epoch and FID as attributes of the file.
+
+    Args:
+        folder, twin: as in `write_checkpoint`, and to be called in the same thread.
+        weights: the values of its variables, a list of arrays.
+        epoch, fid: when it was measured, and what was found.
+
+    Raises:
+        OSError: the disk fails.
+    """
+    for variable, value in zip(twin.sampling_generator.variables, weights, strict=True):
+        variable.assign(value)
+    _write_weights(twin.sampling_generator, pathlib.Path(folder, BEST_FILE), epoch=epoch, fid=fid)
+
+
+def newest_state(folder):
+    """Finds the newest state that is whole.
+
+    Returns:
+        A `State`, or None where the folder has no state at all.
+
+    Raises:
+        UserError: there are states, but none can be read.
+    """
+    paths = [pathlib.Path(folder, name) for name in (STATE_FILE, PREVIOUS_STATE_FILE)]
+    present = [path for path in paths if path.exists()]
+    for path in present:
+        found = _read_state(path)
+        if found is not None:
+            return found
+    if present:
+        raise UserError(f"{' and '.join(map(str, present))} cannot be read or are damaged; restore a copy, "
+                        "or start over with --fresh")
+    return None
+
+
+def restore(gan, state):
+    """Puts a state that `newest_state` found into the GAN in training."""
+    try:
+        weights_files.check_fits(state.path, gan, "this version's networks")
+        gan.load_weights(state.path)
+    except weights_files.UNREADABLE as error:
+        raise UserError(f"{state.path} does not fit this version's networks ({one_line(error)}); continue the run with "
+                        "the version that began it, or start over with --fresh") from error
+    gan.attempt.assign(state.attempt)
+
+
+def put_back(gan, snapshot):
+    """Sets the GAN's variables to what `take_snapshot` gave."""
+    for variable, value in zip(_state_variables(gan), snapshot, strict=True):
+        variable.assign(value)
+
+
+def _write_weights(network, path, **attributes):
+    with _whole_file(path) as temporary:
+        network.save_weights(temporary)
+        with h5py.File(temporary, "r+") as file:
+            file.attrs.update(attributes)
+        files.seal(temporary)
+
+
+def _write_state(folder, twin, epoch, history_array, attempt):
+    with _whole_file(folder / STATE_FILE) as temporary:
+        twin.save_weights(temporary)
+        with h5py.File(temporary, "r+") as file:
+            history = file.create_dataset("history", data=history_array)
+            history.attrs["columns"] = np.bytes_(",".join(COLUMNS))
+            file.attrs.update(epoch=epoch, attempt=attempt)
+        files.seal(temporary)
+        files.flush_to_disk(temporary)
+        _keep_previous(folder, temporary)
+
+
+def _keep_previous(folder, temporary):
+    """Makes the folder's state the previous one, once the file that is to replace it has been read back."""
+    state, previous = folder / STATE_FILE, folder / PREVIOUS_STATE_FILE
+    if _read_state(temporary) is None:
+        raise OSError(f"{temporary} could not be read back after it was written")
+    if state.exists() and _read_state(state) is not None:  # a damaged one must not replace a good one
+        os.replace(state, previous)
+
+
+@contextlib.contextmanager
+def _whole_file(path):
+    """`files.atomic_path` for a file that Keras writes."""
+    with _disk_errors(path), files.atomic_path(path) as temporary, _closed_after_failure(temporary):
+        yield temporary
+
+
+@contextlib.contextmanager
+def _closed_after_failure(path):
+    """Closes what Keras leaves open where it cannot finish a file.
+
+    Until it is closed, its bytes take room on a full disk even when its name has gone; and what closes it by
+    chance prints a traceback. Among all open files are those of other threads, which may close them at any moment.
+    """
+    try:
+        yield
+    except BaseException:
+        for identifier in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE):
+            with contextlib.suppress(OSError, RuntimeError, ValueError):  # ValueError: closed meanwhile
+                if h5py.h5f.get_name(identifier) == os.fsencode(path):
+                    h5py.File(identifier).close()
+        raise
+
+
+@contextlib.contextmanager
+def _disk_errors(path):
+    """h5py reports some failures of the disk as RuntimeError, and all of them with buffers and addresses on many
+    lines; gives the system's own words for what happened."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        number = getattr(error, "errno", None)
+        if number:
+            raise OSError(number, os.strerror(number), str(path)) from error
+        raise OSError(f"{path}: {one_line(error)}") from error
+
+
+def _read_state(path):
+    """The `State` in a file, or None where it is damaged."""
+    try:
+        if not files.is_sealed(path):
+            return None
+        weights_files.check_readable(path)
+        with h5py.File(path, "r") as file:
+            return State(path, int(file.attrs["epoch"]), _read_history(file["history"]), int(file.attrs["attempt"]))
+    except (UserError, *weights_files.UNREADABLE):
+        return None
+
+
+def _read_history(dataset):
+    """By the columns' names; states of earlier versions have none."""
+    names = dataset.attrs.get("columns")
+    return History(dataset[:]) if names is None else History.from_array(dataset[:], names.decode().split(","))
+
+
+def _state_variables(gan):
+    """All variables that training changes, in a fixed order."""
+    return [*gan.variables, *(variable for optimizer in gan.optimizers for variable in optimizer.variables)]

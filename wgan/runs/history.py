@@ -1,0 +1,118 @@
+"""The figures of every epoch: kept in memory, stored with each checkpoint, written as CSV and read from it."""
+
+import csv
+import io
+import math
+
+import numpy as np
+
+from wgan.runs import files
+
+COLUMNS = (  # states of earlier versions have their first ones, without names: new ones go to the end
+    "epoch", "wasserstein_estimate", "gradient_penalty", "gradient_norm", "critic_loss",
+    "critic_real", "critic_fake", "generator_loss", "seconds",
+    "fid", "kid", "kid_error", "precision", "recall", "training_estimate", "heldout_estimate",
+    "class_loss", "accuracy_real", "accuracy_fake", "heldout_accuracy", "heldout_accuracy_alone",
+    "mean", "deviation", "wasserstein_distance")
+
+
+def columns(recipe):
+    """Those of `COLUMNS` that a `Recipe` fills, in their order."""
+    return tuple(name for name in COLUMNS if name in ("epoch", "seconds", *recipe.figures, *recipe.measures))
+
+
+class History:
+    """Rows of `COLUMNS`, one per epoch; `rows` holds them as tuples of floats, NaN for what was not measured."""
+
+    def __init__(self, rows=()):
+        """Args: rows: sequence of rows, or float64 array [epochs, columns]; the last columns may be missing."""
+        self.rows = [tuple(float(value) for value in row) + (np.nan,) * (len(COLUMNS) - len(row)) for row in rows]
+
+    @classmethod
+    def from_array(cls, array, names):
+        """What `to_array` gave, perhaps in another version.
+
+        Args:
+            array: float64 [epochs, columns].
+            names: of its columns; those that this version does not know are left out.
+        """
+        places = [names.index(name) if name in names else None for name in COLUMNS]
+        return cls([[np.nan if place is None else row[place] for place in places] for row in array])
+
+    def append(self, epoch, figures, seconds):
+        """Adds an epoch.
+
+        Args:
+            epoch: its number, from 1.
+            figures: mapping from columns, without `epoch` and `seconds`; what was not measured is missing.
+            seconds: wall-clock time of the epoch.
+        """
+        named = {**dict.fromkeys(COLUMNS, np.nan), **figures, "epoch": epoch, "seconds": seconds}
+        self.rows.append(tuple(float(named[column]) for column in COLUMNS))
+
+    def column(self, name):
+        """One column as float64 [epochs]."""
+        return self.to_array()[:, COLUMNS.index(name)]
+
+    def to_array(self):
+        """float64 [epochs, len(COLUMNS)]."""
+        return np.array(self.rows, np.float64).reshape(-1, len(COLUMNS))
+
+
+class HistoryFile:
+    """The history as a CSV file that grows with it, and that may be read at any time."""
+
+    def __init__(self, history, path, shown=COLUMNS):
+        """Args: history: a `History`; path: where to; shown: which of `COLUMNS`."""
+        self._history, self._path, self._shown = history, path, shown
+        self._written = None  # rows in the file; None: it has to be written anew
+
+    def update(self):
+        """Adds the rows that are not there yet, in one write; after a failure the whole file is written.
+
+        Raises:
+            OSError: the disk fails.
+        """
+        written, self._written = self._written, None
+        rows = self._history.rows[written or 0:]
+        if written is None:
+            files.write_text(self._path, _as_csv([self._shown]) + _as_csv(map(self._formatted, rows)))
+        else:
+            with open(self._path, "a", encoding="utf-8", newline="") as file:
+                file.write(_as_csv(map(self._formatted, rows)))
+        self._written = (written or 0) + len(rows)
+
+    def _formatted(self, row):
+        """With the digits that a float32 has, and a whole number for the epoch; nothing for what was not measured."""
+        cells = {name: f"{value:.9g}" for name, value in zip(COLUMNS, row)}
+        return [f"{int(row[0])}", *("" if cells[name] == "nan" else cells[name] for name in self._shown[1:])]
+
+
+def _as_csv(rows):
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def read_history(path):
+    """Reads a `history.csv`, which may just be growing.
+
+    Returns:
+        A dictionary from epochs to rows, each a dictionary from columns to floats; cells that are empty or not
+        finite, and rows that are not complete, are left out. Empty where there is no file.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = [{name: _finite(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
+    except FileNotFoundError:
+        return {}
+    rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
+    return {int(row["epoch"]): row for row in rows if "epoch" in row and "seconds" in row}
+
+
+def _finite(cell):
+    try:
+        value = float(cell)
+    except (TypeError, ValueError):  # nothing was measured, or the line was cut off
+        return None
+    return value if math.isfinite(value) else None

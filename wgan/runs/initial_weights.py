@@ -1,0 +1,103 @@
+"""`--init_from`: the weights of a trained generator and critic as the start of a new run."""
+
+import contextlib
+import pathlib
+import shutil
+import tempfile
+
+import h5py
+
+from wgan.common.errors import UserError
+from wgan.common.messages import one_line
+from wgan.config import TrainingConfig
+from wgan.runs import checkpoints, neighbouring_runs, weights_files
+from wgan.runs.run_folder import RunFolder
+
+
+def find_weights(place, checkpoint_dir=None):
+    """The generator's and the critic's file behind `--init_from`.
+
+    Args:
+        place: a checkpoint folder, or a generator's file; the critic's file has the same name with
+            `critic` in place of `generator`.
+        checkpoint_dir: where the new run will write; its own files cannot be its start.
+
+    Returns:
+        Two paths, both of them HDF5 files.
+
+    Raises:
+        UserError: a file is missing, is no HDF5 file, or would be overwritten.
+    """
+    place = pathlib.Path(place)
+    if place.is_dir():
+        candidates = [place / checkpoints.GENERATOR_FILE, place / "generator.h5"]
+        generator = next((path for path in candidates if path.exists()), candidates[0])
+    else:
+        generator = place
+    if "generator" not in generator.name:
+        raise UserError(f"--init_from {place}: the file's name must contain 'generator', so that the critic's "
+                        "can be found beside it")
+    if checkpoint_dir and generator.parent.resolve() == pathlib.Path(checkpoint_dir).resolve():
+        raise UserError(f"--init_from {place}: the new run would overwrite these weights; give it another "
+                        "--checkpoint_dir, or copy them first")
+    critic = generator.with_name(generator.name.replace("generator", "critic"))
+    for path in (generator, critic):
+        if not path.exists():
+            advice = neighbouring_runs.advice_on_runs(place, "--init_from") if place.is_dir() else ""
+            raise UserError(f"--init_from: there is no {path}{advice and '; '}{advice}")
+        weights_files.check_readable(path)
+    return generator, critic
+
+
+def load_weights(gan, place):
+    """Puts the weights behind `--init_from` into both networks.
+
+    Raises:
+        UserError: as `find_weights`, or when a file's weights do not fit the networks.
+    """
+    for network, path in zip((gan.generator, gan.critic), find_weights(place)):
+        try:
+            with _named_by_layout(path) as readable:
+                checkpoints.load_weights(network, readable, f"this run's {type(network).__name__.lower()}")
+        except weights_files.UNREADABLE as error:
+            raise UserError(f"--init_from: {path} does not fit the {type(network).__name__.lower()}: "
+                            f"{one_line(error)}") from error
+    if gan.averaged_generator:
+        gan.start_average()
+
+
+def note_of_other_images(config):
+    """A sentence where the weights behind `config.init_from` are of a run on another class or data set, or None.
+
+    That is what fine-tuning does; but a mistyped folder looks the same. Weights that have no configuration
+    beside them, or a damaged one, pass without a word.
+
+    Args:
+        config: a `TrainingConfig` with a canonical label.
+    """
+    place = pathlib.Path(config.init_from)
+    folder = place if place.is_dir() else place.parent
+    try:
+        stored = RunFolder(TrainingConfig(checkpoint_dir=str(folder))).stored_run()
+    except UserError:
+        return None
+    old = TrainingConfig.from_json(stored["config"]) if stored else config
+    if old.label is None or (old.label, old.dataset) == (config.label, config.dataset):
+        return None
+    there, here = (one_line(f"{run.label} of {run.dataset}", longest=80) for run in (old, config))
+    return f"{place} was trained on {there}, this run is on {here}"
+
+
+@contextlib.contextmanager
+def _named_by_layout(path):
+    """Keras chooses the reader by the file's name: `.weights.h5` is its present layout, a bare `.h5` that
+    of Keras 2. Gives a path whose name tells the truth."""
+    with h5py.File(path, "r") as file:
+        suffix = ".h5" if "layer_names" in file.attrs else ".weights.h5"
+    if path.name.endswith(".weights.h5") == (suffix == ".weights.h5"):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder, f"copy{suffix}")
+        shutil.copyfile(path, copy)
+        yield copy

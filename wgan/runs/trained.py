@@ -1,0 +1,163 @@
+"""A run's trained generator: which file holds it, what network it is, and loading it.
+
+Only `load_generator` needs TensorFlow; the rest is answered before that is imported.
+"""
+
+import math
+import os
+import pathlib
+from typing import NamedTuple
+
+import h5py
+
+from wgan.common import startup
+from wgan.common.errors import UserError
+from wgan.common.messages import one_line
+from wgan.config import TrainingConfig
+from wgan.runs import checkpoints, neighbouring_runs, weights_files
+from wgan.runs.run_folder import CONFIG_FILE, RunFolder, with_places
+
+WEIGHTS_HELP = ("A run's folder, or a generator's weights file in it. In a folder it is generator_ema.weights.h5, or "
+                "generator.weights.h5 where the run kept no average.")  # of the flag that `locate` reads
+
+
+class Trained(NamedTuple):
+    """A generator's file, and what its run says of it."""
+
+    config: TrainingConfig
+    channels: int  # of the images, 1 or 3
+    path: pathlib.Path
+    noted: dict  # epoch and FID, as floats, where the file has them
+
+    def load(self):
+        """The generator; see `load_generator`.
+
+        Raises:
+            UserError: as there, or where it draws other things than images of the size that the run says.
+        """
+        startup.import_tensorflow()
+        import tensorflow as tf
+
+        from wgan.models import surroundings
+
+        with surroundings.usual():
+            generator = load_generator(self.config, self.channels, self.path)
+            drawn = tuple(generator(tf.zeros([1, self.config.latent_dim]), training=False).shape[1:])
+        if drawn != (self.config.image_size, self.config.image_size, self.channels):
+            raise UserError(f"{self.path} draws no images of {self.config.image_size} pixels a side; its samples have "
+                            f"the shape {list(drawn)}")
+        return generator
+
+    def __str__(self):
+        return f"{self.path}, epoch {self.noted['epoch']:.0f}" if "epoch" in self.noted else str(self.path)
+
+
+def locate(place):
+    """Finds what the flag `--weights` names.
+
+    Args:
+        place: a run's folder, whose averaged generator is taken where there is one; or a generator's weights
+            file, beside which its run's config.json lies.
+
+    Raises:
+        UserError: there is no such place, no run on images, or no readable weights file.
+    """
+    place = pathlib.Path(os.path.expanduser(place))
+    if not place.exists():
+        raise UserError(f"there is no {place}; --weights is a run's folder or a generator's weights file in it")
+    folder, name = (place, None) if place.is_dir() else (place.parent, place.name)
+    config, images = read_run(folder, "--weights")
+    check_draws_images(folder, config)
+    path, noted = find_weights(folder, name)
+    return Trained(config, images["shape"][-1], path, noted)
+
+
+def read_run(checkpoint_dir, flag="--checkpoint_dir"):
+    """What a run stored about itself.
+
+    Args:
+        checkpoint_dir: the run's folder, a `pathlib.Path`.
+        flag: by which it was named, for the message where it holds none.
+
+    Returns:
+        The `TrainingConfig`, as far as this version knows its fields, its paths absolute where the run says from
+        which folder they were meant; and a dictionary on its images.
+
+    Raises:
+        UserError: there is no run, or its description is damaged.
+    """
+    stored = RunFolder(TrainingConfig(checkpoint_dir=str(checkpoint_dir))).stored_run("restore it")
+    if stored is None:
+        advice = neighbouring_runs.advice_on_runs(checkpoint_dir, flag) or f"give a run's folder with {flag}"
+        raise UserError(f"{checkpoint_dir} holds no run (no {CONFIG_FILE}); {advice}")
+    try:
+        config = with_places(TrainingConfig.from_json(stored["config"]), stored)
+        if stored["images"]["shape"][-1] not in (1, 3) or not isinstance(stored["images"]["sha256"], str):
+            raise UserError("what it says of the images makes no sense")
+    except (UserError, KeyError, TypeError, IndexError) as error:
+        raise UserError(f"{checkpoint_dir / CONFIG_FILE} is damaged: {error}; restore it") from error
+    return config, stored["images"]
+
+
+def check_draws_images(checkpoint_dir, config):
+    """Raises UserError for a run that has no images."""
+    if config.the_recipe.makes_points:
+        raise UserError(f"{checkpoint_dir} holds a run on numbers, not on images; its history.csv has their mean, "
+                        "deviation and distance to the target, and its --sample_dir shows their distribution")
+
+
+def usual_weights(checkpoint_dir):
+    """The path of the averaged generator in a run's folder where there is one, else of the generator."""
+    averaged = pathlib.Path(checkpoint_dir, checkpoints.AVERAGED_FILE)
+    return averaged if averaged.exists() else averaged.with_name(checkpoints.GENERATOR_FILE)
+
+
+def find_weights(checkpoint_dir, name=None):
+    """Finds a generator's file in a run's folder.
+
+    Args:
+        checkpoint_dir: the run's folder, a `pathlib.Path`.
+        name: of the file in it, or None: the averaged generator, where there is one.
+
+    Returns:
+        Its path, and what is noted in it: epoch and FID, where they are.
+
+    Raises:
+        UserError: there is no such file, or it is damaged.
+    """
+    path = checkpoint_dir / name if name else usual_weights(checkpoint_dir)
+    if not path.is_file():
+        there = sorted(entry.name for entry in checkpoint_dir.glob("generator*.h5"))
+        if not there:
+            raise UserError(f"the run in {checkpoint_dir} has no weights: they come with its first checkpoint, at the "
+                            "latest when it ends or is stopped; wait for that, or continue it with train.py")
+        raise UserError(f"there is no {path}; --weights may be {' or '.join(there)}")
+    weights_files.check_readable(path)
+    try:
+        with h5py.File(path, "r") as file:
+            noted = {key: float(file.attrs[key]) for key in ("epoch", "fid") if key in file.attrs}
+        if not all(map(math.isfinite, noted.values())):
+            raise ValueError("its attributes are not finite")
+        return path, noted
+    except weights_files.UNREADABLE as error:
+        raise UserError(f"{path} is damaged ({one_line(error, longest=120)})") from error
+
+
+def load_generator(config, channels, path):
+    """The run's generator with the weights in a file, in float32 on any machine.
+
+    Raises:
+        UserError: the weights do not fit, or are not finite.
+    """
+    import tensorflow as tf
+
+    from wgan.models import surroundings
+
+    with surroundings.usual():
+        generator = config.the_recipe.parts(config, channels).generator
+        generator(tf.zeros([1, config.latent_dim]))
+    try:
+        checkpoints.load_weights(generator, path, "the run's generator")
+    except weights_files.UNREADABLE as error:
+        raise UserError(f"{path} does not fit the run's generator: {one_line(error)}") from error
+    return generator

@@ -1,0 +1,249 @@
+"""What watches a run: each a Keras callback that writes or shows something and changes nothing.
+
+Keras counts epochs from 0; everything that a user sees counts from 1.
+"""
+
+import contextlib
+import dataclasses
+import os
+import signal
+import sys
+import threading
+import time
+
+import keras
+from tqdm import tqdm
+
+from wgan.common.errors import NumbersWentWrong, TakenOver
+from wgan.images import samples
+from wgan.images.curves import draw_curves
+from wgan.models import randomness
+from wgan.models.randomness import Purpose
+from wgan.runs import checkpoints
+from wgan.runs.history import HistoryFile, columns
+
+
+class WatchNumbers(keras.callbacks.Callback):
+    """Ends `fit` with NumbersWentWrong after an epoch whose figures cannot be right."""
+
+    LARGEST = 1e8  # no critic that learns anything comes near
+
+    def on_epoch_end(self, epoch, logs):
+        wrong = [f"{name} is {value:g}" for name, value in logs.items() if not abs(value) < self.LARGEST]
+        if wrong:
+            raise NumbersWentWrong(f"in epoch {epoch + 1} {', '.join(wrong)}")
+
+
+class WatchLock(keras.callbacks.Callback):
+    """Ends `fit` where another process has taken the run's folder over."""
+
+    def __init__(self, lock):
+        super().__init__()
+        self._lock = lock
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._lock.lost:
+            raise TakenOver(f"{self._lock.lost}; this one stops and leaves the folder to it")
+
+
+class HistoryWriter(keras.callbacks.Callback):
+    """Adds each epoch's figures to the history and to its CSV file."""
+
+    def __init__(self, history, path, columns, writer):
+        super().__init__()
+        self._history, self._file, self._writer = history, HistoryFile(history, path, columns), writer
+
+    def on_train_begin(self, logs=None):
+        self._update()  # without the rows that came after the restored state
+        self._last_end = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs):
+        now = time.monotonic()
+        self._history.append(epoch + 1, logs, now - self._last_end)
+        self._last_end = now
+        self._update()
+
+    def _update(self):
+        self._writer.submit(self._file.update, key="history")
+
+
+class SampleGrids(keras.callbacks.Callback):
+    """Draws the same latents every few epochs: a grid of images, or the distribution of points."""
+
+    def __init__(self, config, writer):
+        super().__init__()
+        self._config, self._writer = config, writer
+        self._save = samples.saver(config.sample_dir, config.samples_layout)
+
+    def on_train_begin(self, logs=None):
+        seed = randomness.stream(self._config.seed, 0, Purpose.PREVIEW_LATENTS)
+        self._picture = samples.picture_maker(self.model, self._config.the_recipe, seed)
+
+    def on_epoch_end(self, epoch, logs=None):
+        number = epoch + 1
+        if number % self._config.sample_every == 0 or number == self._config.epochs:
+            self._writer.submit(self._save, number, self._picture(number))
+
+
+@dataclasses.dataclass(frozen=True)
+class GoodState:
+    """What a run can go back to: a snapshot of all variables, the epochs behind it, and their history's rows."""
+
+    snapshot: list
+    epoch: int
+    rows: list
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves the whole state after the first epoch, every few minutes and at the end, in the writer's thread.
+
+    `good` is the newest state whose numbers are all finite; others are not saved.
+    """
+
+    def __init__(self, config, twin, history, attempt, curves_path, writer, after=lambda: None):
+        """Args: after: called in the writer's thread when a state has been written."""
+        super().__init__()
+        self.good = self._reached = None
+        self._folder, self._seconds = config.checkpoint_dir, 60 * config.checkpoint_minutes
+        self._columns = columns(config.the_recipe)
+        self._twin, self._history, self._attempt, self._curves_path = twin, history, attempt, curves_path
+        self._writer, self._after = writer, after
+
+    def on_train_begin(self, logs=None):
+        self._last_epoch = len(self._history.rows)
+        self._remember(self._last_epoch)
+        self._last_start = self._saved_epoch = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._reached, self._epoch_start = None, time.monotonic()
+
+    def reach(self, epoch, logs):
+        """To be called at the end of each epoch before any callback that may fail; arguments as `on_epoch_end`."""
+        self._reached = epoch + 1, logs
+
+    def save_newest(self):
+        """Saves the last whole epoch where an exception has ended `fit`.
+
+        After an exception in the middle of an epoch there is nothing newer than what has been saved: some of its
+        updates may have been made.
+        """
+        if self._reached is None or self._reached[0] == self._saved_epoch:
+            return
+        number, figures = self._reached
+        if len(self._history.rows) < number:
+            self._history.append(number, figures, time.monotonic() - self._epoch_start)
+        with contextlib.suppress(NumbersWentWrong):  # then it is not worth saving
+            self._save(number)
+
+    def on_epoch_end(self, epoch, logs=None):
+        due = self._last_start is None or time.monotonic() - self._last_start >= self._seconds
+        if due:
+            self._save(epoch + 1)
+        self._last_epoch = epoch + 1
+
+    def on_train_end(self, logs=None):
+        if self._last_epoch != self._saved_epoch:
+            self._save(self._last_epoch)
+
+    def _save(self, epoch):
+        self._remember(epoch)
+        self._last_start, self._saved_epoch = time.monotonic(), epoch
+        # On a slow disk a newer state takes the place of one that waits: fewer checkpoints, not a queue of them.
+        self._writer.submit(self._write, self.good, self._history.to_array(), key="state")
+
+    def _remember(self, epoch):
+        snapshot = checkpoints.take_snapshot(self.model)
+        if not checkpoints.is_finite(snapshot):
+            raise NumbersWentWrong(f"after epoch {epoch} a weight is not finite")
+        self.good = GoodState(snapshot, epoch, list(self._history.rows))
+
+    def _write(self, good, history_array):
+        checkpoints.write_checkpoint(self._folder, self._twin, good.snapshot, good.epoch, history_array,
+                                     self._attempt)
+        draw_curves(history_array, self._curves_path, self._columns)
+        self._after()
+
+
+class Progress(keras.callbacks.Callback):
+    """A progress bar on a terminal; elsewhere a line at the start, at the end and every half minute."""
+
+    SECONDS_BETWEEN_LINES = 30
+
+    def __init__(self, first_epoch, last_epoch):
+        super().__init__()
+        self._first_epoch, self._last_epoch = first_epoch, last_epoch
+        self._on_terminal = sys.stderr.isatty()
+        self._fid = None
+
+    def on_train_begin(self, logs=None):
+        self._bar = tqdm(total=self._last_epoch, initial=self._first_epoch - 1, unit="epoch",
+                         disable=not self._on_terminal, dynamic_ncols=True, smoothing=0.05,
+                         bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{remaining} left, {rate_noinv_fmt}{postfix}]")
+        self._start = self._last_line = time.monotonic()
+        self._before = self._first_epoch - 1
+
+    def on_epoch_end(self, epoch, logs):
+        number, now = epoch + 1, time.monotonic()
+        self._fid = logs.get("fid", self._fid)
+        self._bar.set_postfix_str(self._figures(logs), refresh=False)
+        self._bar.update()
+        line_due = (number in (self._first_epoch, self._last_epoch)
+                    or now - self._last_line >= self.SECONDS_BETWEEN_LINES)
+        if line_due and not self._on_terminal:
+            self._last_line = now
+            print(self._line(number, logs, now - self._start), flush=True)
+        if number == self._first_epoch:  # compiling took most of it: it says nothing of the others
+            self._start, self._before = now, number
+
+    def on_train_end(self, logs=None):
+        self._bar.close()
+
+    def _line(self, number, logs, elapsed):
+        per_epoch = elapsed / (number - self._before)
+        left = tqdm.format_interval(per_epoch * (self._last_epoch - number))
+        return (f"epoch {number}/{self._last_epoch}  {1 / per_epoch:.2f} epochs/s  "
+                f"{self._figures(logs)}  {left} left")
+
+    def _figures(self, logs):
+        last_fid = "" if self._fid is None else f"  FID {self._fid:.3g}"
+        if "wasserstein_estimate" in logs:
+            return f"Wasserstein estimate {logs['wasserstein_estimate']:.2f}{last_fid}"
+        return f"D(x) {logs['critic_real']:.2f}  D(G(z)) {logs['critic_fake']:.2f}{last_fid}"
+
+
+class StopOnSignal(keras.callbacks.Callback):
+    """Ctrl-C and the system's requests to stop: the epoch is finished, then everything is saved.
+
+    A context manager that is left when all is written, so that a signal during the last writes does not
+    cut them off. `signal_number` tells which came, or None. A second Ctrl-C or SIGTERM ends the program at
+    once; a closed terminal may send its SIGHUP twice. What was ignored before, as under nohup, stays so.
+    """
+
+    SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+    def __init__(self):
+        super().__init__()
+        self.signal_number = None
+        self._earlier = {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
+            self._earlier = {number: signal.signal(number, self._stop) for number in self.SIGNALS
+                             if signal.getsignal(number) != signal.SIG_IGN}
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        for number, handler in self._earlier.items():
+            signal.signal(number, handler)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.signal_number is not None:
+            self.model.stop_training = True
+
+    def _stop(self, number, frame):
+        self.signal_number = number
+        for other in self._earlier.keys() & {signal.SIGINT, signal.SIGTERM}:
+            signal.signal(other, signal.SIG_DFL)
+        # Straight to the descriptor: a handler may run in the middle of another write to the stream.
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            os.write(2, b"\nstopping after this epoch; once more to stop without saving\n")

@@ -1,0 +1,264 @@
+"""All that must be in order before TensorFlow is imported: a mistake is answered in about a second."""
+
+import contextlib
+import dataclasses
+import os
+import sys
+import typing
+
+from wgan import data
+from wgan.common import output, startup
+from wgan.common.errors import UserError
+from wgan.common.messages import listed, one_line
+from wgan.config import TrainingConfig
+from wgan.runs import checkpoints, class_folders, drive, initial_weights
+from wgan.runs.lock import RunLock
+from wgan.runs.run_folder import PLACES, RunFolder, fingerprint_of_labels
+
+
+class Found(typing.NamedTuple):
+    """A run as it is on disk, examined against the configuration that is to begin or continue it."""
+
+    config: TrainingConfig  # settled by what is stored
+    stored: dict | None  # what the run wrote when it began; None: a new one begins
+    state: checkpoints.State | None  # its newest one
+
+    @property
+    def epoch(self):
+        """That of the newest state; -1 where there is none."""
+        return self.state.epoch if self.state else -1
+
+    @property
+    def is_finished(self):
+        """Whether it has all epochs that are asked for."""
+        return self.epoch >= self.config.epochs
+
+
+def launch(config, fresh=False, dry_run=False):
+    """Begins a run, or continues the one that `config.checkpoint_dir` holds.
+
+    Where the label is `each`: one run per class, one after another, each in a folder of its own; then a sheet with
+    a row per class. The same call again goes on with the class that it was at.
+
+    Args:
+        config: a `TrainingConfig`.
+        fresh: replace an earlier run.
+        dry_run: print what would be done; nothing is trained or written, but a data set may be downloaded.
+
+    Returns:
+        The exit status: 0, or 128 + the number of the signal that stopped the run.
+
+    Raises:
+        UserError: for all that the user can mend.
+    """
+    with output.tolerant():  # a training that nobody watches any more goes on
+        return (_launch_each if config.label == "each" else _launch_one)(config, fresh, dry_run)
+
+
+def _launch_one(config, fresh, dry_run):
+    config = _checked(config)
+    folder = RunFolder(config)
+    remote = drive.Drive(config) if config.drive_dir else None
+    found = _examine_newest(config, folder, remote, fresh)
+    _check_start(found, folder)
+    if dry_run:
+        return _show_plan(found, folder)
+    if not remote and found.is_finished:  # with a copy, that may be behind or ahead
+        _print_finished(found, folder)
+        return 0
+    with RunLock(folder.checkpoint_dir) as lock, remote.lock if remote else contextlib.nullcontext():
+        if remote:
+            _take_from(remote, found.config, folder, fresh)
+        return _run(found.config, folder, lock, remote, fresh)
+
+
+def _show_plan(found, folder):
+    image_set, _ = _load_images(found)
+    config, _, loop = _with_tensorflow(found.config)
+    loop.print_plan(config, folder, image_set, found.state)
+    return 0
+
+
+def _run(config, folder, lock, remote, fresh):
+    """Trains, unless all is done; for the holder of the locks, who looks again: another process may just have left."""
+    found = _examine(config, folder, fresh)
+    _check_start(found, folder)
+    if found.is_finished:
+        _print_finished(found, folder)
+        if remote:
+            remote.copy_all(found.epoch)
+        return 0
+    folder.remove_leftovers()
+    image_set, sha256 = _load_images(found)
+    config, device, loop = _with_tensorflow(found.config)
+    print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
+    if not found.state and not device.startswith("GPU"):
+        _recommend(config)
+    return loop.train(config, folder, lock, image_set, sha256, found.state, device, remote)
+
+
+def _recommend(config):
+    """Says so where another recipe is worth more on a processor; who chose small batches knows that."""
+    quicker = config.the_recipe.on_processors
+    if quicker and config.batch_size > TrainingConfig.of_recipe(quicker).batch_size:
+        print(f"tip: without a GPU, --recipe {quicker} gives better samples for the time spent", flush=True)
+
+
+def _launch_each(config, fresh, dry_run):
+    config = _with_places(config)
+    config.check()
+    names = data.class_names(config.dataset, config.data_dir)
+    config = _with_folder_on_drive(config, dry_run)
+    runs = [class_folders.run_of_class(config, name, fresh) for name in names]
+    for run in runs:
+        print(f"class {run.label}", flush=True)
+        status = _launch_one(run, fresh, dry_run)  # a class may itself be called each
+        if status:
+            return status
+    if not dry_run:
+        startup.import_tensorflow()
+        from wgan.training import class_sheet
+        sheet = class_sheet.write(runs, config.sample_dir)
+        if config.drive_dir:
+            drive.copy_file(sheet, os.path.join(config.drive_dir, sheet.name))
+        print(f"a row per class in {sheet}: {', '.join(map(one_line, names))}")
+    return 0
+
+
+def _with_folder_on_drive(config, dry_run):
+    """Makes the folder in which each class has its copy; a dry run goes without where there is none."""
+    if not config.drive_dir:
+        return config
+    drive.check_place(config.drive_dir)
+    if not dry_run:
+        os.makedirs(config.drive_dir, exist_ok=True)
+    return config if os.path.isdir(config.drive_dir) else dataclasses.replace(config, drive_dir=None)
+
+
+def _examine_newest(config, folder, remote, fresh):
+    """What `_examine` gives for the run's folder, or for its copy where that is ahead."""
+    here = _examine(config, folder, fresh)
+    there = _examine_copy(config, folder, remote, fresh, here) if remote else here
+    return there if there.epoch > here.epoch else here
+
+
+def _take_from(remote, config, folder, fresh):
+    """Brings what the drive has and the run's folder lacks."""
+    here = _examine(config, folder, fresh)
+    there = _examine_copy(config, folder, remote, fresh, here)
+    remote.prepare()
+    if there.state and there.epoch >= here.epoch:
+        remote.fetch(there.state, is_newer=there.epoch > here.epoch)
+
+
+def _examine_copy(config, folder, remote, fresh, here):
+    remote.check()
+    if remote.is_cleared():
+        return Found(config, None, None)
+    try:
+        return _examine(config, remote.folder, fresh)
+    except UserError as error:
+        if here.state is None:
+            raise
+        raise UserError(f"{error}. This is about the copy: the run in {folder.checkpoint_dir} is at epoch {here.epoch} "
+                        "and goes on once the copy has been moved away") from error
+
+
+def _examine(config, folder, fresh):
+    """Checks what is on disk against the configuration, which it settles by what is stored; a `Found`."""
+    folder.check_writable()
+    folder.check_samples_belong()
+    stored = None if fresh else folder.stored_run()
+    if stored:
+        config = config.settled_by(stored["config"])
+    if not fresh:
+        folder.check_continues(config, stored)
+    state = checkpoints.newest_state(folder.checkpoint_dir) if stored else None
+    if stored and state is None:
+        folder.check_not_begun()
+    return Found(config, stored, state)
+
+
+def _check_start(found, folder):
+    """Raises UserError where a run that has no state yet is to begin with weights that cannot be had."""
+    if found.config.init_from and found.state is None:
+        initial_weights.find_weights(found.config.init_from, folder.checkpoint_dir)
+
+
+def _print_finished(found, folder):
+    print(f"finished: the run in {folder.checkpoint_dir} has {found.epoch} epochs and --epochs asks for "
+          f"{found.config.epochs}; a larger --epochs continues it")
+
+
+def _with_tensorflow(config):
+    """Imports TensorFlow, which takes seconds; the configuration with its precision, the device, `wgan.training.loop`."""
+    device = startup.import_tensorflow()
+    from wgan.models import precision
+    from wgan.training import loop
+    return dataclasses.replace(config, precision=precision.resolve(config.precision)), device, loop
+
+
+def _checked(config):
+    """The configuration with `~` spelled out and its label in canonical form, after the checks of its values."""
+    config = _with_places(config)
+    config.check()
+    label = data.check(config.dataset, config.data_dir, config.label, config.split)
+    _check_apart(config)
+    return dataclasses.replace(config, label=label)
+
+
+def _check_apart(config):
+    """Raises UserError where the run would write among the user's own pictures."""
+    if config.dataset == "folder":
+        places = [("--checkpoint_dir", config.checkpoint_dir), ("--sample_dir", config.sample_dir)]
+        if config.drive_dir:
+            places += [("--drive_dir", os.path.join(config.drive_dir, inner)) for inner in ("", "checkpoints", "samples")]
+        data.folder.check_apart(config.data_dir, places)
+
+
+def _with_places(config):
+    places = {name: os.path.expanduser(getattr(config, name)) for name in PLACES if getattr(config, name)}
+    return dataclasses.replace(config, **places)
+
+
+def _load_images(found):
+    config, stored = found.config, found.stored
+    image_set = data.load_for_run(config)
+    _check_classes(config, image_set)
+    for notice in image_set.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    sha256 = data.fingerprint(image_set.images)
+    if stored:
+        _check_same_images(config, image_set, sha256, stored["images"])
+    return image_set, sha256
+
+
+def _check_same_images(config, image_set, sha256, stored):
+    """Raises UserError unless these are the images, and the classes, that the run began with."""
+    remedy = f"the run in {config.checkpoint_dir} began with; give it the same data, or start over with --fresh"
+    if stored["sha256"] != sha256:
+        raise UserError(f"these {len(image_set.images)} images{_changed_classes(image_set, stored)} differ from the "
+                        f"{stored['count']} that {remedy}")
+    if config.the_recipe.wants_labels and stored.get("labels_sha256") not in (None, fingerprint_of_labels(image_set)):
+        raise UserError(f"the labels of these images{_changed_classes(image_set, stored)} differ from those that "
+                        f"{remedy}")
+
+
+def _changed_classes(image_set, stored):
+    """' (new classes: goats)', where the stored names of the classes are others."""
+    then, now = stored.get("classes"), list(image_set.label_names)
+    if not isinstance(then, list) or then == now:
+        return ""
+    changes = {"new": [name for name in now if name not in then], "missing": [name for name in then if name not in now]}
+    words = [f"{what} classes: {listed(names)}" for what, names in changes.items() if names]
+    return f" ({'; '.join(words) or 'the classes in another order'})"
+
+
+def _check_classes(config, image_set):
+    most = config.the_recipe.most_classes
+    if most and image_set.labels is None:
+        raise UserError(f"--recipe {config.recipe} learns classes, and {image_set.name} has none: put the pictures "
+                        "into one folder per class")
+    if most and len(image_set.label_names) > most:
+        raise UserError(f"--recipe {config.recipe} learns up to {most} classes, and {image_set.name} has "
+                        f"{len(image_set.label_names)}; leave some of the folders out")

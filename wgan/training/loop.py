@@ -1,0 +1,319 @@
+"""One training run: networks, optimizers and callbacks put together, and `fit` called once."""
+
+import contextlib
+import dataclasses
+import random
+import shutil
+import sys
+import typing
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from wgan.common import startup
+from wgan.common.errors import NumbersWentWrong, TakenOver, UserError
+from wgan.config import TrainingConfig
+from wgan.data import ImageSet
+from wgan.evaluation.callback import evaluation
+from wgan.images import samples
+from wgan.models import precision, surroundings
+from wgan.models.gan import GAN
+from wgan.runs import checkpoints, drive, files, initial_weights
+from wgan.runs.drive import Drive
+from wgan.runs.history import History, columns
+from wgan.runs.lock import RunLock
+from wgan.runs.run_folder import RunFolder
+from wgan.training import callbacks, tensorboard
+from wgan.training.batches import epoch_batches
+
+MOST_SETBACKS = 3  # from the same state
+
+
+@surroundings.usual()
+def train(config, folder, lock, image_set, sha256, state, device, remote=None):
+    """Trains up to `config.epochs` and leaves weights, state, history and grids on disk.
+
+    Args:
+        config: a checked `TrainingConfig` with a canonical label.
+        folder: its `RunFolder`.
+        lock: the `RunLock` on it.
+        image_set: the real images.
+        sha256: their fingerprint, stored with the run.
+        state: the `checkpoints.State` to continue from, or None for a new run, which replaces whatever
+            files of a run are there.
+        device: what computes, in words.
+        remote: the `Drive` with a copy of the run, or None.
+
+    Returns:
+        The exit status: 0, or 128 + the number of the signal that stopped the run.
+
+    Raises:
+        UserError: the numbers went wrong again and again, memory was too small, or another process has
+            taken the folder over.
+        OSError: the disk failed to the end.
+    """
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    channels = image_set.images.shape[-1]
+    gan, twin = build_gan(config, channels), build_gan(config, channels)
+    _check_space(config, folder, gan, image_set)
+    epoch, history = _begin(gan, config, folder, state, remote)
+    folder.mark_as_one_run()
+    folder.write_config(config, image_set, sha256, {"epoch": epoch, "device": device, **startup.versions()})
+
+    if config.tensorboard:
+        print(tensorboard.how_to_look(folder.events_dir))
+
+    with (callbacks.StopOnSignal() as stop, files.BackgroundWriter("event files") as event_writer,
+          files.BackgroundWriter("grids") as grid_writer, drive.copying(remote, epoch, grid_writer) as copy_soon,
+          files.BackgroundWriter("checkpoints") as checkpoint_writer):
+        grid_writer.submit(samples.save_reals, folder.reals_path, image_set.images, config.the_recipe)
+        run = Run(config, folder, lock, remote, image_set, twin, stop, event_writer, grid_writer, checkpoint_writer,
+                  copy_soon)
+        history = _fit_with_second_chances(gan, run, history)
+        print(f"saving epoch {len(history.rows)}", flush=True)
+    return _report(stop.signal_number, config, len(history.rows))
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What belongs to a run from its first epoch to its last; its callbacks are made anew after a setback."""
+
+    config: TrainingConfig
+    folder: RunFolder
+    lock: RunLock
+    remote: Drive | None
+    image_set: ImageSet
+    twin: GAN
+    stop: callbacks.StopOnSignal
+    event_writer: files.BackgroundWriter
+    grid_writer: files.BackgroundWriter
+    checkpoint_writer: files.BackgroundWriter
+    copy_soon: typing.Callable
+
+    def make_callbacks(self, history, checkpointing):
+        """All of them, in the order in which they see an epoch."""
+        return [keras.callbacks.LambdaCallback(on_epoch_end=checkpointing.reach),
+                self.stop,
+                callbacks.WatchLock(self.lock),
+                *([callbacks.WatchLock(self.remote.lock)] if self.remote else []),
+                callbacks.WatchNumbers(),
+                evaluation(self.config, self.image_set, history, self.twin, self.checkpoint_writer),
+                callbacks.HistoryWriter(history, self.folder.history_path, columns(self.config.the_recipe),
+                                        self.checkpoint_writer),
+                callbacks.SampleGrids(self.config, self.grid_writer),
+                *self._events(history),
+                checkpointing,
+                callbacks.Progress(len(history.rows) + 1, self.config.epochs)]
+
+    def _events(self, history):
+        return [tensorboard.EventWriter(self.config, self.folder, self.image_set, history, self.grid_writer,
+                                        self.event_writer)] if self.config.tensorboard else []
+
+    def make_checkpoints(self, history, attempt):
+        return callbacks.Checkpoints(self.config, self.twin, history, attempt, self.folder.curves_path,
+                                     self.checkpoint_writer, self.copy_soon)
+
+
+def _fit_with_second_chances(gan, run, history):
+    """`fit`, which goes back to the last good state when numbers go wrong; the history at the end.
+
+    The same random numbers would lead to the same end, so each attempt draws others.
+    """
+    setbacks = {}
+    while True:
+        checkpointing = run.make_checkpoints(history, int(gan.attempt))
+        try:
+            _fit(gan, run, history, checkpointing)
+            return history
+        except NumbersWentWrong as error:
+            good = checkpointing.good
+            if good is None:
+                raise UserError(f"{error}: the run begins with such numbers; give it other weights with "
+                                "--init_from, or start over with --fresh") from error
+            run.folder.add_setback({"from_epoch": good.epoch, "attempt": int(gan.attempt), "what": str(error)})
+            setbacks[good.epoch] = setbacks.get(good.epoch, 0) + 1
+            if setbacks[good.epoch] > MOST_SETBACKS:
+                raise UserError(explain_wrong_numbers(error, good.epoch, run.config)) from error
+            print(f"warning: {error}; going back to epoch {good.epoch}, on with other random numbers", file=sys.stderr)
+            checkpoints.put_back(gan, good.snapshot)
+            gan.attempt.assign_add(1)
+            history = History(good.rows)
+
+
+def explain_wrong_numbers(error, epoch, config):
+    """A message on a run whose numbers go wrong again and again, and on the settings that would be a change.
+
+    Args:
+        error: what happened last.
+        epoch: that of the saved state; 0: none is.
+        config: the run's, its precision settled.
+    """
+    saved = f" The state of epoch {epoch} is saved." if epoch else ""
+    rates = "--learning_rate" if config.critic_learning_rate is None else "--learning_rate or --critic_learning_rate"
+    precise = "" if config.precision == "float32" else ", or with --precision float32,"
+    return (f"the numbers went wrong {MOST_SETBACKS + 1} times, last {error}.{saved} A new run with a smaller "
+            f"{rates}{precise} may do better")
+
+
+def explain_memory(config):
+    """A message on a run that the device's memory is too small for, and on the settings that could be smaller."""
+    names = ["--batch_size", *(["--generator_batch_size"] if config.generator_batch_size else [])]
+    recipe = config.the_recipe
+    if not recipe.makes_points and config.image_size > min(recipe.image_sizes):
+        names.append("--image_size")
+    return ("out of memory: end what else uses the device, or begin a new run with a smaller "
+            f"{' or '.join(names)}")
+
+
+def _fit(gan, run, history, checkpointing):
+    """`gan.fit`, after which the newest state is saved whatever has ended it, with one line in place of a traceback
+    where the device's memory is too small."""
+    config, epoch = run.config, len(history.rows)
+    batches = epoch_batches(run.image_set.images, config.seed, config.critic_steps, config.batch_size, epoch + 1,
+                            config.epochs, int(gan.attempt),
+                            run.image_set.labels if config.the_recipe.wants_labels else None)
+    try:
+        gan.fit(batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False, verbose=0,
+                callbacks=run.make_callbacks(history, checkpointing))
+    except (NumbersWentWrong, TakenOver):
+        raise
+    except BaseException as error:
+        checkpointing.save_newest()
+        if not isinstance(error, tf.errors.ResourceExhaustedError):
+            raise
+        raise UserError(explain_memory(config)) from error
+
+
+@surroundings.usual()
+def build_gan(config, channels):
+    """A compiled `GAN` with all its variables, its initial weights drawn from the configured seed."""
+    with _initializers_seeded(config.seed), precision.used(config.precision):
+        parts = config.the_recipe.parts(config, channels)
+        gan = parts.kind(parts.generator, parts.critic, parts.objective, parts.constraint,
+                         seed=config.seed, critic_steps=config.critic_steps,
+                         generator_batch_size=config.generator_batch_size, drift_weight=config.drift_weight,
+                         ema_decay=config.ema_decay, flips=config.mirrors, augmentation=config.augmentation)
+        gan.compile(_optimizer(config, config.learning_rate, updates_per_epoch=1),
+                    _optimizer(config, config.critic_learning_rate or config.learning_rate, config.critic_steps),
+                    jit_compile=_compiled_by_xla(config))
+    return gan
+
+
+@contextlib.contextmanager
+def _initializers_seeded(seed):
+    """Keras seeds the generators of Python and NumPy too, which go on in the calling program as if it had not."""
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    try:
+        keras.utils.set_random_seed(seed)
+        yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
+
+
+def _optimizer(config, learning_rate, updates_per_epoch):
+    rate = _schedule(config, learning_rate, updates_per_epoch)
+    made = {"adam": lambda: keras.optimizers.Adam(rate, config.beta_1, config.beta_2),
+            "rmsprop": lambda: keras.optimizers.RMSprop(rate),
+            "sgd": lambda: keras.optimizers.SGD(rate, config.momentum)}[config.optimizer]()
+    return precision.scaled_against_underflow(made, config.precision)
+
+
+def _schedule(config, learning_rate, updates_per_epoch):
+    """The learning rate over a network's updates, counted in the network's own."""
+    schedules = keras.optimizers.schedules
+    if config.decay_epochs:
+        return schedules.PolynomialDecay(learning_rate, config.decay_epochs * updates_per_epoch, end_learning_rate=0.0)
+    if config.step_epochs:
+        return schedules.ExponentialDecay(learning_rate, config.step_epochs * updates_per_epoch, config.step_decay,
+                                          staircase=True)
+    return learning_rate
+
+
+def _compiled_by_xla(config):
+    if config.xla == "auto":
+        return precision.gpu_capability() is not None and not config.deterministic  # Keras refuses the two together
+    return config.xla == "on"
+
+
+def _begin(gan, config, folder, state, remote):
+    """Gives the GAN its first weights; (epochs behind it, history)."""
+    if state is not None:
+        checkpoints.restore(gan, state)
+        folder.remove_grids_after(state.epoch)
+        print(f"continuing the run in {folder.checkpoint_dir} after epoch {state.epoch}")
+        return state.epoch, state.history
+    if config.init_from:
+        _start_from_others(gan, config)
+    if remote:
+        remote.remove_run()  # before the local one: what is newer on the drive would take its place again
+    replaced = folder.files_of_a_run()
+    if replaced:
+        print(folder.describe(replaced))
+        folder.remove_run()
+    return 0, History()
+
+
+def _start_from_others(gan, config):
+    initial_weights.load_weights(gan, config.init_from)
+    note = initial_weights.note_of_other_images(config)
+    if note:
+        print(f"note: {note}", file=sys.stderr)
+
+
+@surroundings.usual()
+def print_plan(config, folder, image_set, state):
+    """Prints what `train` would do: settings, images, networks and disk use. Writes nothing."""
+    gan = build_gan(config, image_set.images.shape[-1])
+    if config.init_from and state is None:
+        _start_from_others(gan, config)  # to see whether they fit
+    for name, value in config.to_json().items():
+        print(f"{name}: {value}")
+    print(f"images: {len(image_set.images)} ({image_set.name}), {' x '.join(map(str, image_set.images.shape[1:]))}")
+    print(f"generator parameters: {gan.generator.count_params():,}")
+    print(f"critic parameters: {gan.critic.count_params():,}")
+    begun = state.epoch if state else 0
+    print(f"epochs to run: {begun + 1} to {config.epochs}" if begun < config.epochs else
+          f"epochs to run: none, the run has {begun}")
+    replaced = [] if state else folder.files_of_a_run()
+    if replaced:
+        print(folder.describe(replaced))
+    print(f"disk: about {_disk_bytes(config, gan, image_set) / 1e6:,.0f} MB")
+
+
+def _check_space(config, folder, gan, image_set):
+    """Refuses a run whose state would not fit on the disk; warns where its grids might not."""
+    folder.make()
+    free = shutil.disk_usage(folder.checkpoint_dir).free
+    if free < 3 * _state_bytes(gan):
+        raise UserError(f"{folder.checkpoint_dir} has {free / 1e6:,.0f} MB free, and the weights and states of this "
+                        f"run need {3 * _state_bytes(gan) / 1e6:,.0f} MB; make room, or choose another "
+                        "--checkpoint_dir")
+    needed = _disk_bytes(config, gan, image_set)
+    free = min(free, shutil.disk_usage(folder.sample_dir).free)
+    if free < needed:
+        print(f"note: the run may need {needed / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free; a larger "
+              "--sample_every needs less", file=sys.stderr)
+
+
+def _state_bytes(gan):
+    return sum(array.nbytes for array in checkpoints.take_snapshot(gan))
+
+
+def _disk_bytes(config, gan, image_set):
+    """An estimate: two states, the weights and the best generator's, history, and grids as large as their pixels."""
+    weights = 4 * (gan.count_params() + gan.generator.count_params())
+    grid = samples.bytes_of_a_picture(image_set.images, config.the_recipe)
+    history_row = 130 + (450 if config.tensorboard else 0)
+    grids = config.epochs // config.sample_every + (60 if config.tensorboard else 0)
+    return 2 * _state_bytes(gan) + weights + config.epochs * history_row + grids * grid
+
+
+def _report(signal_number, config, epoch):
+    if signal_number is not None and epoch < config.epochs:
+        print(f"saved at epoch {epoch}; the same command continues")
+        return 128 + signal_number
+    print(f"done: {epoch} epochs; weights in {config.checkpoint_dir}, grids in {config.sample_dir}")
+    return 0
