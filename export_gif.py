@@ -18,7 +18,8 @@ def define_flags():
     groups.define("Film", "max_frames", int, 120, "At most so many grids are shown, more of the early epochs.")
     groups.define("Film", "fps", float, 20.0, "Frames a second, 0.1 to 60 (a .gif: to 50).")
     groups.define("Film", "hold", float, 3.0, "Seconds for which the last frame is shown.")
-    groups.define("Film", "scale", int, 0, "Enlargement, a whole number; 0: to about 512 pixels in width, of a .gif 400.")
+    groups.define("Film", "scale", int, 0, "Enlargement, a whole number; 0: to about 512 pixels in width, "
+                  "of a .gif 400.")
     return groups
 
 

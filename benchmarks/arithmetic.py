@@ -46,7 +46,7 @@ def critic_layers(image_size=32, channels=3):
 
 
 def epoch_flops(batch_size=256, critic_steps=5, image_size=32, winograd=False):
-    """Operations of one epoch, matrix products and convolutions alone; `winograd`: where `wgan.models.winograd` applies.
+    """Operations of one epoch, matrix products and convolutions alone; `winograd`: where that method applies.
 
     Critic update, in passes over one batch: reals and fakes forward, input and filter gradients (2 x 3);
     interpolates forward and their input gradients (2); from the penalty, a forward-like and a filter pass

@@ -171,8 +171,8 @@ def test_the_copy_of_another_run_is_left_alone(finished, tmp_path):
 def test_other_settings_than_the_copys_are_refused_on_a_new_machine(finished, tmp_path):
     launch(finished)
     lose_the_machine(tmp_path)
-    with pytest.raises(UserError, match="drive/checkpoints holds a run with other settings: batch_size was 4, now 5. Repeat "
-                                        "its settings, choose another --drive_dir, or start over"):
+    with pytest.raises(UserError, match="drive/checkpoints holds a run with other settings: batch_size was 4, now 5. "
+                                        "Repeat its settings, choose another --drive_dir, or start over"):
         launch(dataclasses.replace(finished, batch_size=5))
 
 

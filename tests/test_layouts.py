@@ -97,8 +97,8 @@ def test_a_run_that_changes_its_layout_and_goes_back_each_time_has_every_grid_on
         assert [epoch for epoch, _ in sample_files.list_samples(folder)] == list(range(1, epochs + 1))
         for beyond in LAYOUTS if epochs < 3 else ():  # as if the process had been killed before the next checkpoint
             write(folder, beyond, [epochs + 1, epochs + 501], lambda epoch: grid(0))
-    for (epoch, expected), (same, where) in zip(sample_files.list_samples(whole.sample_dir), sample_files.list_samples(folder),
-                                                strict=True):
+    listed = (sample_files.list_samples(place) for place in (whole.sample_dir, folder))
+    for (epoch, expected), (same, where) in zip(*listed, strict=True):
         assert epoch == same
         np.testing.assert_array_equal(animation.read_grid(where), animation.read_grid(expected))
     assert everything_below(folder) == [".run_id", "00001-00500", "00001-00500/sample_00002.png", "film_00003.webp",

@@ -240,7 +240,8 @@ def unusual():
 def settings():
     """What a program may have set, and where its random numbers are."""
     return [keras.config.dtype_policy().name, keras.config.floatx(), keras.config.epsilon(),
-            keras.config.image_data_format(), getattr(keras.config, "max_epochs", int)(), tf.config.functions_run_eagerly(), tf.config.optimizer.get_jit(),
+            keras.config.image_data_format(), getattr(keras.config, "max_epochs", int)(),
+            tf.config.functions_run_eagerly(), tf.config.optimizer.get_jit(),
             tf.config.optimizer.get_experimental_options(), np.geterr(), list(warnings.filters),
             dict(matplotlib.rcParams), np.random.get_state()[1].tolist()]
 

@@ -24,7 +24,8 @@ def train(checkout, recipe, epochs, folder):
     """Trains a recipe on the digits (on its own data set where it makes no images); the path of its state."""
     data = [] if RECIPES[recipe].makes_points else ["--dataset=digits"]
     subprocess.run([sys.executable, "train.py", f"--recipe={recipe}", *data, f"--epochs={epochs}", "--seed=0",
-                    "--eval_every=0", f"--checkpoint_dir={folder / 'checkpoints'}", f"--sample_dir={folder / 'samples'}"],
+                    "--eval_every=0", f"--checkpoint_dir={folder / 'checkpoints'}",
+                    f"--sample_dir={folder / 'samples'}"],
                    cwd=checkout, check=True, stdout=subprocess.DEVNULL)
     return folder / "checkpoints" / "training_state.weights.h5"
 
@@ -58,7 +59,8 @@ def main():
             states = [train(checkout.resolve(), recipe, flags.epochs, pathlib.Path(folder, name))
                       for checkout, name in ((flags.before, "before"), (flags.after, "after"))]
             names = differing(*states)
-        print(f"{recipe}: {f'{len(names)} arrays differ, such as {names[0]}' if names else 'the same bits'}", flush=True)
+        found = f"{len(names)} arrays differ, such as {names[0]}" if names else "the same bits"
+        print(f"{recipe}: {found}", flush=True)
         status = status or bool(names)
     return int(status)
 

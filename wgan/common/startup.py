@@ -52,7 +52,7 @@ def settle():
 
 
 def let_warnings_warn():
-    """Where warnings were to be errors (PYTHONWARNINGS=error), Python's usual filters: those of libraries end no run."""
+    """Where warnings were to be errors (PYTHONWARNINGS=error), Python's usual filters: no library's ends a run."""
     if any(action == "error" for action, *_ in warnings.filters):
         warnings.resetwarnings()
         for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):

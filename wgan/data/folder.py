@@ -61,8 +61,8 @@ def check(data_dir, label, split):
     if closed:
         raise UserError(f"--data_dir {one_line(data_dir)} could not be read, {closed[0]}: check its permissions")
     if own_files.is_run_folder(data_dir):
-        raise UserError(f"--data_dir {one_line(data_dir)} is a folder that a run writes to, which is no set of pictures "
-                        "to train on: give a folder that holds nothing but your pictures")
+        raise UserError(f"--data_dir {one_line(data_dir)} is a folder that a run writes to, which is no set of "
+                        "pictures to train on: give a folder that holds nothing but your pictures")
     class_names = _class_names(data_dir)
     if not class_names and not _holds_picture(data_dir):
         raise UserError(f"--data_dir {one_line(data_dir)} holds no pictures, nor do the folders in it"
@@ -195,8 +195,8 @@ def _deeper(data_dir, folders):
     if not examples:
         return None
     more = "at least " if looked_at > MOST_ENTRIES_LOOKED_AT else ""
-    return (f"{more}{sum(found.values())} pictures further down are not read ({listed(examples)}): move them up, or give "
-            "the folder above them as --data_dir")
+    return (f"{more}{sum(found.values())} pictures further down are not read ({listed(examples)}): move them up, or "
+            "give the folder above them as --data_dir")
 
 
 def _read_all(data_dir, names, size):

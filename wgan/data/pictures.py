@@ -32,6 +32,8 @@ _PNG_METADATA = (b"zTXt", b"iTXt", b"tEXt", b"iCCP")
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
 _USUAL_MAXIMA = (1.0, 255.0, 65535.0)  # of fractions, bytes and 16 bits
 
+_TOO_LARGE = (f"more than {MOST_PIXELS // 10**6} million pixels (a JPEG: {MOST_JPEG_PIXELS // 10**6}); "
+              "make them smaller")
 _HEIC = "HEIC, for which Pillow needs a package: pip install pillow-heif"
 _NEEDING_A_PACKAGE = {  # by the bytes 4 to 12 of a file
     b"ftypheic": _HEIC, b"ftypheix": _HEIC, b"ftypmif1": _HEIC, b"ftypmsf1": _HEIC,
@@ -152,8 +154,7 @@ def _read(path, size, levels, without_metadata=False):
         pixels = image.width * image.height
         is_jpeg = isinstance(image, JpegImagePlugin.JpegImageFile)
         if not 0 < pixels <= (MOST_JPEG_PIXELS if is_jpeg else MOST_PIXELS):
-            raise NotRead(f"more than {MOST_PIXELS // 10**6} million pixels (a JPEG: {MOST_JPEG_PIXELS // 10**6}); "
-                          "make them smaller")
+            raise NotRead(_TOO_LARGE)
         has_more = _has_more(image)
         with _one_large_at_a_time if pixels > _MANY_PIXELS else contextlib.nullcontext():
             image.draft(None, (_SPARE * size, _SPARE * size))
@@ -210,7 +211,7 @@ def _reason(path, error):
         return _NEEDING_A_PACKAGE.get(head[4:12], "in no format that is read, whatever the name says; convert them to "
                                                   "PNG or JPEG")
     if isinstance(error, Image.DecompressionBombError):
-        return f"more than {MOST_PIXELS // 10**6} million pixels (a JPEG: {MOST_JPEG_PIXELS // 10**6}); make them smaller"
+        return _TOO_LARGE
     if isinstance(error, MemoryError):
         return "too large for the memory; make them smaller"
     return "cut off or damaged; copy them again"

@@ -68,7 +68,7 @@ class Evaluator:
         return neighbours.square_radii(self.real_features, neighbours.K)
 
     def prepare(self):
-        """Computes all that depends on the real images alone, which takes seconds; otherwise `figures` does at first."""
+        """Computes all that depends on the real images alone, which takes seconds; else `figures` does at first."""
         return self.real_features, self._real_kernel_sums, self._real_radii
 
     def figures(self, pictures):

@@ -191,7 +191,7 @@ def _print_finished(found, folder):
 
 
 def _with_tensorflow(config):
-    """Imports TensorFlow, which takes seconds; the configuration with its precision, the device, `wgan.training.loop`."""
+    """Imports TensorFlow, which takes seconds; the configuration with its precision, the device, `loop`."""
     device = startup.import_tensorflow()
     from wgan.models import precision
     from wgan.training import loop
@@ -212,7 +212,8 @@ def _check_apart(config):
     if config.dataset == "folder":
         places = [("--checkpoint_dir", config.checkpoint_dir), ("--sample_dir", config.sample_dir)]
         if config.drive_dir:
-            places += [("--drive_dir", os.path.join(config.drive_dir, inner)) for inner in ("", "checkpoints", "samples")]
+            places += [("--drive_dir", os.path.join(config.drive_dir, inner))
+                       for inner in ("", "checkpoints", "samples")]
         data.folder.check_apart(config.data_dir, places)
 
 

@@ -214,7 +214,8 @@ class EventWriter(keras.callbacks.Callback):
 
     def _find_pictures(self, epochs):
         """The real images, and grids that were drawn before this start."""
-        drawn = [(number, where) for number, where in sample_files.list_samples(self._folder.sample_dir) if number <= epochs]
+        drawn = [(number, where) for number, where in sample_files.list_samples(self._folder.sample_dir)
+                 if number <= epochs]
         self._events.add_picture(REALS_TAG, 0, self._folder.reals_path)
         for (before, _), (number, where) in zip([(0, None), *drawn], drawn):
             if _is_next(before, number):
