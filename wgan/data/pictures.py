@@ -62,7 +62,7 @@ class Picture(NamedTuple):
 
     Attributes:
         pixels: uint8 [size, size, 3]; a grey picture has three equal channels.
-        levels: for values of more than 8 bits, the smallest (or 0) and the largest of them; else None.
+        levels: for values of more than 8 bits, the smallest and the largest of them; else None.
         is_fractions: whether those values are floating-point numbers.
         has_more: whether the file has further pages or frames, which are not read.
     """
@@ -141,10 +141,13 @@ def full_scale(levels):
     """The values that become 0 and 255: where the largest is more than half of 1, 255 or 65535, that one is meant.
 
     So the scale of pictures that use all of their bits does not depend on the set; of 12 bits in a 16-bit file it is
-    the largest value that counts, and the picture is not nearly black.
+    the largest value that counts, and the picture is not nearly black. Only where values are negative, or more than
+    any of these, does the smallest become 0.
     """
     low, high = levels
-    return low, next((usual for usual in _USUAL_MAXIMA if usual / 2 < high <= usual), high)
+    if low < 0 or high > _USUAL_MAXIMA[-1]:
+        return low, high
+    return 0.0, next((usual for usual in _USUAL_MAXIMA if usual / 2 < high <= usual), high)
 
 
 def _read(path, size, levels, without_metadata=False):
@@ -223,7 +226,7 @@ def _plain(image, levels):
         values = np.asarray(image)
         if values.dtype.kind == "f":
             values = np.nan_to_num(values, posinf=0, neginf=0)
-        own = min(0.0, float(values.min())), float(values.max())
+        own = float(values.min()), float(values.max())
         return Image.fromarray(_as_bytes(values, levels or own)), own
     if image.mode in ("LA", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         return image.convert("RGBA"), None
