@@ -354,6 +354,35 @@ def test_pictures_too_far_down_are_noticed(tmp_path):
     assert "3 pictures further down are not read (deep/deeper)" in refused(tmp_path / "new")
 
 
+def test_the_look_for_pictures_further_down_has_an_end(tmp_path, monkeypatch):
+    fill(tmp_path / "cat")
+    fill(tmp_path / "cat" / "a", 30)
+    for number in range(30):
+        (tmp_path / "cat" / "b" / str(number)).mkdir(parents=True)
+    fill(tmp_path / "cat" / "b" / "7", 1)
+    monkeypatch.setattr(folder, "MOST_ENTRIES_LOOKED_AT", 20)
+    assert "at least 20 pictures further down are not read (cat/a)" in load(tmp_path, "cat").notices[0]
+    looked_into = []
+    scandir = os.scandir
+    monkeypatch.setattr(folder.os, "scandir", lambda path: looked_into.append(str(path)) or scandir(path))
+    load(tmp_path, "cat")
+    assert not [path for path in looked_into if os.path.join("cat", "b") in path]  # folders count as well
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_links_that_lead_back_bring_no_picture_twice(tmp_path):
+    fill(tmp_path / "set" / "cat")
+    fill(tmp_path / "set" / "cat" / "more", 3)
+    fill(tmp_path, 2)
+    for place, target in (("set/self", "."), ("set/up", ".."), ("set/cat/up", ".."), ("set/cat/more/round", "../..")):
+        os.symlink(target, tmp_path / place)
+    loaded = load(tmp_path / "set")
+    assert len(loaded.images) == 16 and loaded.label_names == ("cat",)
+    assert loaded.notices[0] == ("passed over: self (a link to a folder that it lies in), up (a link to a folder "
+                                 "that it lies in), cat/up (a link to a folder that it lies in)")
+    assert loaded.notices[1].startswith("3 pictures further down are not read (cat/more): ")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs links and pipes")
 def test_one_bad_entry_does_not_spoil_the_set(tmp_path, monkeypatch):
     fill(tmp_path / "cat")

@@ -5,8 +5,10 @@ data_dir itself, belong to no class: label "all" takes them too, and says so. Su
 folders are not read, and neither is what this program has written. What is left out is named.
 """
 
+import collections
 import concurrent.futures
 import contextlib
+import itertools
 import logging
 import math
 import os
@@ -182,21 +184,43 @@ def _deeper(data_dir, folders):
         data_dir: the folder of pictures.
         folders: names of the folders that are in each folder in it.
     """
-    found, looked_at = {}, 0
-    for top in (os.path.join(data_dir, inner, name) for inner, names in folders.items() for name in names):
-        for folder, inner, files in os.walk(top):  # which follows no links
-            looked_at += len(files)
-            if own_files.is_run_folder(folder) or looked_at > MOST_ENTRIES_LOOKED_AT:
-                inner.clear()
-                continue
-            inner[:] = [name for name in inner if not _is_hidden(name)]
-            found[os.path.relpath(folder, data_dir)] = sum(_has_suffix(name) and not _is_hidden(name) for name in files)
-    examples = [folder for folder, count in found.items() if count]
+    waiting = collections.deque(f"{inner}/{name}" for inner, names in folders.items() for name in names)
+    seen = {os.path.realpath(os.path.join(data_dir, name)) for name in ("", *folders)}  # links may lead back
+    counts, left = {}, MOST_ENTRIES_LOOKED_AT
+    while waiting and left > 0:
+        name = waiting.popleft()
+        path = os.path.join(data_dir, name)
+        if os.path.realpath(path) not in seen and not own_files.is_run_folder(path):
+            seen.add(os.path.realpath(path))
+            counts[name], inner, looked_at = _glance(path, left)
+            waiting += [f"{name}/{folder}" for folder in inner]
+            left -= looked_at
+    examples = [folder for folder, count in counts.items() if count]
     if not examples:
         return None
-    more = "at least " if looked_at > MOST_ENTRIES_LOOKED_AT else ""
-    return (f"{more}{sum(found.values())} pictures further down are not read ({listed(examples)}): move them up, or "
+    more = "at least " if left <= 0 else ""
+    return (f"{more}{sum(counts.values())} pictures further down are not read ({listed(examples)}): move them up, or "
             "give the folder above them as --data_dir")
+
+
+def _glance(folder, most):
+    """The number of pictures by their suffixes and the folders among a folder's first entries; how many these are."""
+    count, inner, looked_at = 0, [], 1
+    with contextlib.suppress(OSError), os.scandir(folder) as found:
+        for entry in itertools.islice((entry for entry in found if not _is_hidden(entry.name)), most):
+            looked_at += 1
+            if _is_folder(entry):
+                inner.append(entry.name)
+            else:
+                count += _has_suffix(entry.name)
+    return count, sorted(inner, key=_natural), looked_at
+
+
+def _is_folder(entry):
+    try:
+        return entry.is_dir()
+    except OSError:  # such as a link to itself
+        return False
 
 
 def _read_all(data_dir, names, size):
