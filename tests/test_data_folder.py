@@ -4,14 +4,16 @@ import errno
 import io
 import logging
 import os
+import pathlib
 import struct
+import sys
 import types
 import warnings
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from wgan import data
 from wgan.common.errors import UserError
@@ -232,9 +234,9 @@ def test_broken_pictures_are_named_and_left_out(tmp_path, capfd):
     assert sorted(loaded.notices) == [
         "1 picture left out (cut.jpg): cut off or damaged; copy them again",
         "1 picture left out (empty.png): empty; copy them again",
-        "2 pictures left out (bomb.png, large.png): more than 89 million pixels (a JPEG: 357); make them smaller",
-        "2 pictures left out (postscript.png, text.gif): in no format that is read, whatever the name says; convert "
-        "them to PNG or JPEG"]
+        "1 picture left out (postscript.png): for printing (PDF or PostScript); convert them to PNG",
+        "1 picture left out (text.gif): text, whatever the name says; put the pictures in their place",
+        "2 pictures left out (bomb.png, large.png): more than 89 million pixels (a JPEG: 357); make them smaller"]
     assert capfd.readouterr() == ("", "")
 
 
@@ -265,6 +267,12 @@ def test_the_size_limit_holds_where_another_library_has_lifted_pillows(tmp_path,
     ("a.avif", b"\0\0\0\x18ftypavif", "pip install"),
     ("a.jxl", b"\xff\x0a", "pip install pillow-jxl-plugin"),
     ("b.jxl", b"\0\0\0\x0cJXL \r\n\x87\n", "pip install pillow-jxl-plugin"),
+    ("burst.heic", b"\0\0\0\x18ftyphevc", "pip install pillow-heif"),
+    ("general.avif", b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "pip install --upgrade pillow"),
+    ("page.jpg", b"\n<!DOCTYPE html>\n<html>", "download the pictures anew"),
+    ("pointer.png", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+    ("paper.png", b"%PDF-1.4\n\x80", "convert them to PNG"),
+    ("other.bmp", b"\1\2\3 something else", "in no format that is read"),
 ])
 def test_pictures_of_a_kind_pillow_cannot_read_are_named_with_the_remedy(tmp_path, monkeypatch, name, head, remedy):
     monkeypatch.setattr(pictures, "_formats", lambda: ("PNG", "JPEG"))  # as where no further decoder is installed
@@ -272,6 +280,52 @@ def test_pictures_of_a_kind_pillow_cannot_read_are_named_with_the_remedy(tmp_pat
     assert remedy in refused(tmp_path) and name in refused(tmp_path)
     notice, = load(fill(tmp_path)).notices
     assert notice.startswith(f"1 picture left out ({name}): ") and remedy in notice
+
+
+def test_a_damaged_file_of_a_known_format_is_called_damaged(tmp_path):
+    (tmp_path / "head.jpg").write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF")
+    (tmp_path / "head.png").write_bytes(plain(tmp_path / "a" / "whole.png").read_bytes()[:20])
+    notice, = load(fill(tmp_path)).notices[1:]
+    assert notice == "2 pictures left out (head.jpg, head.png): cut off or damaged; copy them again"
+
+
+@pytest.mark.parametrize("package, name", [("pillow_heif", "HEIF"), ("pillow_jxl", "JXL")])
+def test_a_decoder_that_is_installed_is_used(tmp_path, monkeypatch, package, name):
+    """Stands in for the package: a format of its own, whose files hold a PNG behind eight bytes."""
+    class Decoded(PngImagePlugin.PngImageFile):
+        format = name
+
+        def __init__(self, file, filename):
+            super().__init__(io.BytesIO(pathlib.Path(filename).read_bytes()[8:]))
+
+    def register():
+        monkeypatch.setitem(Image.OPEN, name, (Decoded, lambda head: head.startswith(b"wrapped:")))
+        monkeypatch.setattr(Image, "ID", [*Image.ID, name])
+    module = types.SimpleNamespace(register_heif_opener=register)
+    monkeypatch.setitem(sys.modules, package, module)
+    if package == "pillow_jxl":  # registers itself when it is imported
+        register()
+    pictures.suffixes.cache_clear()
+    pictures._formats.cache_clear()
+    try:
+        (tmp_path / f"a.{'heic' if name == 'HEIF' else 'jxl'}").write_bytes(
+            b"wrapped:" + plain(tmp_path / "apart" / "a.png", GREEN).read_bytes())
+        loaded = load(fill(tmp_path / "cat").parent)
+        assert len(loaded.images) == 18 and near(loaded.images[0], GREEN)
+    finally:
+        pictures.suffixes.cache_clear()
+        pictures._formats.cache_clear()
+
+
+def test_pictures_without_a_telling_suffix_are_found_whatever_their_size(tmp_path):
+    text = chunk(b"zTXt", b"parameters\0\0" + zlib.compress(b"x" * 3_000_000))
+    content = plain(tmp_path / "a.png").read_bytes()
+    (tmp_path / "a").write_bytes(content[:33] + text + content[33:])
+    (tmp_path / "large").write_bytes(png_header(40_000, 40_000))
+    (tmp_path / "notes").write_text("of no picture")
+    loaded = load(fill(tmp_path))
+    assert len(loaded.images) == 18
+    assert loaded.notices == ("1 picture left out (large): more than 89 million pixels (a JPEG: 357); make them smaller",)
 
 
 def test_a_large_jpeg_is_decoded_small(tmp_path):
@@ -529,7 +583,7 @@ def test_pictures_beside_class_folders_belong_to_all_only(classes):
 
 def test_broken_pictures_of_a_class_are_named_with_their_folder(classes):
     (classes / "cat" / "a.jpg").write_bytes(b"broken")
-    assert "1 picture left out (cat/a.jpg): in no format" in load(classes, "cat").notices[0]
+    assert "1 picture left out (cat/a.jpg): text" in load(classes, "cat").notices[0]
 
 
 def test_a_label_needs_class_folders(tmp_path):

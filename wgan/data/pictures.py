@@ -4,12 +4,13 @@ import contextlib
 import functools
 import importlib
 import io
+import re
 import struct
 import threading
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError, features
 
 from wgan.data.own_files import is_own_picture
 
@@ -27,6 +28,7 @@ _SIGNED = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 _PAGED = ("TIFF", "GIF", "WEBP", "PNG")
 # Pictures by their name, though Pillow needs an extra package for them: better named than passed over.
 _ELSEWHERE = frozenset({".heic", ".heif", ".avif", ".jxl"})
+_HEAD = 1024  # bytes that tell what a file is
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_METADATA = (b"zTXt", b"iTXt", b"tEXt", b"iCCP")
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
@@ -34,12 +36,23 @@ _USUAL_MAXIMA = (1.0, 255.0, 65535.0)  # of fractions, bytes and 16 bits
 
 _TOO_LARGE = (f"more than {MOST_PIXELS // 10**6} million pixels (a JPEG: {MOST_JPEG_PIXELS // 10**6}); "
               "make them smaller")
+_DAMAGED = "cut off or damaged; copy them again"
 _HEIC = "HEIC, for which Pillow needs a package: pip install pillow-heif"
-_NEEDING_A_PACKAGE = {  # by the bytes 4 to 12 of a file
-    b"ftypheic": _HEIC, b"ftypheix": _HEIC, b"ftypmif1": _HEIC, b"ftypmsf1": _HEIC,
-    b"ftypavif": "AVIF, for which Pillow must be newer: pip install --upgrade pillow",
-    b"JXL \r\n\x87\n": "JPEG XL, for which Pillow needs a package: pip install pillow-jxl-plugin",
-}
+_AVIF = "AVIF, for which Pillow must be newer: pip install --upgrade pillow"
+_JPEG_XL = "JPEG XL, for which Pillow needs a package: pip install pillow-jxl-plugin"
+_PRINT = "for printing (PDF or PostScript); convert them to PNG"
+_NEEDING_A_DECODER = (  # what a file begins with, Pillow's name of the format, and the reason where it is not known
+    (rb"....ftyp(....)*avi[fs]", "AVIF", _AVIF),
+    (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "HEIF", _HEIC),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JXL", _JPEG_XL),
+)
+_NO_PICTURES = (  # what other files begin with, and the reason
+    (rb"%PDF|%!PS|\xc5\xd0\xd3\xc6", _PRINT),
+    (rb"version https://git-lfs", "stand-ins of Git LFS; fetch the pictures with: git lfs pull"),
+    (rb"(?i)[^\0]*<(!doctype html|html|head|body)\b", "web pages, whatever the name says; download the pictures anew"),
+    (rb"[\t\n\r\x1b\x20-\xff]+\Z", "text, whatever the name says; put the pictures in their place"),
+    (rb"", "in no format that is read, whatever the name says; convert them to PNG or JPEG"),
+)
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -93,12 +106,20 @@ def _formats():
 
 
 def is_signed_picture(path):
-    """Whether a file begins like one of the common picture formats. Any error counts as no."""
+    """Whether a file begins like one of the common picture formats. Nearly every error counts as no."""
     try:
         with _opened(path, formats=[name for name in _SIGNED if name in _formats()]):
             return True
-    except Exception as error:  # whatever is wrong with it, it is no picture, but for a PNG with long texts
-        return isinstance(error, ValueError) and _head(path)[:8] == _PNG_SIGNATURE
+    except Image.DecompressionBombError:  # it is one, of any size
+        return True
+    except ValueError:
+        return _head(path).startswith(_PNG_SIGNATURE)  # with much metadata
+    except Exception:  # whatever is wrong with it, it is no picture
+        return False
+
+
+def _is_of_a_signed_format(head):
+    return any(Image.OPEN[name][1](head) for name in _SIGNED if name in _formats())
 
 
 def is_own(path):
@@ -179,7 +200,7 @@ def _opened(path, without_metadata=False, formats=None):
 
 def _head(path):
     with open(path, "rb") as file:
-        return file.read(32)
+        return file.read(_HEAD)
 
 
 def _png_without_metadata(path):
@@ -208,16 +229,21 @@ def _reason(path, error):
         return f"{failure.strerror or failure}; check their permissions"
     if not head:
         return "empty; copy them again"
-    if isinstance(error, UnidentifiedImageError):
-        if head.startswith(b"\xff\x0a"):
-            return _NEEDING_A_PACKAGE[b"JXL \r\n\x87\n"]
-        return _NEEDING_A_PACKAGE.get(head[4:12], "in no format that is read, whatever the name says; convert them to "
-                                                  "PNG or JPEG")
+    if isinstance(error, UnidentifiedImageError) and not _is_of_a_signed_format(head):
+        return _reason_by_its_beginning(head)
     if isinstance(error, Image.DecompressionBombError):
         return _TOO_LARGE
     if isinstance(error, MemoryError):
         return "too large for the memory; make them smaller"
-    return "cut off or damaged; copy them again"
+    return _DAMAGED
+
+
+def _reason_by_its_beginning(head):
+    for pattern, name, reason in _NEEDING_A_DECODER:
+        if re.match(pattern, head, re.DOTALL):
+            is_known = name in _formats() and (name != "AVIF" or features.check("avif"))  # or it is but a name
+            return _DAMAGED if is_known else reason
+    return next(reason for pattern, reason in _NO_PICTURES if re.match(pattern, head, re.DOTALL))
 
 
 def _plain(image, levels):
