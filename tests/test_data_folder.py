@@ -17,9 +17,11 @@ from PIL import Image, PngImagePlugin
 
 from wgan import data
 from wgan.common.errors import UserError
+from wgan.config import TrainingConfig
 from wgan.data import folder, own_files, pictures
 from wgan.images import animation_formats
 from wgan.images.grids import save_png
+from wgan.training.launch import launch
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
@@ -507,6 +509,32 @@ def test_a_run_does_not_write_among_the_pictures(tmp_path, place):
     with pytest.raises(UserError, match="--sample_dir .* holds pictures of --data_dir"):
         folder.check_apart(tmp_path, [("--checkpoint_dir", tmp_path / "new"), ("--sample_dir", tmp_path / place)])
     folder.check_apart(tmp_path, [("--sample_dir", tmp_path / "new"), ("--checkpoint_dir", tmp_path.parent)])
+
+
+def test_grids_in_a_folder_of_500_are_never_read_nor_pictures_there_removed(tmp_path):
+    """Those of earlier versions do not say what drew them."""
+    fill(tmp_path / "run" / "00001-00500")
+    with pytest.raises(UserError, match="--sample_dir .*run holds pictures"):
+        folder.check_apart(tmp_path / "run" / "00001-00500", [("--sample_dir", tmp_path / "run")])
+    (tmp_path / "run" / own_files.RUN_MARK).write_text("a run")
+    assert "a folder that a run writes to" in refused(tmp_path / "run" / "00001-00500", function=data.check)
+    fill(tmp_path / "run" / "pictures")
+    assert len(load(tmp_path / "run" / "pictures").images) == 16
+
+
+@pytest.mark.parametrize("places", [dict(sample_dir="pictures"), dict(checkpoint_dir="pictures"),
+                                    dict(drive_dir="pictures"), dict(sample_dir=".", checkpoint_dir="c")])
+def test_one_generator_per_class_does_not_write_among_the_pictures_either(tmp_path, places):
+    """In the last case the class `pictures` of the pictures in `pictures` would."""
+    for name in ("A class", "pictures"):
+        fill(tmp_path / "pictures" / name)
+    before = sorted(tmp_path.rglob("*"))
+    settings = dict(checkpoint_dir="c", sample_dir="s") | places
+    config = TrainingConfig(dataset="folder", label="each", data_dir=str(tmp_path / "pictures"),
+                            **{name: str(tmp_path / place) for name, place in settings.items()})
+    with pytest.raises(UserError, match=f"--{next(iter(places))} .*pictures holds pictures of --data_dir"):
+        launch(config)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_too_few_pictures_are_refused(tmp_path):

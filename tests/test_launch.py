@@ -209,6 +209,17 @@ def test_a_folder_that_cannot_be_made_is_named_before_any_work(tiny, tmp_path):
         launch(tiny(sample_dir=str(tmp_path / "file" / "samples")))
 
 
+@pytest.mark.parametrize("name", ["samples/sample_00001.png", "samples/00001-00500/sample_00001.png",
+                                  "samples/reals.png"])
+def test_pictures_that_no_run_is_known_to_have_written_are_not_even_replaced_when_asked(tiny, tmp_path, name):
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_bytes(b"precious")
+    for fresh in (True, False):
+        with pytest.raises(UserError, match="nothing shows that a run wrote it"):
+            launch(tiny(), fresh=fresh)
+    assert everything_below(tmp_path) == {tmp_path / name: b"precious"}
+
+
 @pytest.mark.parametrize("name", ["checkpoints/generator.weights.h5", "samples/sample_00001.png"])
 def test_files_that_belong_to_no_run_are_not_overwritten(tiny, tmp_path, name):
     (tmp_path / name).parent.mkdir()

@@ -79,8 +79,9 @@ def check_apart(data_dir, places):
         data_dir: the folder of pictures.
         places: (flag, path) of the folders that the run writes to.
     """
-    read = [data_dir, *(os.path.join(data_dir, name) for name in _class_names(data_dir))]
-    read = {os.path.realpath(folder) for folder in read}
+    read = [os.path.realpath(data_dir), *(os.path.realpath(os.path.join(data_dir, name))
+                                          for name in _class_names(data_dir))]
+    read += [os.path.dirname(folder) for folder in read if own_files.is_named_for_grids(folder)]
     for flag, place in places:
         if os.path.realpath(place) in read:
             raise UserError(f"{flag} {one_line(place)} holds pictures of --data_dir: give the run a folder of its own, "

@@ -69,6 +69,13 @@ class RunFolder:
             raise UserError(f"{self.sample_dir} holds grids of a run that is not in {self.checkpoint_dir}; choose "
                             f"{self._other_place}")
 
+    def check_replaceable(self):
+        """Raises UserError where `--fresh` would remove pictures that may be the user's: nothing is known of a run."""
+        pictures = self.pictures()
+        if pictures and not self._run_id(self.sample_dir) and not self.checkpoint_files():
+            raise UserError(f"{pictures[0]} is in the way, and nothing shows that a run wrote it; choose "
+                            f"{self._other_place}, or move it away")
+
     def make(self):
         """Makes both folders where they are not there."""
         for folder in (self.checkpoint_dir, self.sample_dir):
@@ -123,6 +130,7 @@ class RunFolder:
             files.check_writable(folder, f"{flag} {folder}")
 
     def _check_unused(self):
+        self.check_replaceable()
         held = self.files_of_a_run()
         if held:
             raise UserError(f"{held[0]} is in the way and belongs to no run that can be continued; choose "

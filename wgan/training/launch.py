@@ -108,6 +108,7 @@ def _launch_each(config, fresh, dry_run):
     config = _with_places(config)
     config.check()
     names = data.class_names(config.dataset, config.data_dir)
+    _check_apart(config, *(class_folders.run_of_class(config, name, fresh) for name in names))  # before any is trained
     config = _with_folder_on_drive(config, dry_run)
     runs = [class_folders.run_of_class(config, name, fresh) for name in names]
     for run in runs:
@@ -168,6 +169,8 @@ def _examine(config, folder, fresh):
     """Checks what is on disk against the configuration, which it settles by what is stored; a `Found`."""
     folder.check_writable()
     folder.check_samples_belong()
+    if fresh:
+        folder.check_replaceable()
     stored = None if fresh else folder.stored_run()
     if stored:
         config = config.settled_by(stored["config"])
@@ -207,14 +210,16 @@ def _checked(config):
     return dataclasses.replace(config, label=label)
 
 
-def _check_apart(config):
-    """Raises UserError where the run would write among the user's own pictures."""
-    if config.dataset == "folder":
-        places = [("--checkpoint_dir", config.checkpoint_dir), ("--sample_dir", config.sample_dir)]
+def _check_apart(*configs):
+    """Raises UserError where one of these runs, all on the same data, would write among the user's own pictures."""
+    places = []
+    for config in configs:
+        places += [("--checkpoint_dir", config.checkpoint_dir), ("--sample_dir", config.sample_dir)]
         if config.drive_dir:
-            places += [("--drive_dir", os.path.join(config.drive_dir, inner))
-                       for inner in ("", "checkpoints", "samples")]
-        data.folder.check_apart(config.data_dir, places)
+            inner = [os.path.join(config.drive_dir, name) for name in ("checkpoints", "samples")]
+            places += [("--drive_dir", place) for place in (config.drive_dir, *inner)]
+    if configs[0].dataset == "folder":
+        data.folder.check_apart(configs[0].data_dir, places)
 
 
 def _with_places(config):
