@@ -7,13 +7,14 @@ import os
 import pathlib
 import struct
 import sys
+import threading
 import types
 import warnings
 import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageFile, PngImagePlugin
 
 from wgan import data
 from wgan.common.errors import UserError
@@ -254,6 +255,25 @@ def test_pillows_remarks_stay_off_the_terminal(tmp_path, capfd, monkeypatch):
     assert "a.tiff" in load(tmp_path).notices[0]
     assert capfd.readouterr() == ("", "")
     assert logging.getLogger("PIL").level == logging.NOTSET
+
+
+def test_loading_in_several_threads_leaves_the_settings_of_pillow_as_they_were(tmp_path, monkeypatch):
+    """One load begins while another is under way, and ends after it."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 12345)
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    usual, begun, second = pictures.read, threading.Event(), []
+
+    def read(path, *rest):
+        if not begun.is_set():
+            begun.set()
+            second.append(threading.Thread(target=load, args=[tmp_path / "two"]))
+            second[0].start()
+        return usual(path, *rest)
+    monkeypatch.setattr(pictures, "read", read)
+    fill(tmp_path / "two", 200)
+    load(fill(tmp_path / "one"))
+    second[0].join()
+    assert Image.MAX_IMAGE_PIXELS == 12345 and ImageFile.LOAD_TRUNCATED_IMAGES
 
 
 def test_the_size_limit_holds_where_another_library_has_lifted_pillows(tmp_path, monkeypatch):

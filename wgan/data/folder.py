@@ -16,6 +16,7 @@ import pathlib
 import re
 import shutil
 import tempfile
+import threading
 import unicodedata
 import warnings
 from typing import NamedTuple
@@ -34,6 +35,7 @@ MOST_IN_MEMORY = 4 * 2**30  # bytes: 1.4 million pictures of 32x32, 87,000 of 12
 DARKEST_WHITE = 32  # of 255: a set without a brighter value is nearly black
 MOST_ENTRIES_LOOKED_AT = 20_000  # below class folders
 _NO_PICTURES = frozenset({"thumbs.db", "desktop.ini"})
+_one_changes_pillow = threading.Lock()
 
 
 class Entries(NamedTuple):
@@ -293,20 +295,21 @@ def _on_one_scale(images, data_dir, levels, places):
 def _usual_pillow():
     """Which pictures are broken does not depend on what the calling program has set.
 
-    Pillow's remarks about large pictures and odd tags stay off the terminal: nobody can act on them.
+    Pillow's remarks about large pictures and odd tags stay off the terminal: nobody can act on them. Of several threads
+    that load pictures one does so at a time: else the last to leave would restore what another one had set.
     """
     logger = logging.getLogger("PIL")
-    earlier = logger.level, Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
-    logger.setLevel(logging.CRITICAL + 1)
-    Image.MAX_IMAGE_PIXELS = pictures.MOST_PIXELS
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with _one_changes_pillow, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        earlier = logger.level, Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+        logger.setLevel(logging.CRITICAL + 1)
+        Image.MAX_IMAGE_PIXELS = pictures.MOST_PIXELS
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+        try:
             yield
-    finally:
-        logger.setLevel(earlier[0])
-        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = earlier[1:]
+        finally:
+            logger.setLevel(earlier[0])
+            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = earlier[1:]
 
 
 def _room_for(shape):
