@@ -282,6 +282,16 @@ def test_the_same_command_goes_on_and_another_one_is_refused(fake_train, tmp_pat
     assert results_in(tmp_path)["wgan_gp"]["fid"]["values"] == [60 + 256]
 
 
+def test_a_comparison_does_not_write_among_the_pictures(fake_train, tmp_path):
+    (tmp_path / "out").mkdir()
+    for number in range(16):
+        Image.new("RGB", (32, 32)).save(tmp_path / "out" / f"{number}.png")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match="--output_dir .*out holds pictures of --data_dir"):
+        fake_train("--dataset", "folder", "--data_dir", str(tmp_path / "out"), "--label", "all")
+    assert sorted(set(tmp_path.rglob("*")) - set(before)) == [tmp_path / "behaviour.json", tmp_path / "calls.txt"]
+
+
 def test_another_kind_of_comparison_in_the_folder_is_refused(fake_train, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/comparison.json").write_text('{"settings": {}, "results": []}')

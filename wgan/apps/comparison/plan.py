@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 
+from wgan import data
 from wgan.apps.comparison import runs
 from wgan.apps.comparison.runs import Run
 from wgan.common.errors import UserError
@@ -102,7 +103,10 @@ def plan(names, seeds, budget, output_dir, eval_every, dataset="mnist", image_si
 
 def check_continues(planned, budget, output_dir):
     """Raises UserError where the folder holds a comparison that this one cannot go on with."""
-    stored = _stored_budget(pathlib.Path(output_dir).expanduser() / REPORT_FILE)
+    place = pathlib.Path(output_dir).expanduser()
+    stored, data_dir = _stored_budget(place / REPORT_FILE), planned[0].config.data_dir  # the same for all
+    if stored is None and planned[0].config.dataset == "folder":
+        data.folder.check_apart(os.path.expanduser(data_dir), [("--output_dir", place)])
     if stored is not None and stored != budget and not _is_more(budget, stored):
         raise UserError(f"{output_dir} holds a comparison with {stored.flag}, which {budget.flag} cannot go on with: "
                         "give the same or more of it, or choose another --output_dir")
