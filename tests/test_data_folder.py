@@ -347,7 +347,8 @@ def test_pictures_without_a_telling_suffix_are_found_whatever_their_size(tmp_pat
     (tmp_path / "notes").write_text("of no picture")
     loaded = load(fill(tmp_path))
     assert len(loaded.images) == 18
-    assert loaded.notices == ("1 picture left out (large): more than 89 million pixels (a JPEG: 357); make them smaller",)
+    assert loaded.notices == (
+        "1 picture left out (large): more than 89 million pixels (a JPEG: 357); make them smaller",)
 
 
 def test_a_large_jpeg_is_decoded_small(tmp_path):
