@@ -38,3 +38,9 @@ def test_elements_are_epochs_of_different_batches_and_can_begin_anywhere():
         assert sorted(batches.numpy().flat) == list(range(40))  # five batches share no image
     later = list(epoch_batches(images, 0, 5, 8, first_epoch=3, last_epoch=4))
     np.testing.assert_array_equal(later[0][1].numpy(), elements[2][1].numpy())
+
+
+def test_no_thread_tunes_the_pipeline():
+    """It would wake up once in a while only, and the end of a training would wait for it."""
+    images = np.zeros([8, 1, 1, 1], np.uint8)
+    assert epoch_batches(images, 0, 1, 8, first_epoch=1, last_epoch=1).options().autotune.enabled is False

@@ -58,4 +58,12 @@ def epoch_batches(images: np.ndarray, seed: int, critic_steps: int, batch_size: 
         chosen = tf.gather(labelled, shuffled(epoch, len(labelled), Purpose.LABELLED_SHUFFLE))
         return epoch, reals, take(images, chosen), take(labels, chosen)
 
-    return tf.data.Dataset.range(first_epoch, last_epoch + 1).map(draw).prefetch(2)
+    return tf.data.Dataset.range(first_epoch, last_epoch + 1).map(draw).prefetch(2).with_options(_untuned())
+
+
+def _untuned():
+    """No thread that tunes the pipeline: there is nothing to tune, and its end would hold up the end of a training,
+    in which it sleeps for up to half a minute."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
