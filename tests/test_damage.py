@@ -42,7 +42,6 @@ from wgan.runs.sample_files import sample_path
 
 MUTATIONS = int(os.environ.get("WGAN_MUTATIONS", 1))
 MEBIBYTE = 2**20
-SEAL_LENGTH = 40  # bytes at the end of a file
 
 
 # --- what can happen to a file ---
@@ -485,189 +484,17 @@ def test_two_damaged_states_are_named_and_never_shown_to_the_library(reader, tmp
 @pytest.mark.parametrize("name", [checkpoints.GENERATOR_FILE, checkpoints.CRITIC_FILE])
 def test_damaged_weights_are_no_start(reader, tmp_path, name):
     kind = functools.partial(weights_to_start_from, name)
-    assert reader.failures(kind, tmp_path, 300) == {}
+    assert reader.failures(kind, tmp_path, 100) == {}
 
 
 @pytest.mark.parametrize("name, write", [("generator.weights.h5", present_layout), ("generator.h5", layout_of_keras_2)])
 def test_damaged_weights_of_other_programs_are_named_or_finite(reader, tmp_path, name, write):
     kind = functools.partial(weights_of_another_program, name, write)
-    assert reader.failures(kind, tmp_path, 500) == {}
+    assert reader.failures(kind, tmp_path, 150) == {}
 
 
 def test_damaged_weights_are_not_measured(reader, tmp_path):
-    assert reader.failures(weights_to_measure, tmp_path, 300) == {}
-
-
-# --- weights that lead elsewhere, or ask for what nobody has ---
-
-def replaced(file, dataset, **changes):
-    """A dataset made anew with other properties."""
-    earlier = {"shape": file[dataset].shape, "dtype": file[dataset].dtype}
-    del file[dataset]
-    return file.create_dataset(dataset, **{**earlier, **changes})
-
-
-def soft_link(file, dataset, group, elsewhere):
-    file.move(dataset, "hidden")
-    file[dataset] = h5py.SoftLink("/hidden")
-
-
-def link_that_leads_to_itself(file, dataset, group, elsewhere):
-    del file[group]
-    file[group] = h5py.SoftLink(f"/{group}")
-
-
-def link_to_another_file(file, dataset, group, elsewhere):
-    del file[dataset]
-    file[dataset] = h5py.ExternalLink(str(elsewhere), dataset)
-
-
-def group_in_another_file(file, dataset, group, elsewhere):
-    del file[group]
-    file[group] = h5py.ExternalLink(str(elsewhere), group)
-
-
-def group_in_a_pipe(file, dataset, group, elsewhere):
-    elsewhere.unlink()
-    os.mkfifo(elsewhere)
-    group_in_another_file(file, dataset, group, elsewhere)
-
-
-def numbers_in_another_file(file, dataset, group, elsewhere):
-    replaced(file, dataset, external=[(str(elsewhere), 0, 2**20)])
-
-
-def virtual_numbers(file, dataset, group, elsewhere):
-    shape, dtype = file[dataset].shape, file[dataset].dtype
-    layout = h5py.VirtualLayout(shape, dtype)
-    layout[...] = h5py.VirtualSource(str(elsewhere), dataset, shape)
-    del file[dataset]
-    file.create_virtual_dataset(dataset, layout)
-
-
-def gigabytes_never_written(file, dataset, group, elsewhere):
-    replaced(file, dataset, shape=(3 * 2**28,), chunks=(2**20,))
-
-
-def exabytes_never_written(file, dataset, group, elsewhere):
-    replaced(file, dataset, shape=(2**58,), chunks=(2**20,))
-
-
-def a_chunk_that_unpacks_to_far_more(file, dataset, group, elsewhere):
-    length = 512 * MEBIBYTE // file[dataset].dtype.itemsize
-    made = replaced(file, dataset, chunks=(1, length), maxshape=(None, None), compression="gzip")
-    made.id.write_direct_chunk((0, 0), packed_zeros(512))
-
-
-@functools.cache
-def packed_zeros(mebibytes):
-    packer = zlib.compressobj(1)
-    return b"".join(packer.compress(bytes(MEBIBYTE)) for _ in range(mebibytes)) + packer.flush()
-
-
-def text(file, dataset, group, elsewhere):
-    replaced(file, dataset, dtype=h5py.string_dtype())[...] = "text"
-
-
-def text_of_gigabytes(file, dataset, group, elsewhere):
-    replaced(file, dataset, dtype="S2000000000")
-
-
-def records(file, dataset, group, elsewhere):
-    replaced(file, dataset, dtype=[("a", "<f4"), ("b", "S10")])
-
-
-def no_numbers(file, dataset, group, elsewhere):
-    del file[dataset]
-    file[dataset] = h5py.Empty("f4")
-
-
-def not_a_number(file, dataset, group, elsewhere):
-    file[dataset][...] = np.nan
-
-
-def beyond_float32(file, dataset, group, elsewhere):
-    replaced(file, dataset, dtype="f8")[...] = 1e300
-
-
-def complex_numbers(file, dataset, group, elsewhere):
-    replaced(file, dataset, dtype="c8")[...] = 1j
-
-
-def a_group_for_a_dataset(file, dataset, group, elsewhere):
-    del file[dataset]
-    file.create_group(dataset)
-
-
-def a_dataset_for_a_group(file, dataset, group, elsewhere):
-    del file[group]
-    file[group] = np.zeros(3)
-
-
-def attributes_of_other_kinds(file, dataset, group, elsewhere):
-    file.attrs.update(epoch=[1, 2], fid="x")
-
-
-def an_infinite_epoch(file, dataset, group, elsewhere):
-    file.attrs["epoch"] = np.inf
-
-
-HOSTILE = (soft_link, link_that_leads_to_itself, link_to_another_file, group_in_another_file, group_in_a_pipe,
-           numbers_in_another_file, virtual_numbers, gigabytes_never_written, exabytes_never_written,
-           a_chunk_that_unpacks_to_far_more, text, text_of_gigabytes, records, no_numbers, not_a_number,
-           beyond_float32, complex_numbers, a_group_for_a_dataset, a_dataset_for_a_group)
-ODD_ATTRIBUTES = (attributes_of_other_kinds, an_infinite_epoch)
-
-
-def face(change, dataset, group, seal, read, path):
-    """Yields what is wrong with how one changed file is met; whoever makes such a file can also give it a seal."""
-    write_run(path.parent, 4)
-    elsewhere = path.with_name("elsewhere")
-    elsewhere.write_bytes(path.read_bytes())
-    path.write_bytes(path.read_bytes()[:-SEAL_LENGTH])
-    with h5py.File(path, "r+") as file:
-        change(file, dataset, group, elsewhere)
-        if not seal:
-            file.attrs.clear()  # another program's files do not say of which epoch they are
-    if seal:
-        files.seal(path)
-    yield complaint(assert_refused, read, path, names=[path.name])
-
-
-def start_from(path):
-    initial_weights.load_weights(tiny_gan(9), path)
-
-
-def go_on_from(path):
-    checkpoints.restore(tiny_gan(9), checkpoints.newest_state(path.parent))
-
-
-def skip_without_pipes(change):
-    if change is group_in_a_pipe and not hasattr(os, "mkfifo"):
-        pytest.skip("no pipes with names here")
-
-
-@pytest.mark.parametrize("read", [start_from, measured_generator])
-@pytest.mark.parametrize("seal", [True, False], ids=["sealed", "unsealed"])
-@pytest.mark.parametrize("change", HOSTILE)
-def test_weights_lead_nowhere_and_hold_nothing_but_numbers(reader, tmp_path, change, seal, read):
-    skip_without_pipes(change)
-    path = tmp_path / checkpoints.GENERATOR_FILE
-    assert reader.first(face, change, "dense/vars/0", "layers", seal, read, path) is None
-
-
-@pytest.mark.parametrize("change", ODD_ATTRIBUTES)
-def test_odd_attributes_of_weights_are_not_believed(reader, tmp_path, change):
-    path = tmp_path / checkpoints.BEST_FILE
-    assert reader.first(face, change, "dense/vars/0", "layers", True, measured_generator, path) is None
-
-
-@pytest.mark.parametrize("change", [
-    *(change for change in HOSTILE if change not in (not_a_number, beyond_float32)), *ODD_ATTRIBUTES])
-def test_a_state_leads_nowhere_and_holds_nothing_but_numbers(reader, tmp_path, change):
-    skip_without_pipes(change)
-    path = tmp_path / checkpoints.STATE_FILE
-    assert reader.first(face, change, "history", "generator", True, go_on_from, path) is None
+    assert reader.failures(weights_to_measure, tmp_path, 100) == {}
 
 
 # --- what else a run leaves behind ---
