@@ -33,9 +33,9 @@ from PIL import Image
 from wgan import data
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig, value_type
-from wgan.data import cifar10_batch, pictures
+from wgan.data import cifar10, pictures
 from wgan.images import animation
-from wgan.runs import checkpoints, files, initial_weights, lock, trained
+from wgan.runs import checkpoints, initial_weights, lock, trained
 from wgan.runs.history import COLUMNS
 from wgan.runs.run_folder import RunFolder
 from wgan.runs.sample_files import sample_path
@@ -790,7 +790,7 @@ def batch_files(folder):
         (folder / name).write_bytes(marked([number, 7], number))
     whole, trace, path = data.load("cifar10", folder, "all", "all").images, folder / "trace", folder / FILES[1]
     content, other = path.read_bytes(), pickle.dumps({"data": Harmful(trace)}, protocol=2) + bytes(500)
-    pixels = slice(content.index(b"T") + 5, content.index(b"T") + 5 + 2 * cifar10_batch.ROW_BYTES)
+    pixels = slice(content.index(b"T") + 5, content.index(b"T") + 5 + 2 * cifar10.ROW_BYTES)
 
     def damage(chance):
         if chance.random() < 0.2:
@@ -807,31 +807,6 @@ def batch_files(folder):
     return damage, read
 
 
-def nested(opcode):
-    """A dictionary's key that is a tuple in a tuple in a tuple ..."""
-    return b"\x80\x02})" + opcode + b"Ns."
-
-
-HOSTILE_PICKLES = {
-    "deep": nested(b"\x85" * 2_000_000), "doubled by copies": nested(b"2\x86" * 100),
-    "doubled by references": nested(b"q\0" + b"".join(
-        b"h" + bytes([number]) + b"\x86q" + bytes([number + 1]) for number in range(100)))}
-
-
-def face_pickle(name):
-    yield complaint(assert_refused, cifar10_batch.decode, HOSTILE_PICKLES[name], "shown", names=["shown"])
-
-
-def with_checksums(tar):
-    """A tar archive with the checksums of its headers made right again."""
-    tar = bytearray(tar)
-    for place in range(0, len(tar) - 511, 512):
-        if tar[place + 257:place + 262] == b"ustar":
-            tar[place + 148:place + 156] = b" " * 8
-            tar[place + 148:place + 156] = b"%06o\0 " % sum(tar[place:place + 512])
-    return bytes(tar)
-
-
 def tar_of(contents, tar_format):
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tar_format) as tar:
@@ -844,32 +819,20 @@ def tar_of(contents, tar_format):
 
 def archive(tar_format, folder):
     from test_data_cifar10 import FILES, marked
-    tars = [tar_of({name: marked([number], seed) for number, name in enumerate(FILES)}, tar_format) for seed in (0, 1)]
-    headers = [place for place in range(0, len(tars[0]), 512) if tars[0][place + 257:place + 262] == b"ustar"]
-    packed = [gzip.compress(tar, 1) for tar in tars]
+    packed = [gzip.compress(tar_of({name: marked([number], seed) for number, name in enumerate(FILES)}, tar_format), 1)
+              for seed in (0, 1)]
     path = folder / "inner" / "cifar-10-python.tar.gz"
     path.parent.mkdir()
     path.write_bytes(packed[0])
     whole = data.load("cifar10", path, "all", "all").images
 
-    def damage(chance):
-        if chance.random() < 0.3:
-            return damaged(*packed, chance)
-        tar, place = bytearray(tars[0]), chance.choice(headers) + chance.choice([0, 0, 512])
-        tar[place:place + 512] = damaged(bytes(tar[place:place + 512]), b"../" * 200, chance)[:512].ljust(512, b"\0")
-        if chance.random() < 0.3:
-            tar[place + 156] = chance.choice(b"01235678xgLKSDV")
-        if chance.random() < 0.3:
-            tar[place + 124:place + 136] = b"\x80" + chance.choice(HUGE).to_bytes(11, "big", signed=True)
-        return gzip.compress(with_checksums(tar), 1)
-
     def read(content):
         path.write_bytes(content)
         with refusal_naming(path):
             images = data.load("cifar10", path, "all", "all").images
-            assert images.shape == whole.shape
+            assert (images == whole).all() or content == packed[1]
         assert [entry.name for entry in folder.rglob("*")] == ["inner", path.name]
-    return damage, read
+    return damage_to(*packed), read
 
 
 def idx_files(folder):
@@ -895,18 +858,13 @@ def idx_files(folder):
 
 
 def test_damaged_batches_are_named_and_run_nothing(reader, tmp_path):
-    assert reader.failures(batch_files, tmp_path, 800) == {}
-
-
-@pytest.mark.parametrize("name", HOSTILE_PICKLES)
-def test_a_pickle_whose_key_takes_forever_to_hash_is_refused(reader, name):
-    assert reader.first(face_pickle, name) is None
+    assert reader.failures(batch_files, tmp_path, 300) == {}
 
 
 @pytest.mark.parametrize("tar_format", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT], ids=["pax", "gnu"])
 def test_a_damaged_archive_is_named_and_leaves_nothing_behind(reader, tmp_path, tar_format):
-    assert reader.failures(functools.partial(archive, tar_format), tmp_path, 300) == {}
+    assert reader.failures(functools.partial(archive, tar_format), tmp_path, 100) == {}
 
 
 def test_damaged_idx_files_are_named(reader, tmp_path):
-    assert reader.failures(idx_files, tmp_path, 600) == {}
+    assert reader.failures(idx_files, tmp_path, 200) == {}
