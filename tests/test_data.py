@@ -115,7 +115,7 @@ def test_an_impossible_download_says_how_to_go_on(dataset, error, keras_datasets
         raise error
     keras_datasets(dataset, fail)
     message = refused(dataset, None, None, "all", function=data.load)
-    assert "--data_dir" in message and "--dataset digits" in message and type(error).__name__ in message
+    assert "--data_dir" in message and "the data set digits" in message and type(error).__name__ in message
 
 
 def test_a_silent_server_is_given_up_and_the_time_limit_taken_back(keras_datasets):

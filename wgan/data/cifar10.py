@@ -13,9 +13,9 @@ from PIL import Image
 
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
-from wgan.data import labels, resizing
+from wgan.data import labels
 from wgan.data.download import keras_splits
-from wgan.data.imageset import ImageSet
+from wgan.data.imageset import ImageSet, resize
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 DEFAULT = "horse"
@@ -49,16 +49,6 @@ def holds(path):
     return _found_in(path) is not None
 
 
-def similar_class(data_dir, class_name):
-    """Another class, by whose distance to judge that of samples; None for "all"."""
-    return LOOKALIKES.get(class_name)
-
-
-def class_names_in(data_dir):
-    """The ten names."""
-    return CLASS_NAMES
-
-
 def load(data_dir, class_name, split, size):
     """The images of one class or of all: uint8 [N, size, size, 3], in official order, train before test."""
     parts = _downloaded(split) if data_dir is None else _from_files(_find(data_dir), _FILES[split])
@@ -69,7 +59,7 @@ def load(data_dir, class_name, split, size):
     numbers = np.concatenate([numbers[where] for (_, numbers), where in zip(parts, chosen)])
     notices = ()
     if size != images.shape[1]:
-        images = resizing.resize(images, size, Image.Resampling.BICUBIC)
+        images = resize(images, size, Image.Resampling.BICUBIC)
         if size > 32:
             notices = (f"cifar10's images are 32x32; enlarged to {size}x{size} they show nothing more",)
     return ImageSet(images, f"cifar10 {class_name}, {'train and test' if split == 'all' else split}", class_name,

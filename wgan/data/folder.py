@@ -63,7 +63,7 @@ class Folder(NamedTuple):
 
 def check(data_dir, label, split):
     """The canonical label, once the folder is known to hold images; see `wgan.data.check`."""
-    return _check(data_dir, label, split)[0]
+    return _check(data_dir, label)[0]
 
 
 def check_apart(data_dir, places):
@@ -86,14 +86,9 @@ def holds(path):
     return os.path.isdir(path) and any(folder.holds_image() for folder in _tree(path).values())
 
 
-def similar_class(data_dir, class_name):
-    """The following class folder; None for "all", or where there is no other."""
-    return labels.following(class_name, _class_names(_tree(data_dir)))
-
-
 def class_names_in(data_dir):
     """The names of the class folders."""
-    return tuple(_check(data_dir, labels.ALL, "all")[1])
+    return tuple(_check(data_dir, labels.ALL)[1])
 
 
 def load(data_dir, class_name, split, size):
@@ -115,11 +110,8 @@ def load(data_dir, class_name, split, size):
     return ImageSet(images, shown, class_name, (*notices, *remarks), labels=numbers, label_names=class_names)
 
 
-def _check(data_dir, label, split):
+def _check(data_dir, label):
     """The canonical label and the names of all classes."""
-    if split != "all":
-        raise UserError(f"a folder of pictures has no train and test split, so split {split!r} cannot be "
-                        f"used: use split 'all'")
     if data_dir is None:
         raise UserError("--dataset folder needs --data_dir: the path of the folder with your pictures")
     shown = f"--data_dir {one_line(data_dir)}"
