@@ -137,25 +137,10 @@ def test_transparency_lies_on_white(tmp_path):
     for name in ("rgba.png", "la.png", "palette.png", "key.png"):
         assert near(read(tmp_path / name), (255, 255, 255), by=0), name
     assert near(read(tmp_path / "half.png"), (255, 127, 127), by=1)
-
-
-def test_the_colour_under_full_transparency_does_not_bleed(tmp_path):
     pixels = np.zeros((64, 64, 4), np.uint8)
     pixels[:, :32] = (0, 255, 0, 255)  # to the right: black, but transparent
-    Image.fromarray(pixels).save(tmp_path / "a.png")
-    assert read(tmp_path / "a.png")[:, :, 1].min() >= 250
-
-
-@pytest.mark.parametrize("suffix", ["png", "tiff", "pgm"])
-def test_16_bit_grey_is_scaled_and_not_cut_off(tmp_path, suffix):
-    ramp = np.repeat(np.linspace(0, 65535, 64).astype(np.uint16)[None], 64, axis=0)
-    if suffix == "pgm":  # which not every Pillow can write with 16 bits
-        (tmp_path / "a.pgm").write_bytes(b"P5 64 64 65535\n" + ramp.astype(">u2").tobytes())
-    else:
-        Image.fromarray(ramp).save(tmp_path / f"a.{suffix}")
-    image = read(tmp_path / f"a.{suffix}")
-    assert (image[..., 0] == image[..., 2]).all()
-    assert np.abs(image[16, :, 0] - np.linspace(2, 253, 32)).max() < 4
+    Image.fromarray(pixels).save(tmp_path / "edge.png")
+    assert read(tmp_path / "edge.png")[:, :, 1].min() >= 250
 
 
 def of_deep_values(folder, values):
@@ -196,13 +181,6 @@ def test_grey_pictures_only_give_one_channel(tmp_path):
     assert load(tmp_path).images.shape == (21, 32, 32, 3)
 
 
-def test_the_first_frame_of_an_animation_is_taken(tmp_path):
-    frames = [Image.new("RGB", (40, 40), colour) for colour in (GREEN, RED, BLUE)]
-    for name in ("a.gif", "a.webp", "a.png"):
-        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
-        assert near(read(tmp_path / name), GREEN), name
-
-
 def test_files_that_are_no_pictures_are_passed_over_in_silence(tmp_path):
     for name in (".DS_Store", "._z1.png", ".hidden.png", "Thumbs.db", "desktop.ini", "notes.txt", "a.pdf"):
         (tmp_path / name).write_bytes(b"\0\1 no picture")
@@ -228,6 +206,8 @@ def test_broken_pictures_are_named_and_left_out(tmp_path, capfd, monkeypatch):
     whole = io.BytesIO()
     halves((200, 200)).save(whole, "JPEG")
     (tmp_path / "cut.jpg").write_bytes(whole.getvalue()[:-600])
+    (tmp_path / "head.jpg").write_bytes(whole.getvalue()[:20])
+    (tmp_path / "head.png").write_bytes(png_header(40, 40)[:20])
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "bomb.png").write_bytes(png_header(40_000, 40_000))
     (tmp_path / "large.png").write_bytes(png_header(10_000, 9_000))
@@ -239,11 +219,11 @@ def test_broken_pictures_are_named_and_left_out(tmp_path, capfd, monkeypatch):
         loaded = load(tmp_path)
     assert len(loaded.images) == 16 and near(loaded.images, GREEN)
     assert sorted(loaded.notices) == [
-        "1 picture left out (cut.jpg): cut off or damaged; copy them again",
         "1 picture left out (empty.png): empty; copy them again",
         "1 picture left out (postscript.png): for printing (PDF or PostScript); convert them to PNG",
         "1 picture left out (text.gif): text, whatever the name says; put the pictures in their place",
-        "2 pictures left out (bomb.png, large.png): more than 89 million pixels (a JPEG: 357); make them smaller"]
+        "2 pictures left out (bomb.png, large.png): more than 89 million pixels (a JPEG: 357); make them smaller",
+        "3 pictures left out (cut.jpg, head.jpg, head.png): cut off or damaged; copy them again"]
     assert capfd.readouterr() == ("", "")
 
 
@@ -286,13 +266,6 @@ def test_pictures_of_a_kind_pillow_cannot_read_are_named_with_the_remedy(tmp_pat
     assert remedy in refused(tmp_path) and name in refused(tmp_path)
     notice, = load(fill(tmp_path)).notices
     assert notice.startswith(f"1 picture left out ({name}): ") and remedy in notice
-
-
-def test_a_damaged_file_of_a_known_format_is_called_damaged(tmp_path):
-    (tmp_path / "head.jpg").write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF")
-    (tmp_path / "head.png").write_bytes(plain(tmp_path / "a" / "whole.png").read_bytes()[:20])
-    notice, = load(fill(tmp_path)).notices[1:]
-    assert notice == "2 pictures left out (head.jpg, head.png): cut off or damaged; copy them again"
 
 
 @pytest.mark.parametrize("package, name", [("pillow_heif", "HEIF"), ("pillow_jxl", "JXL")])
@@ -353,22 +326,16 @@ def test_metadata_of_any_size_does_not_cost_the_picture(tmp_path, metadata):
 
 
 def test_deep_pictures_have_one_scale(tmp_path):
-    """Two of 12 bits in 16-bit files: one dark, one with the largest value; and one of 8 bits, which stays."""
+    """Two of 12 bits in 16-bit files: one dark, one with the largest value; one of 8 bits, which stays; a fraction."""
     fill(tmp_path / "cat")
     for name, value in (("a.png", 1000), ("b.png", 4000)):
         Image.fromarray(np.full((40, 40), value, np.uint16)).save(tmp_path / "cat" / name)
     plain(tmp_path / "cat" / "c.png", 100, mode="L")
+    Image.fromarray(np.full((40, 40), 0.75, np.float32)).save(tmp_path / "cat" / "d.tiff")
     loaded = load(tmp_path, "cat")
-    assert [int(image[9, 9, 0]) for image in loaded.images[:3]] == [64, 255, 100]
-    assert loaded.notices == ("2 pictures of more than 8 bits: values from 0 to 4000 are taken as black to white",)
-
-
-def test_whole_numbers_and_fractions_have_a_scale_each(tmp_path):
-    for name, value in (("a.tiff", np.uint16(4000)), ("b.tiff", np.float32(0.75))):
-        values = np.full((40, 40), value)
-        Image.fromarray(values).save(tmp_path / name)
-    loaded = load(fill(tmp_path))
-    assert loaded.images[:2, 9, 9, 0].tolist() == [255, 191] and len(loaded.notices) == 2
+    assert loaded.images[:4, 9, 9, 0].tolist() == [64, 255, 100, 191]
+    words = "of more than 8 bits: values from 0 to {} are taken as black to white"
+    assert set(loaded.notices) == {f"1 picture {words.format(1)}", f"2 pictures {words.format(4000)}"}
 
 
 def test_a_set_that_is_nearly_black_is_noticed(tmp_path):
@@ -381,7 +348,8 @@ def test_pages_that_are_not_read_are_noticed(tmp_path):
     pages = [Image.new("RGB", (40, 40), colour) for colour in (GREEN, RED)]
     for name in ("a.tiff", "b.gif", "c.webp", "d.png"):
         pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
-    assert load(fill(tmp_path, colour=GREEN)).notices == (
+    loaded = load(fill(tmp_path, colour=GREEN))
+    assert near(loaded.images, GREEN) and loaded.notices == (
         "of 4 pictures the first page or frame alone is read: a.tiff, b.gif, c.webp, d.png",)
 
 
@@ -538,18 +506,12 @@ def test_an_empty_folder_a_file_and_nothing(tmp_path):
 
 
 def test_the_order_is_the_same_everywhere(tmp_path):
-    names = ["b2.png", "b10.png", "B1.png", "a.png", "0.png", "10.png", "9.png", "e\u0301.png", "z.png"]
-    for name in names:
-        plain(tmp_path / name)
     expected = ["0.png", "9.png", "10.png", "a.png", "B1.png", "b2.png", "b10.png", "z.png", "e\u0301.png"]
+    for number, name in enumerate(expected):  # a large one takes longer to read
+        plain(tmp_path / name, (10 * number, 0, 0), (40 if number % 2 else 900,) * 2)
     loaded = load(fill(tmp_path / "more").parent)  # a class folder, after the pictures beside it
+    assert loaded.images[:9, 0, 0, 0].tolist() == [10 * number for number in range(9)]
     assert loaded.notices[0].endswith(f"{', '.join(expected[:5])} and 4 more")
-
-
-def test_the_images_come_in_the_order_of_the_names(tmp_path):
-    for number in range(20):
-        plain(tmp_path / f"{number}.png", (10 * number, 0, 0), (40 if number % 2 else 900,) * 2)
-    assert load(tmp_path).images[:, 0, 0, 0].tolist() == [10 * number for number in range(20)]
 
 
 @pytest.fixture
@@ -586,17 +548,14 @@ def test_a_wrong_class_lists_the_folders(classes):
     assert "0 cat" in refused(classes, "3")
 
 
-def test_pictures_beside_class_folders_belong_to_all_only(classes):
+def test_what_is_beside_class_folders_belongs_to_all_only(classes):
     plain(classes / "overview.png", BLUE)
-    assert len(load(classes, "cat").images) == 16
+    (classes / "cat" / "a.jpg").write_bytes(b"broken")
+    cats = load(classes, "cat")
+    assert len(cats.images) == 16 and "1 picture left out (cat/a.jpg): text" in cats.notices[0]
     everything = load(classes, "all")
     assert len(everything.images) == 52 and near(everything.images[0], BLUE)
     assert "overview.png" in everything.notices[0]
-
-
-def test_broken_pictures_of_a_class_are_named_with_their_folder(classes):
-    (classes / "cat" / "a.jpg").write_bytes(b"broken")
-    assert "1 picture left out (cat/a.jpg): text" in load(classes, "cat").notices[0]
 
 
 def test_a_label_needs_class_folders(tmp_path):
@@ -604,18 +563,14 @@ def test_a_label_needs_class_folders(tmp_path):
     assert data.check("folder", tmp_path, "all", "all") == "all"
 
 
-def test_class_folders_called_by_numbers_go_by_their_names(tmp_path):
+def test_class_folders_called_by_numbers_or_all(tmp_path):
     for name, colour in (("1", RED), ("2", GREEN), ("10", BLUE)):
         fill(tmp_path / name, colour=colour)
     assert near(load(tmp_path, "1").images, RED)
     assert near(load(tmp_path, "10").images, BLUE)
-
-
-def test_a_class_folder_called_all_cannot_be_chosen_by_number(tmp_path):
     fill(tmp_path / "All")
-    fill(tmp_path / "cat")
-    assert "rename it" in refused(tmp_path, "0", function=data.check)
-    assert len(load(tmp_path, "all").images) == 32
+    assert "rename it" in refused(tmp_path, "3", function=data.check)
+    assert len(load(tmp_path, "all").images) == 64
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
@@ -634,12 +589,6 @@ def test_very_many_pictures_are_kept_in_a_temporary_file(tmp_path, monkeypatch):
     on_disk = load(tmp_path).images
     assert isinstance(on_disk, np.memmap) and not isinstance(in_memory, np.memmap)
     np.testing.assert_array_equal(on_disk, in_memory)
-    assert data.fingerprint(on_disk) == data.fingerprint(in_memory)
-
-
-def test_too_little_room_for_the_temporary_file_is_said_before_it_is_written(tmp_path, monkeypatch):
-    fill(tmp_path)
-    monkeypatch.setattr(folder, "MAX_BYTES_IN_MEMORY", 0)
     monkeypatch.setattr(folder.shutil, "disk_usage", lambda place: types.SimpleNamespace(free=100))
     with pytest.raises(UserError, match="TMPDIR"):
         load(tmp_path)

@@ -1,11 +1,8 @@
 """The handwritten digits that come with scikit-learn: 1,797 grey images, no download."""
 
-import importlib.util
-
 import numpy as np
 from PIL import Image
 
-from wgan.common.errors import UserError
 from wgan.data import labels
 from wgan.data.imageset import ImageSet, resize
 
@@ -15,8 +12,6 @@ BRIGHTEST = 16  # the 8x8 originals count ink in steps from 0 to 16
 
 def check(data_dir, label, split):
     """The canonical label; see `wgan.data.check`."""
-    if importlib.util.find_spec("sklearn") is None:
-        raise UserError("digits comes with scikit-learn, which is not installed: pip install scikit-learn")
     return labels.resolve(label, CLASS_NAMES, "digits")
 
 
