@@ -211,6 +211,9 @@ def test_broken_pictures_are_named_and_left_out(tmp_path, capfd, monkeypatch):
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "bomb.png").write_bytes(png_header(40_000, 40_000))
     (tmp_path / "large.png").write_bytes(png_header(10_000, 9_000))
+    png = png_header(20_000, 20_000)
+    (tmp_path / "one.ico").write_bytes(struct.pack("<3H4B2H2I", 0, 1, 1, 0, 0, 0, 0, 1, 32, len(png), 22) + png)
+    (tmp_path / "one.icns").write_bytes(struct.pack(">4sI4sI", b"icns", 16 + len(png), b"ic10", 8 + len(png)) + png)
     (tmp_path / "text.gif").write_bytes(b"no picture")
     Image.new("RGB", (40, 40)).save(tmp_path / "postscript.png", "EPS")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # as where another library has lifted Pillow's limit
@@ -222,8 +225,9 @@ def test_broken_pictures_are_named_and_left_out(tmp_path, capfd, monkeypatch):
         "1 picture left out (empty.png): empty; copy them again",
         "1 picture left out (postscript.png): for printing (PDF or PostScript); convert them to PNG",
         "1 picture left out (text.gif): text, whatever the name says; put the pictures in their place",
-        "2 pictures left out (bomb.png, large.png): more than 89 million pixels (a JPEG: 357); make them smaller",
-        "3 pictures left out (cut.jpg, head.jpg, head.png): cut off or damaged; copy them again"]
+        "3 pictures left out (cut.jpg, head.jpg, head.png): cut off or damaged; copy them again",
+        "4 pictures left out (bomb.png, large.png, one.icns, one.ico): more than 89 million pixels (a JPEG: 357); "
+        "make them smaller"]
     assert capfd.readouterr() == ("", "")
 
 
