@@ -121,6 +121,7 @@ def class_names(dataset, data_dir):
     """
     source = _source(dataset, data_dir, "all")
     with _naming_the_right_data_set(dataset, data_dir):
+        source.check(_path(data_dir), None, "all")
         names = _class_names(source, data_dir)
         if not names:
             raise UserError(f"{dataset} has no classes, so there is no generator per class; leave --label each out")

@@ -1,7 +1,6 @@
 """CIFAR-10, from Keras's download or from the official "python version" files."""
 
 import io
-import os
 import pathlib
 import pickle
 import pickletools
@@ -37,16 +36,14 @@ def check(data_dir, label, split):
     class_name = labels.resolve(label, CLASS_NAMES, "cifar10", DEFAULT)
     if data_dir is not None:
         source = _find(data_dir)
-        if os.path.isdir(source):
-            _refuse_missing(source, [name for name in _FILES[split] if not os.path.isfile(os.path.join(source, name))])
+        if source.is_dir():
+            _refuse_missing(source, [name for name in _FILES[split] if not (source / name).is_file()])
     return class_name
 
 
 def holds(path):
-    """Whether the official files, or some of them, are at a path."""
-    if os.path.isfile(path):
-        return os.path.basename(path) in (*_FILES["all"], ARCHIVE)
-    return _found_in(path) is not None
+    """Whether the official files, or some of them, are at a path; False, or UserError, where they are not."""
+    return _find(path).is_dir() or _find(path).name == ARCHIVE
 
 
 def load(data_dir, class_name, split, size):
@@ -128,7 +125,7 @@ def _downloaded(split):
 
 def _from_files(source, files):
     """The decoded batches in the order of `files`; the archive has an order of its own."""
-    read = _folder_batches if os.path.isdir(source) else _archive_batches
+    read = _folder_batches if source.is_dir() else _archive_batches
     found = {name: decode(raw, shown) for name, raw, shown in read(source, files)}
     _refuse_missing(source, [name for name in files if name not in found])
     return [found[name] for name in files]
@@ -136,22 +133,16 @@ def _from_files(source, files):
 
 def _find(data_dir):
     """The folder with the batch files, or the archive; a folder goes before an archive."""
-    if os.path.isfile(data_dir):
-        is_batch = os.path.basename(data_dir) in _FILES["all"]
-        return os.path.dirname(data_dir) or os.curdir if is_batch else data_dir
-    found = _found_in(data_dir)
-    if found is None:
+    place = pathlib.Path(data_dir)
+    if place.is_file():
+        return place.parent if place.name in _FILES["all"] else place
+    has_batch = any((place / name).is_file() for name in _FILES["all"])
+    candidates = [place] if has_batch else [place / FOLDER, place / ARCHIVE]
+    found = [candidate for candidate in candidates if candidate.exists()]
+    if not found:
         raise UserError(f"--data_dir {one_line(data_dir)} holds neither {FOLDER} nor {ARCHIVE}: "
                         f"give the path of one of them, or of the folder they are in")
-    return found
-
-
-def _found_in(folder):
-    """Where the files of a folder are; None where it holds none."""
-    if any(os.path.isfile(os.path.join(folder, name)) for name in _FILES["all"]):
-        return folder
-    inner, archive = os.path.join(folder, FOLDER), os.path.join(folder, ARCHIVE)
-    return inner if os.path.isdir(inner) else archive if os.path.isfile(archive) else None
+    return found[0]
 
 
 def _refuse_missing(source, missing):
@@ -169,7 +160,7 @@ def _refuse_large(size, shown):
 
 def _folder_batches(folder, files):
     """Yields (name, bytes, path to show) for each batch file of a folder."""
-    for path in (pathlib.Path(folder, name) for name in files):
+    for path in (folder / name for name in files):
         try:
             _refuse_large(path.stat().st_size, one_line(path))
             yield path.name, path.read_bytes(), one_line(path)

@@ -63,7 +63,23 @@ class Folder(NamedTuple):
 
 def check(data_dir, label, split):
     """The canonical label, once the folder is known to hold images; see `wgan.data.check`."""
-    return _check(data_dir, label)[0]
+    if data_dir is None:
+        raise UserError("--dataset folder needs --data_dir: the path of the folder with your pictures")
+    shown = f"--data_dir {one_line(data_dir)}"
+    if not os.path.isdir(data_dir):
+        raise UserError(f"{shown} is no folder: give the folder that holds the pictures")
+    tree = _tree(data_dir)
+    if tree[""].failure:
+        raise UserError(f"{shown} could not be read ({tree[''].failure}): check its permissions")
+    if own_files.is_run_folder(data_dir):
+        raise UserError(f"{shown} is a folder that a run writes to, which is no set of pictures to train on: give a "
+                        "folder that holds nothing but your pictures")
+    class_names = _class_names(tree)
+    if not class_names and not tree[""].holds_image():
+        deeper = _deeper(data_dir, tree) or "folders further down are not read"
+        raise UserError(f"{shown} holds no pictures, nor do the folders in it ({deeper}): give the folder that holds "
+                        "them")
+    return _resolve(label, class_names, f"folder {one_line(data_dir)}")
 
 
 def check_apart(data_dir, places):
@@ -83,12 +99,12 @@ def check_apart(data_dir, places):
 
 def holds(path):
     """Whether there are images in a folder, or in the folders in it."""
-    return os.path.isdir(path) and any(folder.holds_image() for folder in _tree(path).values())
+    return any(folder.holds_image() for folder in _tree(path).values())
 
 
 def class_names_in(data_dir):
     """The names of the class folders."""
-    return tuple(_check(data_dir, labels.ALL)[1])
+    return tuple(_class_names(_tree(data_dir)))
 
 
 def load(data_dir, class_name, split, size):
@@ -108,27 +124,6 @@ def load(data_dir, class_name, split, size):
         class_names = tuple(dict.fromkeys(of_files))  # in the order of the files
         numbers = np.array([*map({name: place for place, name in enumerate(class_names)}.get, of_files)], np.int32)
     return ImageSet(images, shown, class_name, (*notices, *remarks), labels=numbers, label_names=class_names)
-
-
-def _check(data_dir, label):
-    """The canonical label and the names of all classes."""
-    if data_dir is None:
-        raise UserError("--dataset folder needs --data_dir: the path of the folder with your pictures")
-    shown = f"--data_dir {one_line(data_dir)}"
-    if not os.path.isdir(data_dir):
-        raise UserError(f"{shown} is no folder: give the folder that holds the pictures")
-    tree = _tree(data_dir)
-    if tree[""].failure:
-        raise UserError(f"{shown} could not be read ({tree[''].failure}): check its permissions")
-    if own_files.is_run_folder(data_dir):
-        raise UserError(f"{shown} is a folder that a run writes to, which is no set of pictures to train on: give a "
-                        "folder that holds nothing but your pictures")
-    class_names = _class_names(tree)
-    if not class_names and not tree[""].holds_image():
-        deeper = _deeper(data_dir, tree) or "folders further down are not read"
-        raise UserError(f"{shown} holds no pictures, nor do the folders in it ({deeper}): give the folder that holds "
-                        "them")
-    return _resolve(label, class_names, f"folder {one_line(data_dir)}"), class_names
 
 
 def _resolve(label, class_names, dataset):

@@ -41,11 +41,8 @@ class Source:
         return class_name
 
     def holds(self, path):
-        """Whether there are files of this kind in a folder; what they show, their names do not say."""
-        try:
-            return os.path.isdir(path) and bool(self._find(path, "all"))
-        except UserError:
-            return False
+        """Whether there are files of this kind in a folder; what they show, their names do not say. Or UserError."""
+        return bool(self._find(path, "all"))
 
     def load(self, data_dir, class_name, split, size):
         """The images of one class or of all: uint8 [N, size, size, 1], in official order, train before test."""
