@@ -87,25 +87,17 @@ class Source:
 
 
 def _pair(folder, prefix):
-    """The images file and the labels file of one official split; None where neither is there."""
-    images = _existing(folder, f"{prefix}-images", "idx3-ubyte")
-    numbers = _existing(folder, f"{prefix}-labels", "idx1-ubyte")
-    if images is None and numbers is None:
+    """The images file and the labels file of one official split, under any usual name; None where neither is there."""
+    kinds = ("images", "idx3"), ("labels", "idx1")
+    names = [[f"{prefix}-{kind}{mark}{idx}-ubyte{ending}" for ending in ("", ".gz") for mark in "-."]
+             for kind, idx in kinds]  # plain before compressed
+    found = [next((name for name in usual if os.path.isfile(os.path.join(folder, name))), None) for usual in names]
+    if found == [None, None]:
         return None
-    if images is None or numbers is None:
-        lacking = f"{prefix}-images-idx3-ubyte" if images is None else f"{prefix}-labels-idx1-ubyte"
-        raise UserError(f"{one_line(folder)} lacks {lacking} (with .gz or without), which belongs to "
-                        f"{one_line(os.path.basename(images or numbers))}: add it")
-    return images, numbers
-
-
-def _existing(folder, stem, kind):
-    """The path of an IDX file under any of its usual names, plain before compressed; else None."""
-    for name in (f"{stem}-{kind}", f"{stem}.{kind}", f"{stem}-{kind}.gz", f"{stem}.{kind}.gz"):
-        path = os.path.join(folder, name)
-        if os.path.isfile(path):
-            return path
-    return None
+    if None in found:
+        raise UserError(f"{one_line(folder)} lacks {names[found.index(None)][0]} (with .gz or without), which belongs "
+                        f"to {one_line(found[0] or found[1])}: add it")
+    return [os.path.join(folder, name) for name in found]
 
 
 def _read(images_path, labels_path):
