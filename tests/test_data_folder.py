@@ -5,7 +5,6 @@ import errno
 import io
 import logging
 import os
-import pathlib
 import shutil
 import struct
 import sys
@@ -15,7 +14,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile, PngImagePlugin
+from PIL import Image, ImageFile
 
 from wgan import data
 from wgan.common.errors import UserError
@@ -120,7 +119,6 @@ def test_pictures_are_turned_upright(tmp_path, orientation, suffix):
     assert near(image[20, 4], RED, 40) and near(image[20, 28], BLUE, 40) and near(image[2, 16], GREEN, 40)
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_damaged_exif_does_not_cost_the_picture(tmp_path):
     plain(tmp_path / "a.jpg", RED, exif=b"Exif\0\0II*\0\xff\xff\xff\xff garbage")
     assert near(read(tmp_path / "a.jpg"), RED)
@@ -272,32 +270,13 @@ def test_pictures_of_a_kind_pillow_cannot_read_are_named_with_the_remedy(tmp_pat
     assert notice.startswith(f"1 picture left out ({name}): ") and remedy in notice
 
 
-@pytest.mark.parametrize("package, name", [("pillow_heif", "HEIF"), ("pillow_jxl", "JXL")])
-def test_a_decoder_that_is_installed_is_used(tmp_path, monkeypatch, package, name):
-    """Stands in for the package: a format of its own, whose files hold a PNG behind eight bytes."""
-    class Decoded(PngImagePlugin.PngImageFile):
-        format = name
-
-        def __init__(self, file, filename):
-            super().__init__(io.BytesIO(pathlib.Path(filename).read_bytes()[8:]))
-
-    def register():
-        monkeypatch.setitem(Image.OPEN, name, (Decoded, lambda head: head.startswith(b"wrapped:")))
-        monkeypatch.setattr(Image, "ID", [*Image.ID, name])
-    module = types.SimpleNamespace(register_heif_opener=register)
-    monkeypatch.setitem(sys.modules, package, module)
-    if package == "pillow_jxl":  # registers itself when it is imported
-        register()
-    pictures.suffixes.cache_clear()
-    pictures._formats.cache_clear()
-    try:
-        (tmp_path / f"a.{'heic' if name == 'HEIF' else 'jxl'}").write_bytes(
-            b"wrapped:" + plain(tmp_path / "apart" / "a.png", GREEN).read_bytes())
-        loaded = load(fill(tmp_path / "cat").parent)
-        assert len(loaded.images) == 18 and near(loaded.images[0], GREEN)
-    finally:
-        pictures.suffixes.cache_clear()
-        pictures._formats.cache_clear()
+def test_a_decoder_that_is_installed_is_used(monkeypatch):
+    registered = []
+    module = types.SimpleNamespace(register_heif_opener=lambda: registered.append("HEIF"))
+    monkeypatch.setitem(sys.modules, "pillow_heif", module)
+    monkeypatch.setattr(pictures, "_formats", pictures._formats.__wrapped__)  # as if asked for the first time
+    pictures.suffixes.__wrapped__()
+    assert registered == ["HEIF"]
 
 
 def test_pictures_without_a_telling_suffix_are_found_whatever_their_size(tmp_path):
@@ -418,14 +397,7 @@ def test_one_bad_entry_does_not_spoil_the_set(tmp_path, monkeypatch):
         "passed over: again (a link to a folder that it lies in), loop (a link to nothing), nowhere.png (a "
         "link to nothing), pipe.png (no file), System Volume Information (Permission denied)",)
     assert len(load(tmp_path, "cat").images) == 16
-
-
-def test_a_folder_that_may_not_be_opened_is_refused(tmp_path, monkeypatch):
-    def refuse(path):
-        raise PermissionError(errno.EACCES, "Permission denied")
-    fill(tmp_path)
-    monkeypatch.setattr(folder.os, "scandir", refuse)
-    assert "Permission denied" in refused(tmp_path, function=data.check)
+    assert "Permission denied" in refused(tmp_path / "System Volume Information", function=data.check)
 
 
 def test_what_runs_have_written_is_never_read(tmp_path):
@@ -540,12 +512,6 @@ def test_one_folder_per_class(classes, label, canonical, count, colour):
     assert loaded.class_name == canonical and canonical in loaded.name and loaded.notices == ()
 
 
-def test_all_classes_together(classes):
-    loaded = load(classes)
-    assert len(loaded.images) == 51 and loaded.class_name == "all" and loaded.notices == ()
-    assert near(loaded.images[0], RED) and near(loaded.images[16], GREEN) and near(loaded.images[-1], BLUE)
-
-
 def test_a_wrong_class_lists_the_folders(classes):
     message = refused(classes, "cta", function=data.check)
     assert "0 cat, 1 Dog, 2 emu 2" in message and 'did you mean "cat"' in message
@@ -558,7 +524,9 @@ def test_what_is_beside_class_folders_belongs_to_all_only(classes):
     cats = load(classes, "cat")
     assert len(cats.images) == 16 and "1 picture left out (cat/a.jpg): text" in cats.notices[0]
     everything = load(classes, "all")
-    assert len(everything.images) == 52 and near(everything.images[0], BLUE)
+    assert len(everything.images) == 52 and everything.class_name == "all"
+    for place, colour in ((0, BLUE), (1, RED), (17, GREEN), (-1, BLUE)):
+        assert near(everything.images[place], colour)
     assert "overview.png" in everything.notices[0]
 
 

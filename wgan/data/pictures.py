@@ -37,22 +37,20 @@ _USUAL_MAXIMA = (1.0, 255.0, 65535.0)  # of fractions, bytes and 16 bits
 _TOO_LARGE = (f"more than {MAX_PIXELS // 10**6} million pixels (a JPEG: {MAX_JPEG_PIXELS // 10**6}); "
               "make them smaller")
 _DAMAGED = "cut off or damaged; copy them again"
-_HEIC = "HEIC, for which Pillow needs a package: pip install pillow-heif"
-_AVIF = "AVIF, for which Pillow must be newer: pip install --upgrade pillow"
-_JPEG_XL = "JPEG XL, for which Pillow needs a package: pip install pillow-jxl-plugin"
-_PRINT = "for printing (PDF or PostScript); convert them to PNG"
-_NEEDING_A_DECODER = (  # what a file begins with, Pillow's name of the format, and the reason where it is not known
-    (rb"....ftyp(....)*avi[fs]", "AVIF", _AVIF),
-    (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "HEIF", _HEIC),
-    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JXL", _JPEG_XL),
+# What a file that is not read begins with, Pillow's name of the format where it could be, and the reason.
+_BEGINNINGS = (
+    (rb"....ftyp(....)*avi[fs]", "AVIF", "AVIF, for which Pillow must be newer: pip install --upgrade pillow"),
+    (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "HEIF",
+     "HEIC, for which Pillow needs a package: pip install pillow-heif"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JXL", "JPEG XL, for which Pillow needs a package: pip install pillow-jxl-plugin"),
+    (rb"%PDF|%!PS|\xc5\xd0\xd3\xc6", None, "for printing (PDF or PostScript); convert them to PNG"),
+    (rb"version https://git-lfs", None, "stand-ins of Git LFS; fetch the pictures with: git lfs pull"),
+    (rb"(?i)[^\0]*<(!doctype html|html|head|body)\b", None,
+     "web pages, whatever the name says; download the pictures anew"),
+    (rb"[\t\n\r\x1b\x20-\xff]+\Z", None, "text, whatever the name says; put the pictures in their place"),
+    (rb"", None, "in no format that is read, whatever the name says; convert them to PNG or JPEG"),
 )
-_NO_PICTURES = (  # what other files begin with, and the reason
-    (rb"%PDF|%!PS|\xc5\xd0\xd3\xc6", _PRINT),
-    (rb"version https://git-lfs", "stand-ins of Git LFS; fetch the pictures with: git lfs pull"),
-    (rb"(?i)[^\0]*<(!doctype html|html|head|body)\b", "web pages, whatever the name says; download the pictures anew"),
-    (rb"[\t\n\r\x1b\x20-\xff]+\Z", "text, whatever the name says; put the pictures in their place"),
-    (rb"", "in no format that is read, whatever the name says; convert them to PNG or JPEG"),
-)
+
 
 class NotRead(Exception):
     """A picture that is left out. The message is the reason with the remedy, the same for all pictures of a kind."""
@@ -223,11 +221,9 @@ def _reason(path, error):
 
 
 def _reason_by_its_beginning(head):
-    for pattern, name, reason in _NEEDING_A_DECODER:
-        if re.match(pattern, head, re.DOTALL):
-            is_known = name in _formats() and (name != "AVIF" or features.check("avif"))  # or it is but a name
-            return _DAMAGED if is_known else reason
-    return next(reason for pattern, reason in _NO_PICTURES if re.match(pattern, head, re.DOTALL))
+    name, reason = next((name, reason) for pattern, name, reason in _BEGINNINGS if re.match(pattern, head, re.DOTALL))
+    is_known = name in _formats() and (name != "AVIF" or features.check("avif"))  # Pillow names it in any case
+    return _DAMAGED if is_known else reason
 
 
 def _plain(image, levels):
