@@ -15,7 +15,7 @@ from wgan.runs.class_folders import folder_name, run_of_class
 NAMES = ["horse", "3", "cats", "Cats", "CATS", "cats & dogs", "cats + dogs", "cats_dogs", "..", ".", ".hidden", "con",
          "CON", "Nul", "com1", "a" * 255, "a" * 254, "x" * 60, "x" * 61, "été", "e\u0301te\u0301", "猫", "犬", " ",
          "-fresh", "0_cats", "a.", "a ", "a:b", "a\\b", "name\nof lines", "byte\udcff", folder_name("Cats"), "each",
-         *mnist.FASHION_MNIST.class_names]
+         *mnist.FASHION_MNIST.CLASS_NAMES]
 
 
 def test_every_class_name_becomes_a_folder_of_its_own_on_every_system():

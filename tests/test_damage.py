@@ -18,7 +18,6 @@ import random
 import re
 import signal
 import struct
-import tarfile
 import tempfile
 import traceback
 import types
@@ -33,16 +32,15 @@ from PIL import Image
 from wgan import data
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig, value_type
-from wgan.data import cifar10_batch, pictures
+from wgan.data import cifar10
 from wgan.images import animation
-from wgan.runs import checkpoints, files, initial_weights, lock, trained
+from wgan.runs import checkpoints, initial_weights, lock, trained
 from wgan.runs.history import COLUMNS
 from wgan.runs.run_folder import RunFolder
 from wgan.runs.sample_files import sample_path
 
 MUTATIONS = int(os.environ.get("WGAN_MUTATIONS", 1))
 MEBIBYTE = 2**20
-SEAL_LENGTH = 40  # bytes at the end of a file
 
 
 # --- what can happen to a file ---
@@ -425,29 +423,6 @@ def weights_to_start_from(name, folder):
     return damage_to(content, other), read
 
 
-def weights_to_measure(folder):
-    (trained, contents), (another, others) = run_of(4), run_of(3)
-    path = folder / checkpoints.BEST_FILE
-    content, other = contents[path.name], others[path.name]
-
-    def read(content):
-        write_anew(path, content)
-        with refusal_naming(path):
-            attributes, generator = measured_generator(path)
-            expected, epoch = (another, 3) if content == other else (trained, 4)
-            assert attributes == {"epoch": epoch, "fid": 12.5}
-            assert same(generator, expected.generator)
-    return damage_to(content, other), read
-
-
-def measured_generator(path):
-    """The attributes and the generator that an evaluation finds in a file."""
-    from wgan.models import networks
-    with mock.patch.object(networks, "build", lambda config, channels: [make() for make in tiny_networks()]):
-        found, attributes = trained.find_weights(path.parent, path.name)
-        return attributes, trained.load_generator(TrainingConfig(latent_dim=2), 1, found)
-
-
 def weights_of_another_program(name, write, folder):
     """Without a checksum a number that has changed cannot be seen; all else can."""
     gan, contents = tiny_gan(9), []
@@ -485,189 +460,13 @@ def test_two_damaged_states_are_named_and_never_shown_to_the_library(reader, tmp
 @pytest.mark.parametrize("name", [checkpoints.GENERATOR_FILE, checkpoints.CRITIC_FILE])
 def test_damaged_weights_are_no_start(reader, tmp_path, name):
     kind = functools.partial(weights_to_start_from, name)
-    assert reader.failures(kind, tmp_path, 300) == {}
+    assert reader.failures(kind, tmp_path, 100) == {}
 
 
 @pytest.mark.parametrize("name, write", [("generator.weights.h5", present_layout), ("generator.h5", layout_of_keras_2)])
 def test_damaged_weights_of_other_programs_are_named_or_finite(reader, tmp_path, name, write):
     kind = functools.partial(weights_of_another_program, name, write)
-    assert reader.failures(kind, tmp_path, 500) == {}
-
-
-def test_damaged_weights_are_not_measured(reader, tmp_path):
-    assert reader.failures(weights_to_measure, tmp_path, 300) == {}
-
-
-# --- weights that lead elsewhere, or ask for what nobody has ---
-
-def replaced(file, dataset, **changes):
-    """A dataset made anew with other properties."""
-    earlier = {"shape": file[dataset].shape, "dtype": file[dataset].dtype}
-    del file[dataset]
-    return file.create_dataset(dataset, **{**earlier, **changes})
-
-
-def soft_link(file, dataset, group, elsewhere):
-    file.move(dataset, "hidden")
-    file[dataset] = h5py.SoftLink("/hidden")
-
-
-def link_that_leads_to_itself(file, dataset, group, elsewhere):
-    del file[group]
-    file[group] = h5py.SoftLink(f"/{group}")
-
-
-def link_to_another_file(file, dataset, group, elsewhere):
-    del file[dataset]
-    file[dataset] = h5py.ExternalLink(str(elsewhere), dataset)
-
-
-def group_in_another_file(file, dataset, group, elsewhere):
-    del file[group]
-    file[group] = h5py.ExternalLink(str(elsewhere), group)
-
-
-def group_in_a_pipe(file, dataset, group, elsewhere):
-    elsewhere.unlink()
-    os.mkfifo(elsewhere)
-    group_in_another_file(file, dataset, group, elsewhere)
-
-
-def numbers_in_another_file(file, dataset, group, elsewhere):
-    replaced(file, dataset, external=[(str(elsewhere), 0, 2**20)])
-
-
-def virtual_numbers(file, dataset, group, elsewhere):
-    shape, dtype = file[dataset].shape, file[dataset].dtype
-    layout = h5py.VirtualLayout(shape, dtype)
-    layout[...] = h5py.VirtualSource(str(elsewhere), dataset, shape)
-    del file[dataset]
-    file.create_virtual_dataset(dataset, layout)
-
-
-def gigabytes_never_written(file, dataset, group, elsewhere):
-    replaced(file, dataset, shape=(3 * 2**28,), chunks=(2**20,))
-
-
-def exabytes_never_written(file, dataset, group, elsewhere):
-    replaced(file, dataset, shape=(2**58,), chunks=(2**20,))
-
-
-def a_chunk_that_unpacks_to_far_more(file, dataset, group, elsewhere):
-    length = 512 * MEBIBYTE // file[dataset].dtype.itemsize
-    made = replaced(file, dataset, chunks=(1, length), maxshape=(None, None), compression="gzip")
-    made.id.write_direct_chunk((0, 0), packed_zeros(512))
-
-
-@functools.cache
-def packed_zeros(mebibytes):
-    packer = zlib.compressobj(1)
-    return b"".join(packer.compress(bytes(MEBIBYTE)) for _ in range(mebibytes)) + packer.flush()
-
-
-def text(file, dataset, group, elsewhere):
-    replaced(file, dataset, dtype=h5py.string_dtype())[...] = "text"
-
-
-def text_of_gigabytes(file, dataset, group, elsewhere):
-    replaced(file, dataset, dtype="S2000000000")
-
-
-def records(file, dataset, group, elsewhere):
-    replaced(file, dataset, dtype=[("a", "<f4"), ("b", "S10")])
-
-
-def no_numbers(file, dataset, group, elsewhere):
-    del file[dataset]
-    file[dataset] = h5py.Empty("f4")
-
-
-def not_a_number(file, dataset, group, elsewhere):
-    file[dataset][...] = np.nan
-
-
-def beyond_float32(file, dataset, group, elsewhere):
-    replaced(file, dataset, dtype="f8")[...] = 1e300
-
-
-def complex_numbers(file, dataset, group, elsewhere):
-    replaced(file, dataset, dtype="c8")[...] = 1j
-
-
-def a_group_for_a_dataset(file, dataset, group, elsewhere):
-    del file[dataset]
-    file.create_group(dataset)
-
-
-def a_dataset_for_a_group(file, dataset, group, elsewhere):
-    del file[group]
-    file[group] = np.zeros(3)
-
-
-def attributes_of_other_kinds(file, dataset, group, elsewhere):
-    file.attrs.update(epoch=[1, 2], fid="x")
-
-
-def an_infinite_epoch(file, dataset, group, elsewhere):
-    file.attrs["epoch"] = np.inf
-
-
-HOSTILE = (soft_link, link_that_leads_to_itself, link_to_another_file, group_in_another_file, group_in_a_pipe,
-           numbers_in_another_file, virtual_numbers, gigabytes_never_written, exabytes_never_written,
-           a_chunk_that_unpacks_to_far_more, text, text_of_gigabytes, records, no_numbers, not_a_number,
-           beyond_float32, complex_numbers, a_group_for_a_dataset, a_dataset_for_a_group)
-ODD_ATTRIBUTES = (attributes_of_other_kinds, an_infinite_epoch)
-
-
-def face(change, dataset, group, seal, read, path):
-    """Yields what is wrong with how one changed file is met; whoever makes such a file can also give it a seal."""
-    write_run(path.parent, 4)
-    elsewhere = path.with_name("elsewhere")
-    elsewhere.write_bytes(path.read_bytes())
-    path.write_bytes(path.read_bytes()[:-SEAL_LENGTH])
-    with h5py.File(path, "r+") as file:
-        change(file, dataset, group, elsewhere)
-        if not seal:
-            file.attrs.clear()  # another program's files do not say of which epoch they are
-    if seal:
-        files.seal(path)
-    yield complaint(assert_refused, read, path, names=[path.name])
-
-
-def start_from(path):
-    initial_weights.load_weights(tiny_gan(9), path)
-
-
-def go_on_from(path):
-    checkpoints.restore(tiny_gan(9), checkpoints.newest_state(path.parent))
-
-
-def skip_without_pipes(change):
-    if change is group_in_a_pipe and not hasattr(os, "mkfifo"):
-        pytest.skip("no pipes with names here")
-
-
-@pytest.mark.parametrize("read", [start_from, measured_generator])
-@pytest.mark.parametrize("seal", [True, False], ids=["sealed", "unsealed"])
-@pytest.mark.parametrize("change", HOSTILE)
-def test_weights_lead_nowhere_and_hold_nothing_but_numbers(reader, tmp_path, change, seal, read):
-    skip_without_pipes(change)
-    path = tmp_path / checkpoints.GENERATOR_FILE
-    assert reader.first(face, change, "dense/vars/0", "layers", seal, read, path) is None
-
-
-@pytest.mark.parametrize("change", ODD_ATTRIBUTES)
-def test_odd_attributes_of_weights_are_not_believed(reader, tmp_path, change):
-    path = tmp_path / checkpoints.BEST_FILE
-    assert reader.first(face, change, "dense/vars/0", "layers", True, measured_generator, path) is None
-
-
-@pytest.mark.parametrize("change", [
-    *(change for change in HOSTILE if change not in (not_a_number, beyond_float32)), *ODD_ATTRIBUTES])
-def test_a_state_leads_nowhere_and_holds_nothing_but_numbers(reader, tmp_path, change):
-    skip_without_pipes(change)
-    path = tmp_path / checkpoints.STATE_FILE
-    assert reader.first(face, change, "history", "generator", True, go_on_from, path) is None
+    assert reader.failures(kind, tmp_path, 150) == {}
 
 
 # --- what else a run leaves behind ---
@@ -907,42 +706,12 @@ def folder_of_pictures(folder):
     return damage, read
 
 
-def picture_of_nothing(side):
-    header = struct.pack(">2I5B", side, side, 8, 6, 0, 0, 0)
-    return png_of([(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")])
-
-
-def as_ico(png):
-    return struct.pack("<3H4B2H2I", 0, 1, 1, 0, 0, 0, 0, 1, 32, len(png), 22) + png
-
-
-def as_icns(png):
-    return b"icns" + struct.pack(">I", 16 + len(png)) + b"ic10" + struct.pack(">I", 8 + len(png)) + png
-
-
-def face_bomb(wrap, path):
-    path.write_bytes(wrap(picture_of_nothing(20_000)))
-
-    def read():
-        try:
-            pictures.read(path, 32)
-        except Exception:  # of many kinds, as its description says
-            return
-        raise AssertionError("400 million pixels were read")
-    yield complaint(read)
-
-
 def test_damaged_grids_are_named_and_skipped(reader, tmp_path):
     assert reader.failures(grids, tmp_path, 500) == {}
 
 
 def test_damaged_pictures_are_counted_and_the_others_unharmed(reader, tmp_path):
     assert reader.failures(folder_of_pictures, tmp_path, 25) == {}
-
-
-@pytest.mark.parametrize("wrap", [bytes, as_ico, as_icns])
-def test_pictures_of_too_many_pixels_are_refused_in_any_wrapping(reader, tmp_path, wrap):
-    assert reader.first(face_bomb, wrap, tmp_path / f"bomb.{'png' if wrap is bytes else wrap.__name__[3:]}") is None
 
 
 # --- data sets ---
@@ -963,7 +732,7 @@ def batch_files(folder):
         (folder / name).write_bytes(marked([number, 7], number))
     whole, trace, path = data.load("cifar10", folder, "all", "all").images, folder / "trace", folder / FILES[1]
     content, other = path.read_bytes(), pickle.dumps({"data": Harmful(trace)}, protocol=2) + bytes(500)
-    pixels = slice(content.index(b"T") + 5, content.index(b"T") + 5 + 2 * cifar10_batch.ROW_BYTES)
+    pixels = slice(content.index(b"T") + 5, content.index(b"T") + 5 + 2 * cifar10.ROW_BYTES)
 
     def damage(chance):
         if chance.random() < 0.2:
@@ -980,69 +749,25 @@ def batch_files(folder):
     return damage, read
 
 
-def nested(opcode):
-    """A dictionary's key that is a tuple in a tuple in a tuple ..."""
-    return b"\x80\x02})" + opcode + b"Ns."
-
-
-HOSTILE_PICKLES = {
-    "deep": nested(b"\x85" * 2_000_000), "doubled by copies": nested(b"2\x86" * 100),
-    "doubled by references": nested(b"q\0" + b"".join(
-        b"h" + bytes([number]) + b"\x86q" + bytes([number + 1]) for number in range(100)))}
-
-
-def face_pickle(name):
-    yield complaint(assert_refused, cifar10_batch.decode, HOSTILE_PICKLES[name], "shown", names=["shown"])
-
-
-def with_checksums(tar):
-    """A tar archive with the checksums of its headers made right again."""
-    tar = bytearray(tar)
-    for place in range(0, len(tar) - 511, 512):
-        if tar[place + 257:place + 262] == b"ustar":
-            tar[place + 148:place + 156] = b" " * 8
-            tar[place + 148:place + 156] = b"%06o\0 " % sum(tar[place:place + 512])
-    return bytes(tar)
-
-
-def tar_of(contents, tar_format):
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w", format=tar_format) as tar:
-        for name, content in contents.items():
-            member = tarfile.TarInfo("é" * 60 + "/" + name)  # which takes an extended header
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return stream.getvalue()
-
-
-def archive(tar_format, folder):
-    from test_data_cifar10 import FILES, marked
-    tars = [tar_of({name: marked([number], seed) for number, name in enumerate(FILES)}, tar_format) for seed in (0, 1)]
-    headers = [place for place in range(0, len(tars[0]), 512) if tars[0][place + 257:place + 262] == b"ustar"]
-    packed = [gzip.compress(tar, 1) for tar in tars]
-    path = folder / "inner" / "cifar-10-python.tar.gz"
-    path.parent.mkdir()
-    path.write_bytes(packed[0])
+def archive_file(folder):
+    from test_data_cifar10 import FILES, archive, marked
+    contents, path = [], folder / "cifar-10-python.tar.gz"
+    for seed in (0, 1):
+        for number, name in enumerate(FILES):
+            (folder / name).write_bytes(marked([number], seed))
+        contents.append(archive(path, folder).read_bytes())
+    for name in FILES:
+        (folder / name).unlink()
+    path.write_bytes(contents[0])
     whole = data.load("cifar10", path, "all", "all").images
-
-    def damage(chance):
-        if chance.random() < 0.3:
-            return damaged(*packed, chance)
-        tar, place = bytearray(tars[0]), chance.choice(headers) + chance.choice([0, 0, 512])
-        tar[place:place + 512] = damaged(bytes(tar[place:place + 512]), b"../" * 200, chance)[:512].ljust(512, b"\0")
-        if chance.random() < 0.3:
-            tar[place + 156] = chance.choice(b"01235678xgLKSDV")
-        if chance.random() < 0.3:
-            tar[place + 124:place + 136] = b"\x80" + chance.choice(HUGE).to_bytes(11, "big", signed=True)
-        return gzip.compress(with_checksums(tar), 1)
 
     def read(content):
         path.write_bytes(content)
         with refusal_naming(path):
             images = data.load("cifar10", path, "all", "all").images
-            assert images.shape == whole.shape
-        assert [entry.name for entry in folder.rglob("*")] == ["inner", path.name]
-    return damage, read
+            assert (images == whole).all() or content == contents[1]
+        assert [*folder.iterdir()] == [path]
+    return damage_to(*contents), read
 
 
 def idx_files(folder):
@@ -1068,18 +793,12 @@ def idx_files(folder):
 
 
 def test_damaged_batches_are_named_and_run_nothing(reader, tmp_path):
-    assert reader.failures(batch_files, tmp_path, 800) == {}
+    assert reader.failures(batch_files, tmp_path, 300) == {}
 
 
-@pytest.mark.parametrize("name", HOSTILE_PICKLES)
-def test_a_pickle_whose_key_takes_forever_to_hash_is_refused(reader, name):
-    assert reader.first(face_pickle, name) is None
-
-
-@pytest.mark.parametrize("tar_format", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT], ids=["pax", "gnu"])
-def test_a_damaged_archive_is_named_and_leaves_nothing_behind(reader, tmp_path, tar_format):
-    assert reader.failures(functools.partial(archive, tar_format), tmp_path, 300) == {}
+def test_a_damaged_archive_is_named_and_leaves_nothing_behind(reader, tmp_path):
+    assert reader.failures(archive_file, tmp_path, 200) == {}
 
 
 def test_damaged_idx_files_are_named(reader, tmp_path):
-    assert reader.failures(idx_files, tmp_path, 600) == {}
+    assert reader.failures(idx_files, tmp_path, 200) == {}

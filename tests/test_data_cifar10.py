@@ -1,10 +1,10 @@
 """CIFAR-10 from files: small files in the official layout, and files that are damaged or hostile."""
 
 import gzip
-import io
 import os
 import pathlib
 import pickle
+import pickletools
 import shutil
 import struct
 import tarfile
@@ -14,55 +14,23 @@ import pytest
 
 from wgan import data
 from wgan.common.errors import UserError
-from wgan.data import cifar10, cifar10_batch
+from wgan.data import cifar10
 
-TRAIN = cifar10.TRAIN_FILES
 FILES = cifar10.TRAIN_FILES + cifar10.TEST_FILES
 ROW = 3072
 
 
-class Python2Pickle:
-    """Writes the opcodes that Python 2's pickle writes at protocol 2, memo included."""
-
-    def __init__(self):
-        self.memo = 0
-
-    def remembered(self, code):
-        put = b"q" + bytes([self.memo]) if self.memo < 256 else b"r" + struct.pack("<I", self.memo)
-        self.memo += 1
-        return code + put
-
-    def text(self, value):
-        return self.remembered(b"U" + bytes([len(value)]) + value)
-
-    def number(self, value):
-        return b"K" + bytes([value]) if 0 <= value < 256 else b"J" + struct.pack("<i", value)
-
-    def numbers(self, values):
-        return self.remembered(b"]") + b"(" + b"".join(map(self.number, values)) + b"e"
-
-    def array(self, data, shape, dtype=b"u1", module=b"numpy.core.multiarray"):
-        blank = (self.remembered(b"c" + module + b"\n_reconstruct\n") + self.remembered(b"cnumpy\nndarray\n")
-                 + self.number(0) + self.remembered(b"\x85") + self.text(b"b") + self.remembered(b"\x87R"))
-        kind = (self.remembered(b"cnumpy\ndtype\n") + self.text(dtype) + self.number(0) + self.number(1)
-                + self.remembered(b"\x87R") + b"(" + self.number(3) + self.text(b"|") + b"NNN"
-                + self.number(-1) * 2 + self.number(0) + b"tb")
-        shape = b"(" + b"".join(map(self.number, shape)) + b"t"
-        content = b"\x89T" + struct.pack("<i", len(data)) + data
-        return blank + b"(" + self.number(1) + shape + kind + content + b"tb"
+PYTHON_2 = {"SHORT_BINBYTES": b"U", "BINBYTES": b"T"}  # its opcodes for texts, which had the same arguments
 
 
-def batch(numbers, rows=None, shape=None, **array):
-    """The bytes of a batch file whose rows have the given labels."""
-    write = Python2Pickle()
-    if rows is None:
-        rows = np.zeros((len(numbers), ROW), np.uint8)
-    return (b"\x80\x02" + write.remembered(b"}")
-            + b"(" + write.text(b"batch_label") + write.text(b"one of six")
-            + write.text(b"labels") + write.numbers(numbers)
-            + write.text(b"data") + write.array(rows.tobytes(), shape or rows.shape, **array)
-            + write.text(b"filenames") + write.remembered(b"]")
-            + b"(" + b"".join(write.text(b"n%d.png" % number) for number in range(len(numbers))) + b"eu.")
+def batch(numbers, rows=None, numpy=b"numpy.core"):
+    """The bytes of a batch file whose rows have the given labels, as Python 2 wrote it."""
+    rows = np.zeros((len(numbers), ROW), np.uint8) if rows is None else rows
+    content = {b"batch_label": b"one of six", b"labels": numbers, b"data": rows, b"filenames": [b"a.png"]}
+    raw = bytearray(pickle.dumps(content, protocol=3).replace(b"numpy._core", numpy).replace(b"numpy.core", numpy))
+    for opcode, _, place in pickletools.genops(bytes(raw)):
+        raw[place:place + 1] = PYTHON_2.get(opcode.name, raw[place:place + 1])
+    return bytes(raw)
 
 
 def marked(numbers, mark):
@@ -81,7 +49,7 @@ def folder(tmp_path):
     folder.mkdir()
     for mark, name in enumerate(FILES):
         (folder / name).write_bytes(marked([0, 7, 9, 7], mark))
-    (folder / "cifar10_batch.meta").write_bytes(b"not needed")
+    (folder / "batches.meta").write_bytes(b"not needed")
     return folder
 
 
@@ -115,7 +83,7 @@ def test_the_folder_gives_one_class_in_official_order(folder):
 
 def test_labels_and_splits(folder):
     assert load(folder, "0").images[:, 5, 5, 1].tolist() == [0] * 6
-    assert len(load(folder, "all").images) == 24
+    assert load(folder, "all").labels.tolist() == [0, 7, 9, 7] * 6
     train = load(folder, "horse", "train")
     assert train.images[:, 5, 5, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
@@ -145,21 +113,16 @@ def test_one_of_the_batch_files_stands_for_its_folder(folder):
 
 
 def test_missing_files_are_named(folder, tmp_path):
-    (folder / "data_batch_3").unlink()
     (folder / "test_batch").unlink()
+    assert len(load(folder, split="train").images) == 10
+    assert "--split train" in refused(folder)
+    (folder / "data_batch_3").unlink()
     message = refused(folder, function=data.check)
     assert "data_batch_3, test_batch" in message and "data_batch_1" not in message
     left = [name for name in FILES if (folder / name).exists()]
     path = archive(tmp_path / "part.tar.gz", folder, names=left)
     assert "lacks data_batch_3, test_batch" in refused(path)
-    message = refused(folder, split="train")
-    assert "data_batch_3" in message and "test_batch" not in message
-
-
-def test_the_test_file_is_not_needed_for_the_train_split(folder):
-    (folder / "test_batch").unlink()
-    assert len(load(folder, split="train").images) == 10
-    assert "--split train" in refused(folder)
+    assert "test_batch" not in refused(folder, split="train")
 
 
 def test_an_empty_folder_says_what_belongs_there(tmp_path):
@@ -167,17 +130,11 @@ def test_an_empty_folder_says_what_belongs_there(tmp_path):
     assert all(part in message for part in ("cifar-10-batches-py", "cifar-10-python.tar.gz", str(tmp_path)))
 
 
-@pytest.mark.parametrize("content", [
-    pytest.param(b"", id="empty"),
-    pytest.param(b"PK\x03\x04 a zip file", id="zip"),
-    pytest.param(gzip.compress(b"no tar"), id="gzip of a text"),
-    pytest.param(gzip.compress(bytes(1024)), id="gzip of zeros"),
-    pytest.param(b"\x1f\x8b damaged", id="damaged gzip"),
-])
-def test_another_file_is_refused_before_loading(tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip file", gzip.compress(b"no tar"), b"\x1f\x8b damaged"])
+def test_another_file_is_no_archive(tmp_path, content):
     path = tmp_path / "cifar-10-python.tar.gz"
     path.write_bytes(content)
-    assert "no readable tar archive" in refused(path, function=data.check)
+    assert f"{path} is no CIFAR-10 archive" in refused(path)
 
 
 class Harmful:
@@ -195,46 +152,36 @@ class Harmful:
 def test_a_pickle_that_asks_for_more_is_refused_and_not_run(folder, tmp_path, protocol, packed):
     trace = tmp_path / "trace"
     (folder / "data_batch_4").write_bytes(pickle.dumps(Harmful(trace), protocol))
-    source = archive(tmp_path / "a.tar.gz", folder) if packed else folder
-    message = refused(source)
-    assert "data_batch_4" in message and f"{os.mkdir.__module__}.mkdir" in message
+    message = refused(archive(tmp_path / "a.tar.gz", folder) if packed else folder)
+    assert "data_batch_4" in message and f"it asks for {os.mkdir.__module__}.mkdir" in message
     assert not trace.exists()
 
 
 @pytest.mark.parametrize("module, name", [("os", "system"), ("__builtin__", "eval"), ("_codecs", "encode"),
                                           ("numpy.core.multiarray", "fromfile"), ("numpy", "load")])
 def test_only_three_numpy_names_are_known(folder, module, name):
-    code = f"c{module}\n{name}\n".encode() + b"(U\x04exittR."
-    (folder / "data_batch_1").write_bytes(code)
+    (folder / "data_batch_1").write_bytes(f"c{module}\n{name}\n".encode() + b"(U\x04exittR.")
     assert f".{name}" in refused(folder)
-
-
-def test_numpy_itself_is_never_called_by_the_pickle():
-    code = b"\x80\x02}(U\x04datacnumpy\nndarray\n(J\xff\xff\xff\x7fJ\xff\xff\xff\x7ftRU\x06labels]u."
-    with pytest.raises(UserError, match="'data' is no array"):
-        cifar10_batch.decode(code, "file")
 
 
 @pytest.mark.parametrize("code", [
     b"\x80\x02T\xff\xff\xff\x7fabc.",                      # BINSTRING of 2 GiB
-    b"\x80\x04\x8e" + struct.pack("<Q", 2**60) + b"ab.",   # BINBYTES8 of an exabyte
     b"\x80\x05\x96" + struct.pack("<Q", 2**60) + b"ab.",   # BYTEARRAY8
     b"\x80\x02]r\xff\xff\xff\x7f.",                        # LONG_BINPUT with a table of 2**31 places
-    b"\x80\x02\x8b\xff\xff\xff\x7f.",                      # LONG4
+    b"\x80\x02}(U\x04datacnumpy\nndarray\n(J\xff\xff\xff\x7fJ\xff\xff\xff\x7ftRU\x06labels]u.",  # numpy is not called
     b"", b"<html>not found</html>", b"\x80\x02}.", b"\x80\x02N.", b"\x80\x02.", b"(" * 1000 + b".",
 ])
 def test_lying_and_foreign_pickles_are_refused(folder, code):
     (folder / "data_batch_5").write_bytes(code)
-    assert "data_batch_5" in refused(folder)
+    assert "data_batch_5 is truncated or is no CIFAR-10 batch file" in refused(folder)
 
 
 @pytest.mark.parametrize("content, what", [
     (batch([0, 10]), "from 0 to 9"), (batch([0, -1]), "from 0 to 9"),
     (batch([1, 2], np.zeros((3, ROW), np.uint8)), "differ in length"),
-    (batch([1], np.zeros((1, 1024), np.uint8)), "shape"),
-    (batch([1], shape=(2, ROW)), "length"), (batch([1], shape=(2**31 - 1, ROW)), "length"),
-    (batch([1], shape=(ROW,)), "shape"), 
-    (batch([1], dtype=b"f8"), "uint8"), (batch([1], dtype=b"O8"), "uint8"),
+    (batch([1], np.zeros((1, 1024), np.uint8)), "uint8"), (batch([1], np.zeros(ROW, np.uint8)), "uint8"),
+    (batch([1], np.zeros((1, ROW), np.int8)), "uint8"), (batch([1], np.zeros((1, ROW), object)), "list"),
+    (batch([1]).replace(b"K\x01M\x00\x0c\x86", b"K\x02M\x00\x0c\x86"), "reshape"),
 ])
 def test_values_are_checked(folder, content, what):
     (folder / "test_batch").write_bytes(content)
@@ -242,15 +189,12 @@ def test_values_are_checked(folder, content, what):
     assert "test_batch" in message and what in message
 
 
-def test_a_batch_written_again_by_a_newer_numpy_is_read():
-    rows, numbers = cifar10_batch.decode(batch([4, 7], module=b"numpy._core.multiarray"), "file")
-    assert rows.shape == (2, ROW) and numbers.tolist() == [4, 7]
-
-
-def test_rows_stored_column_by_column_come_out_right():
+def test_batches_written_again_by_a_newer_numpy_are_read():
+    images, numbers = cifar10.decode(batch([4, 7], numpy=b"numpy._core"), "file")
+    assert images.shape == (2, 32, 32, 3) and numbers.tolist() == [4, 7]
     rows = np.arange(2 * ROW, dtype=np.uint32).astype(np.uint8).reshape(2, ROW)
-    raw = pickle.dumps({"data": np.asfortranarray(rows), "labels": [1, 2]}, protocol=3)
-    np.testing.assert_array_equal(cifar10_batch.decode(raw, "file")[0], rows)
+    by_column = pickle.dumps({"data": np.asfortranarray(rows), "labels": [1, 2]}, protocol=3)
+    np.testing.assert_array_equal(cifar10.decode(by_column, "file")[0].transpose(0, 3, 1, 2).reshape(2, ROW), rows)
 
 
 def test_a_truncated_file_is_named_wherever_it_ends(folder):
@@ -262,7 +206,7 @@ def test_a_truncated_file_is_named_wherever_it_ends(folder):
 
 def test_a_file_above_the_limit_is_not_read(folder, tmp_path):
     with open(folder / "data_batch_1", "wb") as file:
-        file.truncate(cifar10_batch.LARGEST + 1)
+        file.truncate(cifar10.MAX_BYTES + 1)
     assert "data_batch_1 is no CIFAR-10 batch file" in refused(folder)
     header = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
     header.size = 2**40
@@ -271,38 +215,24 @@ def test_a_file_above_the_limit_is_not_read(folder, tmp_path):
     assert "data_batch_1 is no CIFAR-10 batch file" in refused(path)
 
 
-def test_an_archive_that_unpacks_without_end_is_given_up(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(cifar10, "_LARGEST_ARCHIVE", 2**20)
-    (folder / "padding").write_bytes(bytes(2**21))
-    path = archive(tmp_path / "bomb.tar.gz", folder, names=["padding", *FILES])
-    assert "unpacks to more than" in refused(path)
-
-
 def test_a_truncated_or_damaged_archive_is_named(folder, tmp_path):
     (folder / "noise").write_bytes(np.random.default_rng(0).bytes(50_000))  # which gzip cannot shrink
     whole = archive(tmp_path / "a.tar.gz", folder, names=[*FILES, "noise"]).read_bytes()
     path = tmp_path / "part.tar.gz"
-    for length in (600, len(whole) // 3, len(whole) // 2, len(whole) - 12, len(whole) - 1):
-        path.write_bytes(whole[:length])
-        assert "part.tar.gz" in refused(path)
-    path.write_bytes(whole[:-8] + b"checksum")
-    assert "truncated or damaged" in refused(path)
     plain = gzip.decompress(whole)
-    path.write_bytes(plain[:len(plain) // 2])
-    assert "part.tar.gz" in refused(path)
+    for part in (whole[:600], whole[:len(whole) // 3], whole[:len(whole) // 2], whole[:-12], whole[:-1],
+                 whole[:-8] + b"checksum", plain[:len(plain) // 2]):
+        path.write_bytes(part)
+        assert "part.tar.gz" in refused(path)
 
 
-def test_names_in_the_archive_lead_nowhere(folder, tmp_path):
+def test_names_and_links_in_the_archive_lead_nowhere(folder, tmp_path):
     inner = tmp_path / "inner"
     inner.mkdir()
     path = archive(inner / "a.tar.gz", folder, prefix="../../")
     before = sorted(tmp_path.rglob("*"))
     assert len(load(path).images) == 12
     assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_links_in_the_archive_are_not_followed(folder, tmp_path):
-    path = tmp_path / "links.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
         kinds = [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE] * 2
         for name, kind in zip(FILES, kinds):
@@ -310,28 +240,6 @@ def test_links_in_the_archive_are_not_followed(folder, tmp_path):
             member.type, member.linkname = kind, str(folder / name)
             tar.addfile(member)
     assert f"lacks {', '.join(FILES)}" in refused(path)
-
-
-def test_a_file_twice_in_the_archive_is_refused(folder, tmp_path):
-    path = archive(tmp_path / "twice.tar.gz", folder, names=[*FILES, "data_batch_1"])
-    assert "data_batch_1 twice" in refused(path)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # odd escapes in the damaged text
-def test_random_damage_gives_a_message_and_nothing_else(folder):
-    random = np.random.default_rng(1)
-    small = marked([7], 0)
-    head = len(small) - ROW
-    for _ in range(300):
-        damaged = bytearray(small)
-        for place in random.integers(0, len(small) if random.random() < 0.3 else head // 2, 3):
-            damaged[place] = random.integers(256)
-        try:
-            rows, numbers = cifar10_batch.decode(bytes(damaged), "file")
-        except UserError as error:
-            assert "\n" not in str(error)
-        else:
-            assert rows.dtype == np.uint8 and rows.shape == (len(numbers), ROW)
 
 
 @pytest.fixture(scope="module")
@@ -352,18 +260,6 @@ def test_the_official_files(official):
 
 
 def test_the_official_labels(official):
-    source = cifar10._find(official)
-    read = cifar10._folder_batches if os.path.isdir(source) else cifar10._archive_batches
-    numbers = {name: cifar10_batch.decode(raw, shown)[1] for name, raw, shown in read(source, FILES)}
-    assert numbers["data_batch_1"][:5].tolist() == [6, 9, 9, 4, 1]
-    assert numbers["test_batch"][:4].tolist() == [3, 8, 8, 0]
-    assert np.bincount(np.concatenate([numbers[name] for name in TRAIN])).tolist() == [5000] * 10
-    assert np.bincount(numbers["test_batch"]).tolist() == [1000] * 10
-
-
-def test_a_stream_gives_no_more_than_its_limit(monkeypatch):
-    monkeypatch.setattr(cifar10, "_LARGEST_ARCHIVE", 10)
-    stream = cifar10._Bounded(io.BytesIO(bytes(11)))
-    assert len(stream.read(10)) == 10
-    with pytest.raises(OSError):
-        stream.read(1)
+    train, test = (load(official, "all", split).labels for split in ("train", "test"))
+    assert train[:5].tolist() == [6, 9, 9, 4, 1] and test[:4].tolist() == [3, 8, 8, 0]
+    assert np.bincount(train).tolist() == [5000] * 10 and np.bincount(test).tolist() == [1000] * 10

@@ -11,15 +11,15 @@ import types
 
 from wgan.common.errors import UserError
 from wgan.common.messages import did_you_mean, one_line
-from wgan.data import cifar10, digits, folder, gaussian, heldout, labelled, labels, mnist
-from wgan.data.imageset import ImageSet, fingerprint
+from wgan.data import cifar10, digits, folder, gaussian, labels, mnist
+from wgan.data.imageset import ImageSet, fingerprint, keep_labels, set_aside
 
 __all__ = ["DATASET_NAMES", "SPLITS", "ImageSet", "check", "class_names", "fingerprint", "load", "load_for_run",
            "similar_class"]
 
-# Each source has check(data_dir, label, split) -> canonical label; and, where class_name is that canonical
-# label, load(data_dir, class_name, split, size) -> ImageSet and similar_class(data_dir, class_name) -> class name;
-# and class_names_in(data_dir) -> all class names. Those that read files have holds(path) too: whether they are there.
+# Each source has check(data_dir, label, split) -> canonical label; and, where class_name is that canonical label,
+# load(data_dir, class_name, split, size) -> ImageSet; and CLASS_NAMES or class_names_in(data_dir) -> all class names.
+# Those that read files have holds(path) too: whether they are there.
 _SOURCES = types.MappingProxyType({
     "cifar10": cifar10,
     "mnist": mnist.MNIST,
@@ -37,6 +37,7 @@ _KINDS_OF_FILES = types.MappingProxyType({
 
 DATASET_NAMES = tuple(_SOURCES)
 SPLITS = ("all", "train", "test")
+_WITHOUT_SPLITS = ("digits", "folder", "gaussian")
 
 
 def check(dataset, data_dir, label, split):
@@ -95,13 +96,13 @@ def load_for_run(config):
     Raises:
         UserError: as `load`; missing test images are a notice only.
     """
-    return labelled.keep(_with_heldout(config), config.labels_per_class)
+    return keep_labels(_with_heldout(config), config.labels_per_class)
 
 
 def _with_heldout(config):
     image_set = load(config.dataset, config.data_dir, config.label, config.split, config.image_size)
     if config.holdout:
-        return heldout.set_aside(image_set, config.holdout)
+        return set_aside(image_set, config.holdout)
     if config.split != "train" or not config.eval_every:
         return image_set
     try:
@@ -120,7 +121,8 @@ def class_names(dataset, data_dir):
     """
     source = _source(dataset, data_dir, "all")
     with _naming_the_right_data_set(dataset, data_dir):
-        names = source.class_names_in(_path(data_dir))
+        source.check(_path(data_dir), None, "all")
+        names = _class_names(source, data_dir)
         if not names:
             raise UserError(f"{dataset} has no classes, so there is no generator per class; leave --label each out")
     if any(name.casefold() == labels.ALL for name in names):
@@ -132,7 +134,14 @@ def class_names(dataset, data_dir):
 def similar_class(dataset, data_dir, label):
     """A class other than `label`, by whose distance from it to judge that of samples; None where there is none."""
     source = _source(dataset, data_dir, "all")
-    return source.similar_class(_path(data_dir), source.check(_path(data_dir), label, "all"))
+    class_name = source.check(_path(data_dir), label, "all")
+    if dataset == "cifar10":
+        return cifar10.LOOKALIKES.get(class_name)
+    return labels.following(class_name, _class_names(source, data_dir))
+
+
+def _class_names(source, data_dir):
+    return source.CLASS_NAMES if hasattr(source, "CLASS_NAMES") else source.class_names_in(_path(data_dir))
 
 
 def _source(dataset, data_dir, split):
@@ -143,6 +152,8 @@ def _source(dataset, data_dir, split):
     if split not in SPLITS:
         raise UserError(f"no split is called {one_line(split)!r}{did_you_mean(split, SPLITS)}: "
                         f"choose one of {', '.join(SPLITS)}")
+    if split != "all" and dataset in _WITHOUT_SPLITS:
+        raise UserError(f"{dataset} has no train and test split, so split {split!r} cannot be used: use split 'all'")
     if data_dir is not None and not os.path.exists(_path(data_dir)):
         raise UserError(f"--data_dir {one_line(data_dir) or '(empty)'} does not exist or cannot be "
                         f"reached: correct the path{'' if dataset == 'folder' else ', or leave --data_dir out'}")

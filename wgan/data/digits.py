@@ -1,13 +1,10 @@
 """The handwritten digits that come with scikit-learn: 1,797 grey images, no download."""
 
-import importlib.util
-
 import numpy as np
 from PIL import Image
 
-from wgan.common.errors import UserError
-from wgan.data import labels, resizing
-from wgan.data.imageset import ImageSet
+from wgan.data import labels
+from wgan.data.imageset import ImageSet, resize
 
 CLASS_NAMES = tuple("0123456789")
 BRIGHTEST = 16  # the 8x8 originals count ink in steps from 0 to 16
@@ -15,22 +12,7 @@ BRIGHTEST = 16  # the 8x8 originals count ink in steps from 0 to 16
 
 def check(data_dir, label, split):
     """The canonical label; see `wgan.data.check`."""
-    if split != "all":
-        raise UserError(f"digits has no train and test split, "
-                        f"so split {split!r} cannot be used: use split 'all'")
-    if importlib.util.find_spec("sklearn") is None:
-        raise UserError("digits comes with scikit-learn, which is not installed: pip install scikit-learn")
     return labels.resolve(label, CLASS_NAMES, "digits")
-
-
-def similar_class(data_dir, class_name):
-    """The following digit; None for "all"."""
-    return labels.following(class_name, CLASS_NAMES)
-
-
-def class_names_in(data_dir):
-    """The ten digits."""
-    return CLASS_NAMES
 
 
 def load(data_dir, class_name, split, size):
@@ -41,7 +23,7 @@ def load(data_dir, class_name, split, size):
     chosen = slice(None) if class_name == labels.ALL else digits.target == CLASS_NAMES.index(class_name)
     small = np.rint(digits.images[chosen] * (255 / BRIGHTEST)).astype(np.uint8)
     # Bicubic keeps a fourfold enlargement smooth; Pillow cuts its overshoot off at 0 and 255.
-    images = resizing.resize(small, size, Image.Resampling.BICUBIC)
+    images = resize(small, size, Image.Resampling.BICUBIC)
     notices = () if data_dir is None else ("digits comes with scikit-learn: --data_dir is not used",)
     return ImageSet(images, f"digits {class_name}", class_name, notices,
                     labels=digits.target[chosen].astype(np.int32), label_names=CLASS_NAMES)

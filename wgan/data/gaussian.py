@@ -11,26 +11,15 @@ from wgan.data.imageset import ImageSet
 
 MEAN, DEVIATION = -1.0, 1.0
 COUNT = 10_000
+CLASS_NAMES = ()
 TARGET = statistics.NormalDist(MEAN, DEVIATION)
 
 
 def check(data_dir, label, split):
     """The canonical label, which is always "all"; see `wgan.data.check`."""
-    if split != "all":
-        raise UserError(f"gaussian has no train and test split, so split {split!r} cannot be used: use split 'all'")
     if label is not None and str(label).casefold() != labels.ALL:
         raise UserError(f"gaussian has no classes, so label {one_line(label)!r} cannot be used: leave --label out")
     return labels.ALL
-
-
-def similar_class(data_dir, class_name):
-    """There is none."""
-    return None
-
-
-def class_names_in(data_dir):
-    """There are none."""
-    return ()
 
 
 def load(data_dir, class_name, split, size):

@@ -1,9 +1,15 @@
-"""What every data set is loaded into."""
+"""What every data set is loaded into, and what is done with it before a run."""
 
 import dataclasses
 import hashlib
 
 import numpy as np
+from PIL import Image
+
+from wgan.common.errors import UserError
+
+MIN_IMAGES_LEFT = 16
+CHOICE_SEED = 0  # not the run's: runs with several seeds set the same images aside and learn from the same labels
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
@@ -42,3 +48,65 @@ def fingerprint(images):
     digest = hashlib.sha256(" ".join(map(str, images.shape)).encode("ascii") + b"\n")
     digest.update(np.ascontiguousarray(images).data)
     return digest.hexdigest()
+
+
+def resize(images, size, resample):
+    """Resizes images to squares.
+
+    Args:
+        images: uint8 [N, height, width] (grey) or [N, height, width, 3].
+        size: pixels a side of the result.
+        resample: one of `PIL.Image.Resampling`.
+
+    Returns:
+        uint8 [N, size, size, 1 or 3], C-contiguous.
+    """
+    resized = np.empty((len(images), size, size, *(images.shape[3:] or (1,))), np.uint8)
+    for row, image in zip(resized, images):
+        small = Image.fromarray(np.ascontiguousarray(image)).resize((size, size), resample)
+        row[...] = np.asarray(small).reshape(row.shape)
+    return resized
+
+
+def set_aside(image_set, count):
+    """Moves `count` images of an `ImageSet`, chosen at random but always the same, from `images` to `heldout`.
+
+    Raises:
+        UserError: hardly any image would be left to train on.
+    """
+    total = len(image_set.images)
+    if total - count < MIN_IMAGES_LEFT:
+        most = total - MIN_IMAGES_LEFT
+        raise UserError(f"--holdout {count} leaves fewer than {MIN_IMAGES_LEFT} of the {total} images to train "
+                        f"on; {f'give at most {most}' if most > 0 else 'leave it out'}")
+    chosen = np.sort(np.random.default_rng(CHOICE_SEED).choice(total, count, replace=False))
+    labels = image_set.labels
+    return dataclasses.replace(
+        image_set, images=np.delete(image_set.images, chosen, axis=0), heldout=image_set.images[chosen],
+        labels=None if labels is None else np.delete(labels, chosen),
+        heldout_labels=None if labels is None else labels[chosen],
+        heldout_indices=tuple(map(int, chosen)), name=f"{image_set.name}, {count} set aside")
+
+
+def keep_labels(image_set, per_class):
+    """Hides all labels of an `ImageSet` but so many of each class, chosen at random but always the same.
+
+    Args:
+        per_class: how many, as text; or "all". The hidden ones become -1.
+
+    Raises:
+        UserError: there are no labels, or a class has fewer.
+    """
+    if per_class == "all":
+        return image_set
+    if image_set.labels is None:
+        raise UserError(f"--labels_per_class {per_class}: {image_set.name} has no labels; leave the flag out")
+    rng = np.random.default_rng(CHOICE_SEED)
+    kept = np.full_like(image_set.labels, -1)
+    for number in np.unique(image_set.labels):
+        places = np.flatnonzero(image_set.labels == number)
+        if len(places) < int(per_class):
+            raise UserError(f"--labels_per_class {per_class}: {image_set.name} has only {len(places)} images of "
+                            f"{image_set.label_names[number]}; choose a smaller number")
+        kept[rng.choice(places, int(per_class), replace=False)] = number
+    return dataclasses.replace(image_set, labels=kept, name=f"{image_set.name}, {per_class} labels a class")

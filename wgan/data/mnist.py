@@ -1,17 +1,21 @@
 """MNIST and Fashion-MNIST, from Keras's download or from IDX files."""
 
 import dataclasses
+import gzip
 import os
+import struct
+import zlib
 
 import numpy as np
 from PIL import Image
 
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
-from wgan.data import idx, labels, resizing
+from wgan.data import labels
 from wgan.data.download import keras_splits
-from wgan.data.imageset import ImageSet
+from wgan.data.imageset import ImageSet, resize
 
+MAX_BYTES = 256 * 2**20  # of an unpacked file; the largest official one has 47 million
 _PREFIXES = {"train": "train", "test": "t10k"}  # official split -> how its files are named
 
 
@@ -21,35 +25,24 @@ class Source:
 
     Attributes:
         dataset: its name here, and in `keras.datasets`.
-        class_names: the ten names, in the order of their numbers.
+        CLASS_NAMES: the ten names, in the order of their numbers.
         inner: the sub-folder of data_dir that other libraries keep the files in.
     """
 
     dataset: str
-    class_names: tuple[str, ...]
+    CLASS_NAMES: tuple[str, ...]
     inner: str
 
     def check(self, data_dir, label, split):
         """The canonical label, once the files are known to be there; see `wgan.data.check`."""
-        class_name = labels.resolve(label, self.class_names, self.dataset)
+        class_name = labels.resolve(label, self.CLASS_NAMES, self.dataset)
         if data_dir is not None:
             self._find(data_dir, split)
         return class_name
 
     def holds(self, path):
-        """Whether there are files of this kind in a folder; what they show, their names do not say."""
-        try:
-            return os.path.isdir(path) and bool(self._find(path, "all"))
-        except UserError:
-            return False
-
-    def similar_class(self, data_dir, class_name):
-        """The following class; None for "all"."""
-        return labels.following(class_name, self.class_names)
-
-    def class_names_in(self, data_dir):
-        """The ten names."""
-        return self.class_names
+        """Whether there are files of this kind in a folder; what they show, their names do not say. Or UserError."""
+        return bool(self._find(path, "all"))
 
     def load(self, data_dir, class_name, split, size):
         """The images of one class or of all: uint8 [N, size, size, 1], in official order, train before test."""
@@ -66,11 +59,11 @@ class Source:
                        f"{one_line(data_dir)}; the other split is left out",)
         name = f"{self.dataset} {class_name}, {' and '.join(found)}"
         # Bilinear, which Pillow antialiases, adds no ringing to the flat black around a digit.
-        return ImageSet(resizing.resize(chosen, size, Image.Resampling.BILINEAR), name, class_name, notices,
-                        labels=numbers.astype(np.int32), label_names=self.class_names)
+        return ImageSet(resize(chosen, size, Image.Resampling.BILINEAR), name, class_name, notices,
+                        labels=numbers.astype(np.int32), label_names=self.CLASS_NAMES)
 
     def _select(self, images, numbers, class_name):
-        chosen = slice(None) if class_name == labels.ALL else numbers == self.class_names.index(class_name)
+        chosen = slice(None) if class_name == labels.ALL else numbers == self.CLASS_NAMES.index(class_name)
         return images[chosen], numbers[chosen]
 
     def _find(self, data_dir, split):
@@ -94,36 +87,56 @@ class Source:
 
 
 def _pair(folder, prefix):
-    """The images file and the labels file of one official split; None where neither is there."""
-    images = _existing(folder, f"{prefix}-images", "idx3-ubyte")
-    numbers = _existing(folder, f"{prefix}-labels", "idx1-ubyte")
-    if images is None and numbers is None:
+    """The images file and the labels file of one official split, under any usual name; None where neither is there."""
+    kinds = ("images", "idx3"), ("labels", "idx1")
+    names = [[f"{prefix}-{kind}{mark}{idx}-ubyte{ending}" for ending in ("", ".gz") for mark in "-."]
+             for kind, idx in kinds]  # plain before compressed
+    found = [next((name for name in usual if os.path.isfile(os.path.join(folder, name))), None) for usual in names]
+    if found == [None, None]:
         return None
-    if images is None or numbers is None:
-        lacking = f"{prefix}-images-idx3-ubyte" if images is None else f"{prefix}-labels-idx1-ubyte"
-        raise UserError(f"{one_line(folder)} lacks {lacking} (with .gz or without), which belongs to "
-                        f"{one_line(os.path.basename(images or numbers))}: add it")
-    return images, numbers
-
-
-def _existing(folder, stem, kind):
-    """The path of an IDX file under any of its usual names, plain before compressed; else None."""
-    for name in (f"{stem}-{kind}", f"{stem}.{kind}", f"{stem}-{kind}.gz", f"{stem}.{kind}.gz"):
-        path = os.path.join(folder, name)
-        if os.path.isfile(path):
-            return path
-    return None
+    if None in found:
+        raise UserError(f"{one_line(folder)} lacks {names[found.index(None)][0]} (with .gz or without), which belongs "
+                        f"to {one_line(found[0] or found[1])}: add it")
+    return [os.path.join(folder, name) for name in found]
 
 
 def _read(images_path, labels_path):
-    images = idx.read(images_path, (28, 28))
-    numbers = idx.read(labels_path, ())
+    images, numbers = read_idx(images_path, (28, 28)), read_idx(labels_path, ())
     if len(images) != len(numbers):
         raise UserError(f"{one_line(images_path)} has {len(images):,} images but {one_line(labels_path)} has "
                         f"{len(numbers):,} labels: fetch both again")
     if numbers.size and numbers.max() > 9:
         raise UserError(f"{one_line(labels_path)} has a label above 9: fetch the file again")
     return images, numbers
+
+
+def read_idx(path, item_shape):
+    """Reads an IDX file, which is a header of big-endian numbers and then uint8 values, compressed with gzip or not.
+
+    Args:
+        path: the file; whether it is compressed is seen from its first bytes, not from its name.
+        item_shape: the shape of one item: (28, 28) for images, () for labels.
+
+    Returns:
+        uint8 [N, *item_shape].
+
+    Raises:
+        UserError: the file cannot be read, or its header and its length disagree.
+    """
+    try:
+        with open(path, "rb") as file:
+            is_packed = file.read(2) == b"\x1f\x8b"
+        with (gzip.open if is_packed else open)(path, "rb") as stream:
+            content = stream.read(MAX_BYTES)
+        header = struct.Struct(f">{2 + len(item_shape)}I")
+        magic, count, *shape = header.unpack_from(content)
+        if (magic, *shape) != (0x801 + len(item_shape), *item_shape):
+            raise ValueError(f"its header says magic number {magic:#x} and items of {shape}, and not uint8 of "
+                             f"{[*item_shape]}")
+        return np.frombuffer(content, np.uint8)[header.size:].reshape(count, *item_shape)
+    except (OSError, EOFError, zlib.error, ValueError, struct.error) as error:
+        raise UserError(f"{one_line(path)} is damaged, or is no such IDX file ({one_line(error, longest=160)}): "
+                        "fetch the file again") from error
 
 
 MNIST = Source("mnist", tuple("0123456789"), "MNIST/raw")

@@ -1,24 +1,27 @@
-"""One picture file of any format and size as a small RGB square."""
+"""One image file of any format and size as a small RGB square."""
 
 import contextlib
 import functools
 import importlib
-import io
+import logging
 import re
-import struct
 import threading
+import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, JpegImagePlugin, UnidentifiedImageError, features
+from PIL import (ExifTags, Image, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError,
+                 features)
 
 from wgan.data.own_files import is_own_picture
 
-MOST_PIXELS = 89_478_485  # Pillow's own limit, kept here in case another library has lifted it
-MOST_JPEG_PIXELS = 4 * MOST_PIXELS  # decoded at an eighth of its sides
+MAX_PIXELS = 89_478_485  # where Pillow begins to warn
+MAX_JPEG_PIXELS = 4 * MAX_PIXELS  # decoded at an eighth of its sides
 _MANY_PIXELS = 16_000_000
+MAX_METADATA_BYTES = 2**26  # of a PNG, unpacked
 _SPARE = 4  # times the final size: JPEG may be decoded smaller, while this much is left to antialias
 _one_large_at_a_time = threading.Lock()
+_one_changes_pillow = threading.Lock()
 
 # Left out: EPS, which Pillow hands to another program, and formats it can name but not decode.
 _LEFT_OUT = frozenset({"EPS", "BUFR", "GRIB", "HDF5", "MPEG", "PDF", "PALM"})
@@ -29,41 +32,24 @@ _PAGED = ("TIFF", "GIF", "WEBP", "PNG")
 # Pictures by their name, though Pillow needs an extra package for them: better named than passed over.
 _ELSEWHERE = frozenset({".heic", ".heif", ".avif", ".jxl"})
 _HEAD = 1024  # bytes that tell what a file is
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_METADATA = (b"zTXt", b"iTXt", b"tEXt", b"iCCP")
-_JPEG_SIGNATURE = b"\xff\xd8\xff"
 _USUAL_MAXIMA = (1.0, 255.0, 65535.0)  # of fractions, bytes and 16 bits
 
-_TOO_LARGE = (f"more than {MOST_PIXELS // 10**6} million pixels (a JPEG: {MOST_JPEG_PIXELS // 10**6}); "
+_TOO_LARGE = (f"more than {MAX_PIXELS // 10**6} million pixels (a JPEG: {MAX_JPEG_PIXELS // 10**6}); "
               "make them smaller")
 _DAMAGED = "cut off or damaged; copy them again"
-_HEIC = "HEIC, for which Pillow needs a package: pip install pillow-heif"
-_AVIF = "AVIF, for which Pillow must be newer: pip install --upgrade pillow"
-_JPEG_XL = "JPEG XL, for which Pillow needs a package: pip install pillow-jxl-plugin"
-_PRINT = "for printing (PDF or PostScript); convert them to PNG"
-_NEEDING_A_DECODER = (  # what a file begins with, Pillow's name of the format, and the reason where it is not known
-    (rb"....ftyp(....)*avi[fs]", "AVIF", _AVIF),
-    (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "HEIF", _HEIC),
-    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JXL", _JPEG_XL),
+# What a file that is not read begins with, Pillow's name of the format where it could be, and the reason.
+_BEGINNINGS = (
+    (rb"....ftyp(....)*avi[fs]", "AVIF", "AVIF, for which Pillow must be newer: pip install --upgrade pillow"),
+    (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "HEIF",
+     "HEIC, for which Pillow needs a package: pip install pillow-heif"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JXL", "JPEG XL, for which Pillow needs a package: pip install pillow-jxl-plugin"),
+    (rb"%PDF|%!PS|\xc5\xd0\xd3\xc6", None, "for printing (PDF or PostScript); convert them to PNG"),
+    (rb"version https://git-lfs", None, "stand-ins of Git LFS; fetch the pictures with: git lfs pull"),
+    (rb"(?i)[^\0]*<(!doctype html|html|head|body)\b", None,
+     "web pages, whatever the name says; download the pictures anew"),
+    (rb"[\t\n\r\x1b\x20-\xff]+\Z", None, "text, whatever the name says; put the pictures in their place"),
+    (rb"", None, "in no format that is read, whatever the name says; convert them to PNG or JPEG"),
 )
-_NO_PICTURES = (  # what other files begin with, and the reason
-    (rb"%PDF|%!PS|\xc5\xd0\xd3\xc6", _PRINT),
-    (rb"version https://git-lfs", "stand-ins of Git LFS; fetch the pictures with: git lfs pull"),
-    (rb"(?i)[^\0]*<(!doctype html|html|head|body)\b", "web pages, whatever the name says; download the pictures anew"),
-    (rb"[\t\n\r\x1b\x20-\xff]+\Z", "text, whatever the name says; put the pictures in their place"),
-    (rb"", "in no format that is read, whatever the name says; convert them to PNG or JPEG"),
-)
-
-_ORIENTATION_TAG = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 class NotRead(Exception):
@@ -105,39 +91,60 @@ def _formats():
     return tuple(name for name in Image.OPEN if name not in _LEFT_OUT)
 
 
+@contextlib.contextmanager
+def usual_pillow():
+    """Which images are broken does not depend on what the calling program has set in Pillow.
+
+    Its remarks about large images and odd tags stay off the terminal: nobody can act on them. Of several threads that
+    load images one does so at a time: else the last to leave would restore what another one had set.
+    """
+    # Pillow refuses twice as many pixels; `read` has a limit of its own.
+    settings = ((Image, "MAX_IMAGE_PIXELS", MAX_JPEG_PIXELS // 2),
+                (ImageFile, "LOAD_TRUNCATED_IMAGES", False),
+                (PngImagePlugin, "MAX_TEXT_CHUNK", MAX_METADATA_BYTES),
+                (PngImagePlugin, "MAX_TEXT_MEMORY", MAX_METADATA_BYTES))
+    logger = logging.getLogger("PIL")
+    with _one_changes_pillow, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        level, earlier = logger.level, [getattr(module, name) for module, name, _ in settings]
+        try:
+            logger.setLevel(logging.CRITICAL + 1)
+            for module, name, value in settings:
+                setattr(module, name, value)
+            yield
+        finally:
+            logger.setLevel(level)
+            for (module, name, _), value in zip(settings, earlier):
+                setattr(module, name, value)
+
+
 def is_signed_picture(path):
-    """Whether a file begins like one of the common picture formats. Nearly every error counts as no."""
+    """Whether a file begins like one of the common image formats. Nearly every error counts as no."""
     try:
-        with _opened(path, formats=[name for name in _SIGNED if name in _formats()]):
+        with Image.open(path, formats=[name for name in _SIGNED if name in _formats()]):
             return True
     except Image.DecompressionBombError:  # it is one, of any size
         return True
-    except ValueError:
-        return _head(path).startswith(_PNG_SIGNATURE)  # with much metadata
-    except Exception:  # whatever is wrong with it, it is no picture
+    except Exception:  # whatever is wrong with it, it is no image
         return False
 
 
-def _is_of_a_signed_format(head):
-    return any(Image.OPEN[name][1](head) for name in _SIGNED if name in _formats())
-
-
 def is_own(path):
-    """Whether this program has drawn the picture in a file. Any error counts as no."""
+    """Whether this program has drawn the image in a file. Any error counts as no."""
     try:
-        with _opened(path) as image:
+        with Image.open(path, formats=_formats()) as image:
             return is_own_picture(image)
     except Exception:  # `read` will say what is wrong with it
         return False
 
 
 def read(path, size, levels=None):
-    """Reads the first frame of a picture, upright, cut to its central square and resized.
+    """Reads the first frame of an image, upright, cut to its central square and resized; within `usual_pillow`.
 
     Args:
-        path: a picture file.
+        path: an image file.
         size: pixels a side of the result.
-        levels: which values of more than 8 bits become 0 and 255 (see `full_scale`); None: the picture's own.
+        levels: which values of more than 8 bits become 0 and 255 (see `full_scale`); None: the image's own.
 
     Returns:
         A `Picture`. What is transparent lies on white.
@@ -146,12 +153,7 @@ def read(path, size, levels=None):
         NotRead: whatever is wrong with it.
     """
     try:
-        try:
-            return _read(path, size, levels)
-        except ValueError:
-            if _head(path)[:8] != _PNG_SIGNATURE:
-                raise
-            return _read(path, size, levels, without_metadata=True)  # of which Pillow unpacks one megabyte at most
+        return _read(path, size, levels)
     except NotRead:
         raise
     except Exception as error:  # Pillow and its codecs raise many kinds for a broken file
@@ -171,47 +173,26 @@ def full_scale(levels):
     return 0.0, next((usual for usual in _USUAL_MAXIMA if usual / 2 < high <= usual), high)
 
 
-def _read(path, size, levels, without_metadata=False):
-    with _opened(path, without_metadata) as image:
+def _read(path, size, levels):
+    with Image.open(path, formats=_formats()) as image:
         if is_own_picture(image):
             raise NotRead("drawn by this program, which does not train on what it has made")
         pixels = image.width * image.height
         is_jpeg = isinstance(image, JpegImagePlugin.JpegImageFile)
-        if not 0 < pixels <= (MOST_JPEG_PIXELS if is_jpeg else MOST_PIXELS):
+        if not 0 < pixels <= (MAX_JPEG_PIXELS if is_jpeg else MAX_PIXELS):
             raise NotRead(_TOO_LARGE)
         has_more = _has_more(image)
         with _one_large_at_a_time if pixels > _MANY_PIXELS else contextlib.nullcontext():
             image.draft(None, (_SPARE * size, _SPARE * size))
             image.load()
             flat, own_levels = _plain(image, levels)
-            small = _central_square(flat, size)
-            upright = np.asarray(_turned(_on_white(small), _orientation(image)))
-            return Picture(upright, own_levels, image.mode.startswith("F"), has_more)
-
-
-def _opened(path, without_metadata=False, formats=None):
-    """The image in a file, as a context manager; Pillow's own limit on pixels does not hold for JPEG."""
-    if without_metadata:
-        return Image.open(_png_without_metadata(path), formats=("PNG",))
-    if _head(path).startswith(_JPEG_SIGNATURE):
-        return JpegImagePlugin.jpeg_factory(path)
-    return Image.open(path, formats=formats or _formats())
+            upright = _upright(_on_white(_central_square(flat, size)), image)
+            return Picture(np.asarray(upright), own_levels, image.mode.startswith("F"), has_more)
 
 
 def _head(path):
     with open(path, "rb") as file:
         return file.read(_HEAD)
-
-
-def _png_without_metadata(path):
-    """A PNG file's bytes without its texts and colour profile, none of which is used here."""
-    with open(path, "rb") as file:
-        parts = [file.read(len(_PNG_SIGNATURE))]
-        while len(start := file.read(8)) == 8:
-            rest = file.read(struct.unpack(">I", start[:4])[0] + 4)  # with the checksum
-            if start[4:] not in _PNG_METADATA:
-                parts += [start, rest]
-    return io.BytesIO(b"".join(parts))
 
 
 def _has_more(image):
@@ -229,7 +210,8 @@ def _reason(path, error):
         return f"{failure.strerror or failure}; check their permissions"
     if not head:
         return "empty; copy them again"
-    if isinstance(error, UnidentifiedImageError) and not _is_of_a_signed_format(head):
+    is_signed = any(Image.OPEN[name][1](head) for name in _SIGNED if name in _formats())
+    if isinstance(error, UnidentifiedImageError) and not is_signed:
         return _reason_by_its_beginning(head)
     if isinstance(error, Image.DecompressionBombError):
         return _TOO_LARGE
@@ -239,11 +221,9 @@ def _reason(path, error):
 
 
 def _reason_by_its_beginning(head):
-    for pattern, name, reason in _NEEDING_A_DECODER:
-        if re.match(pattern, head, re.DOTALL):
-            is_known = name in _formats() and (name != "AVIF" or features.check("avif"))  # or it is but a name
-            return _DAMAGED if is_known else reason
-    return next(reason for pattern, reason in _NO_PICTURES if re.match(pattern, head, re.DOTALL))
+    name, reason = next((name, reason) for pattern, name, reason in _BEGINNINGS if re.match(pattern, head, re.DOTALL))
+    is_known = name in _formats() and (name != "AVIF" or features.check("avif"))  # Pillow names it in any case
+    return _DAMAGED if is_known else reason
 
 
 def _plain(image, levels):
@@ -267,36 +247,23 @@ def _as_bytes(values, levels):
 
 
 def _central_square(image, size):
-    """The central square, resized.
-
-    An odd rest leaves half a pixel over on both sides: the crop keeps it, the box of the resizing does
-    not, so the square is exactly central and a picture and its mirror image are treated alike.
-    """
-    side = min(image.size)
-    over_x, over_y = (image.width - side) % 2, (image.height - side) % 2
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    image = image.crop((left, top, left + side + over_x, top + side + over_y))
-    box = (over_x / 2, over_y / 2, side + over_x / 2, side + over_y / 2)
-    return image.resize((size, size), Image.Resampling.LANCZOS, box=box)
+    """The central square, resized. Cut out first, so that nothing beyond it bleeds in; where half a pixel is left over
+    on both sides, `fit` leaves out the halves, so that an image and its mirror image are treated alike."""
+    left, top = (image.width - min(image.size)) // 2, (image.height - min(image.size)) // 2
+    central = image.crop((left, top, image.width - left, image.height - top))
+    return ImageOps.fit(central, (size, size), Image.Resampling.LANCZOS)
 
 
 def _on_white(image):
     if image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    image.info = {}  # of which nothing is needed any more
     return image.convert("RGB")
 
 
-def _orientation(image):
-    """The EXIF orientation; 1 (upright) where the tags are missing or unreadable.
-
-    Asked after loading, since Pillow turns TIFF files itself while it loads them.
-    """
-    try:
-        return image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # damaged tags are no reason to lose the picture
-        return 1
-
-
-def _turned(image, orientation):
-    method = _UPRIGHT.get(orientation)
-    return image if method is None else image.transpose(method)
+def _upright(small, image):
+    """Turned as the EXIF data of the loaded image say; damaged ones are no reason to lose it."""
+    with contextlib.suppress(Exception):
+        small.getexif()[ExifTags.Base.Orientation] = image.getexif().get(ExifTags.Base.Orientation, 1)
+        return ImageOps.exif_transpose(small)
+    return small

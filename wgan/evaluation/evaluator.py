@@ -65,7 +65,7 @@ class Evaluator:
 
     @functools.cached_property
     def _real_radii(self):
-        return neighbours.square_radii(self.real_features, neighbours.K)
+        return neighbours.radii(self.real_features, neighbours.K)
 
     def prepare(self):
         """Computes all that depends on the real images alone, which takes seconds; else `figures` does at first."""

@@ -83,10 +83,10 @@ def load_feature_network():
     """The trained network that comes with the package; UserError where its file is damaged."""
     network = FeatureNetwork()
     network(tf.zeros([1, IMAGE_SIZE, IMAGE_SIZE, 3]))
-    weights_files.check_readable(WEIGHTS)
     try:
-        network.load_weights(WEIGHTS)
-    except weights_files.UNREADABLE as error:
+        weights_files.check_readable(WEIGHTS)
+        weights_files.load(network, WEIGHTS, "the network of features")
+    except UserError as error:
         raise UserError(f"{WEIGHTS} is damaged; install the package again") from error
     return network
 

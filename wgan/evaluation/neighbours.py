@@ -6,10 +6,13 @@ Features are arrays [images, dimensions]; distances are Euclidean, in float64.
 import dataclasses
 
 import numpy as np
+from sklearn.metrics import pairwise_distances_chunked
+from sklearn.neighbors import NearestNeighbors
 
-from wgan.evaluation.distances import ROWS_AT_ONCE, checked, on_one_thread
+from wgan.evaluation.distances import checked, on_one_thread
 
 K = 3  # the neighbour to which a ball of precision and recall reaches, as in their paper
+_MEBIBYTES = 64  # of distances at once
 
 
 @on_one_thread()
@@ -22,19 +25,19 @@ def precision_recall(reals, samples, k=K, real_radii=None):
 
     Args:
         reals, samples: [n, dimensions] and [m, dimensions], n and m more than k.
-        real_radii: `square_radii(reals, k)`, where it is known already.
+        real_radii: `radii(reals, k)`, where it is known already.
 
     Returns:
         Two floats in [0, 1].
     """
-    real_radii = square_radii(reals, k) if real_radii is None else real_radii
-    sample_radii = square_radii(samples, k)
-    in_real_ball = np.zeros(len(samples), bool)
-    has_reached = np.zeros(len(reals), bool)
-    for start, squares in _square_distances(reals, samples):
-        in_real_ball |= (squares <= real_radii[start:start + len(squares), None]).any(axis=0)
-        has_reached[start:start + len(squares)] = (squares <= sample_radii).any(axis=1)
-    return float(in_real_ball.mean()), float(has_reached.mean())
+    reals, samples = checked(reals, samples, least=1)
+    real_radii = radii(reals, k) if real_radii is None else real_radii
+    in_real_ball, is_reached = np.zeros(len(samples), bool), np.zeros(len(reals), bool)
+    sample_radii = radii(samples, k)
+    for rows, distances in _distances(reals, samples):
+        in_real_ball |= (distances <= real_radii[rows, None]).any(axis=0)
+        is_reached[rows] = (distances <= sample_radii).any(axis=1)
+    return float(in_real_ball.mean()), float(is_reached.mean())
 
 
 @on_one_thread()
@@ -50,13 +53,11 @@ def density_coverage(reals, samples, k=5):
     Returns:
         Two floats, the first at least 0, the second in [0, 1].
     """
-    radii = square_radii(reals, k)
-    memberships, covered = 0, 0
-    for start, squares in _square_distances(reals, samples):
-        inside = squares <= radii[start:start + len(squares), None]
-        memberships += np.count_nonzero(inside)
-        covered += np.count_nonzero(inside.any(axis=1))
-    return float(memberships / (k * len(samples))), float(covered / len(reals))
+    reals, samples = checked(reals, samples, least=1)
+    real_radii, memberships = radii(reals, k), np.zeros(len(reals), int)  # how many samples lie in each ball
+    for rows, distances in _distances(reals, samples):
+        memberships[rows] = np.count_nonzero(distances <= real_radii[rows, None], axis=1)
+    return float(memberships.sum() / (k * len(samples))), float(np.mean(memberships > 0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,52 +90,39 @@ def find_copies(training, samples):
         `Copies`.
     """
     checked(training, training)  # one image alone has no other to be near to
-    nearest, squares = _nearest(samples, training)
+    training, samples = checked(training, samples, least=1)
+    origin = training.mean(axis=0)  # far from it digits are lost
+    search = NearestNeighbors(algorithm="brute").fit(training - origin)
+    nearest = search.kneighbors(samples - origin, 1, return_distance=False)[:, 0]
     found, place = np.unique(nearest, return_inverse=True)  # how isolated the other training images are is not needed
-    spacing = np.sqrt(_nearest(np.asarray(training)[found], training, excluded=found)[1])[place]
-    distances = np.sqrt(squares)
+    two = search.kneighbors(training[found] - origin, 2, return_distance=False)
+    others = np.where(two[:, 0] == found, two[:, 1], two[:, 0])
+    # From the differences, so that a copy is at no distance.
+    spacing = np.linalg.norm(training[found] - training[others], axis=1)[place]
+    distances = np.linalg.norm(samples - training[nearest], axis=1)
     # Twins in the training data have no distance; a sample at their place is a copy, elsewhere it is not.
     closeness = np.divide(distances, spacing, out=np.where(distances > 0, np.inf, 0.0), where=spacing > 0)
     return Copies(nearest, distances, closeness, float(np.mean(closeness < 1)))
 
 
-def _nearest(features, others, excluded=None):
-    """For each feature the index of the nearest other, and the squared distance; `excluded` names one not to count."""
-    nearest, smallest = [], []
-    for start, squares in _square_distances(features, others):
-        rows = np.arange(len(squares))
-        if excluded is not None:
-            squares[rows, excluded[start:start + len(squares)]] = np.inf
-        nearest.append(squares.argmin(axis=1))
-        smallest.append(squares[rows, nearest[-1]])
-    return np.concatenate(nearest), np.concatenate(smallest)
-
-
 @on_one_thread()
-def square_radii(features, k):
-    """The squared distance of each feature to its k-th nearest other one: [n]."""
+def radii(features, k):
+    """The distance of each feature to its k-th nearest other one, plus a billionth for rounding: [n]."""
     if len(features) <= k:
         raise ValueError(f"more than {k} images are needed, not {len(features)}")
-    radii = []
-    for start, squares in _square_distances(features, features):
-        rows = np.arange(len(squares))
-        squares[rows, start + rows] = np.inf  # not to itself
-        radii.append(np.partition(squares, k - 1, axis=1)[:, k - 1])
-    return np.concatenate(radii)
+    features, _ = checked(features, features)
+    features = features - features.mean(axis=0)  # far from the origin digits are lost
+    search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(features)
+    furthest = search.kneighbors(return_distance=False)[:, -1]
+    return np.linalg.norm(features - features[furthest], axis=1) * (1 + 1e-9)
 
 
-def _square_distances(features, others):
-    """Yields (first row, squared distances [rows, len(others)]), a block of rows at a time.
-
-    |x|^2 + |y|^2 - 2 x y loses digits where x and y are far from the origin, so that is moved among them, and
-    where they are almost the same: what is within rounding of zero becomes zero, so that a copy is at no distance.
-    """
-    features, others = checked(features, others, least=1)
+def _distances(features, others):
+    """Yields (rows as a slice, distances [rows, len(others)]), a block of rows at a time; copies are at no distance."""
     features, others = features - others.mean(axis=0), others - others.mean(axis=0)
-    other_norms = np.sum(others**2, axis=1)
-    for start in range(0, len(features), ROWS_AT_ONCE):
-        block = features[start:start + ROWS_AT_ONCE]
-        lengths = np.sum(block**2, axis=1)[:, None] + other_norms
-        squares = lengths - 2 * block @ others.T
-        squares[squares < 1e-13 * lengths] = 0
-        yield start, squares
+    rounding, start = 3e-7 * np.linalg.norm(features, axis=1, keepdims=True), 0
+    for block in pairwise_distances_chunked(features, others, working_memory=_MEBIBYTES):
+        rows = slice(start, start + len(block))
+        block[block < rounding[rows]] = 0
+        yield rows, block
+        start = rows.stop

@@ -45,21 +45,6 @@ class State:
     attempt: int = 0
 
 
-def load_weights(network, path, owner):
-    """Loads a file for which `weights_files.check_readable` holds into a network that has its variables.
-
-    Args:
-        owner: whose network it is, for the message: "this run's generator".
-
-    Raises:
-        One of `weights_files.UNREADABLE`: the weights do not fit, or are not finite.
-    """
-    weights_files.check_fits(path, network, owner)
-    network.load_weights(path)
-    if not is_finite([variable.numpy() for variable in network.variables]):
-        raise ValueError("not all of its numbers are finite")
-
-
 def take_snapshot(gan):
     """Copies all that training changes, in a few milliseconds: a list of numpy arrays."""
     return [variable.numpy() for variable in _state_variables(gan)]
@@ -155,11 +140,10 @@ def newest_state(folder):
 def restore(gan, state):
     """Puts a state that `newest_state` found into the GAN in training."""
     try:
-        weights_files.check_fits(state.path, gan, "this version's networks")
-        gan.load_weights(state.path)
-    except weights_files.UNREADABLE as error:
-        raise UserError(f"{state.path} does not fit this version's networks ({one_line(error)}); continue the run with "
-                        "the version that began it, or start over with --fresh") from error
+        weights_files.load(gan, state.path, "this version's networks")
+    except UserError as error:
+        raise UserError(f"{error}; continue the run with the version that began it, or start over with "
+                        "--fresh") from error
     gan.attempt.assign(state.attempt)
 
 

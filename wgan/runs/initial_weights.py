@@ -1,11 +1,6 @@
 """`--init_from`: the weights of a trained generator and critic as the start of a new run."""
 
-import contextlib
 import pathlib
-import shutil
-import tempfile
-
-import h5py
 
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
@@ -56,12 +51,7 @@ def load_weights(gan, place):
         UserError: as `find_weights`, or when a file's weights do not fit the networks.
     """
     for network, path in zip((gan.generator, gan.critic), find_weights(place)):
-        try:
-            with _named_by_layout(path) as readable:
-                checkpoints.load_weights(network, readable, f"this run's {type(network).__name__.lower()}")
-        except weights_files.UNREADABLE as error:
-            raise UserError(f"--init_from: {path} does not fit the {type(network).__name__.lower()}: "
-                            f"{one_line(error)}") from error
+        weights_files.load(network, path, f"the {type(network).__name__.lower()}")
     if gan.averaged_generator:
         gan.start_average()
 
@@ -86,18 +76,3 @@ def note_of_other_images(config):
         return None
     there, here = (one_line(f"{run.label} of {run.dataset}", longest=80) for run in (old, config))
     return f"{place} was trained on {there}, this run is on {here}"
-
-
-@contextlib.contextmanager
-def _named_by_layout(path):
-    """Keras chooses the reader by the file's name: `.weights.h5` is its present layout, a bare `.h5` that
-    of Keras 2. Gives a path whose name tells the truth."""
-    with h5py.File(path, "r") as file:
-        suffix = ".h5" if "layer_names" in file.attrs else ".weights.h5"
-    if path.name.endswith(".weights.h5") == (suffix == ".weights.h5"):
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = pathlib.Path(folder, f"copy{suffix}")
-        shutil.copyfile(path, copy)
-        yield copy

@@ -156,8 +156,5 @@ def load_generator(config, channels, path):
     with surroundings.usual():
         generator = config.the_recipe.parts(config, channels).generator
         generator(tf.zeros([1, config.latent_dim]))
-    try:
-        checkpoints.load_weights(generator, path, "the run's generator")
-    except weights_files.UNREADABLE as error:
-        raise UserError(f"{path} does not fit the run's generator: {one_line(error)}") from error
+    weights_files.load(generator, path, "the run's generator")
     return generator
