@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from wgan.images import distribution, grids
 from wgan.models import randomness
-from wgan.runs.film import Film
 
 BYTES_OF_A_PLOT = 25_000
 
@@ -35,15 +34,12 @@ def saver(sample_dir, layout):
 
     Args:
         sample_dir: the folder of samples.
-        layout: "flat", "folders" or "film".
+        layout: "flat" or "folders".
 
     Returns:
         A function of an epoch and what `picture_maker`'s function gave for it, to be called in the writer's thread,
         which writes the picture.
     """
-    if layout == "film":
-        film = Film(sample_dir)
-        return lambda epoch, picture: film.add(epoch, picture())
     return lambda epoch, picture: grids.save_sample(sample_dir, epoch, picture(), layout)
 
 
