@@ -119,9 +119,10 @@ def remove_after(folder, epoch):
         OSError: an archive cannot be read, written or removed.
     """
     for path in archives(folder):
-        if int(_ARCHIVE_NAME.fullmatch(path.name)[1]) > epoch:
+        numbers = read(path) or [int(_ARCHIVE_NAME.fullmatch(path.name)[1])]  # of a damaged one the name tells
+        if min(numbers) > epoch:
             path.unlink()
-        elif any(number > epoch for number in read(path)):
+        elif max(numbers) > epoch:
             update(path, {}, epoch)
 
 
