@@ -1,5 +1,7 @@
 """The pictures that a run leaves in its sample folder: grids of images, or the distribution of points."""
 
+import functools
+
 import tensorflow as tf
 
 from wgan.images import distribution, grids
@@ -25,8 +27,8 @@ def picture_maker(gan, recipe, seed):
     draw = tf.function(lambda: gan.sampling_generator(latents, training=False))
     if recipe.makes_points:
         scores = tf.function(lambda: tf.sigmoid(gan.critic(distribution.PLACES[:, None])))
-        return lambda epoch: _later(distribution.draw, draw().numpy(), scores().numpy(), epoch)
-    return lambda epoch: _later(_grid, draw().numpy(), columns)
+        return lambda epoch: functools.partial(distribution.draw, draw().numpy(), scores().numpy(), epoch)
+    return lambda epoch: functools.partial(_grid, draw().numpy(), columns)
 
 
 def saver(sample_dir, layout):
@@ -58,7 +60,3 @@ def bytes_of_a_picture(reals, recipe):
 
 def _grid(samples, columns):
     return grids.image_grid(grids.to_uint8(samples), columns)
-
-
-def _later(function, *arguments):
-    return lambda: function(*arguments)
