@@ -225,27 +225,40 @@ def test_a_fresh_start_that_was_killed_before_its_first_copy_is_in_nobodys_way(
 
 # --- in what order ---
 
+def each_cut(tmp_path, monkeypatch, act):
+    """Yields after `act` has failed from its n-th operation on a disk on, for all n from the same beginning."""
+    places, before = ("checkpoints", "samples", "drive"), tmp_path / "before"
+    for name in places:
+        if (tmp_path / name).exists():
+            shutil.copytree(tmp_path / name, before / name)
+    for operations in range(100):
+        for name in places:
+            shutil.rmtree(tmp_path / name, ignore_errors=True)
+            if (before / name).exists():
+                shutil.copytree(before / name, tmp_path / name)
+        with monkeypatch.context() as patched, contextlib.suppress(OSError):
+            fails(patched, lambda path, numbers=itertools.count(), most=operations: next(numbers) >= most)
+            act()
+            break
+        yield
+    assert 6 < operations < 99
+
+
 @pytest.mark.parametrize("has_older_copy", [False, True])
 def test_cut_off_before_any_operation_the_copy_is_whole(finished, tmp_path, monkeypatch, quick, has_older_copy):
-    """Nothing reaches the drive from its n-th operation on, for all n."""
     if has_older_copy:
         set_epoch(tmp_path / "checkpoints", EPOCHS - 2)
         launch(dataclasses.replace(finished, epochs=EPOCHS - 2))
         set_epoch(tmp_path / "checkpoints", EPOCHS)
         for path in (tmp_path / "checkpoints").iterdir():
             path.touch()
-    shutil.copytree(tmp_path / "drive", tmp_path / "before")
     monkeypatch.setattr(files.BackgroundWriter, "LAST_CHANCE", 0.0)
-    seen = set()
-    for operations in range(100):
-        shutil.rmtree(tmp_path / "drive")
-        shutil.copytree(tmp_path / "before", tmp_path / "drive")
-        there = drive.Drive(finished)
+    there, seen = drive.Drive(finished), set()
+
+    def copy():
         there.prepare()
-        with monkeypatch.context() as patched, contextlib.suppress(OSError):
-            fails(patched, lambda path, numbers=itertools.count(), most=operations: next(numbers) >= most)
-            there.copy_all(EPOCHS)
-            break
+        there.copy_all(EPOCHS)
+    for _ in each_cut(tmp_path, monkeypatch, copy):
         epoch = epoch_of(tmp_path / "drive/checkpoints")
         seen.add(epoch)
         if epoch == EPOCHS:
@@ -253,16 +266,8 @@ def test_cut_off_before_any_operation_the_copy_is_whole(finished, tmp_path, monk
         there.folder.check_continues(finished, there.folder.stored_run())
         if epoch is None:
             there.folder.check_not_begun()
-    assert 6 < operations < 99 and seen == ({EPOCHS - 2} if has_older_copy else {None, EPOCHS})
+    assert seen == ({EPOCHS - 2} if has_older_copy else {None, EPOCHS})
     assert pngs(tmp_path / "drive/samples") == pngs(tmp_path / "samples")
-
-
-def fetch(config):
-    """What a start does where the drive is ahead."""
-    there = drive.Drive(config)
-    there.prepare()
-    here, state = (checkpoints.newest_state(folder.checkpoint_dir) for folder in (there.local, there.folder))
-    there.fetch(state, is_newer=here is None or state.epoch > here.epoch)
 
 
 @pytest.mark.parametrize("has_older_run", [False, True])
@@ -274,23 +279,18 @@ def test_cut_off_before_any_operation_a_fetch_can_be_repeated(finished, tmp_path
         set_epoch(tmp_path / "drive/checkpoints", EPOCHS + 2, name)
     if not has_older_run:
         lose_the_machine(tmp_path)
-    names = [name for name in ("checkpoints", "samples", "drive") if (tmp_path / name).exists()]
-    for name in names:
-        shutil.copytree(tmp_path / name, tmp_path / "before" / name)
     expected = without_previous(tmp_path / "drive/checkpoints")
-    for operations in range(100):
-        for name in ("checkpoints", "samples", "drive"):
-            shutil.rmtree(tmp_path / name, ignore_errors=True)
-        for name in names:
-            shutil.copytree(tmp_path / "before" / name, tmp_path / name)
-        with monkeypatch.context() as patched, contextlib.suppress(OSError):
-            fails(patched, lambda path, numbers=itertools.count(), most=operations: next(numbers) >= most)
-            fetch(finished)
-            break
+
+    def fetch():
+        """What a start does where the drive is ahead."""
+        there = drive.Drive(finished)
+        there.prepare()
+        here, state = (checkpoints.newest_state(folder.checkpoint_dir) for folder in (there.local, there.folder))
+        there.fetch(state, is_newer=here is None or state.epoch > here.epoch)
+    for _ in each_cut(tmp_path, monkeypatch, fetch):
         assert launch(finished) == 0
         for folder in ("checkpoints", "drive/checkpoints"):
             assert without_previous(tmp_path / folder) == expected
-    assert 6 < operations < 99
 
 
 def test_a_state_that_is_replaced_while_the_grids_are_copied_is_copied_as_it_was(finished, tmp_path, monkeypatch):
