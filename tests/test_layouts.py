@@ -153,14 +153,13 @@ def test_a_run_that_is_replaced_leaves_no_grid_in_any_layout(tiny, tmp_path):
 
 
 def test_a_run_that_changes_its_layout_and_goes_back_has_every_grid_once(tiny, tmp_path, eagerly):
-    whole = tiny(epochs=2, checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
-    launch(whole)
     launch(tiny(epochs=1))
     for layout in LAYOUTS:  # as if the process had been killed before the next checkpoint
         write(tmp_path / "samples", layout, [2, 502], lambda epoch: grid(0))
+    first = (tmp_path / "samples/sample_00001.png").read_bytes()
     launch(tiny(epochs=2, samples_layout="folders"))
-    listed = [[where.read_bytes() for _, where in sample_files.list_samples(place)]
-              for place in (whole.sample_dir, tmp_path / "samples")]
-    assert listed[0] == listed[1]
     assert everything_below(tmp_path / "samples") == [".run_id", "00001-00500", "00001-00500/sample_00002.png",
                                                       "reals.png", "sample_00001.png"]
+    assert (tmp_path / "samples/sample_00001.png").read_bytes() == first
+    drawn = [animation.read_grid(where) for _, where in sample_files.list_samples(tmp_path / "samples")]
+    assert drawn[0].shape == drawn[1].shape and (drawn[0] != drawn[1]).any()

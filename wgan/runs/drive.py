@@ -226,15 +226,15 @@ class _Copies:
         archives = collections.defaultdict(dict)
         for epoch, grid in sample_files.list_samples(local.sample_dir):
             archives[grid_archives.archive_path(there.sample_dir, epoch)][epoch] = grid
-        pictures = [(path, there.sample_dir / path.name) for path in (local.sample_dir / RUN_ID_FILE, local.reals_path)]
-        pictures += [(grids, target) for target, grids in archives.items()]
+        samples = [(path, there.sample_dir / path.name) for path in (local.sample_dir / RUN_ID_FILE, local.reals_path)]
+        samples += [(grids, target) for target, grids in archives.items()]
         states = (checkpoints.STATE_FILE, checkpoints.PREVIOUS_STATE_FILE)
         others = [(path, there.checkpoint_dir / path.name) for path in local.checkpoint_files()
                   if path.name not in states and path != local.config_path]
         first = [(path, there.checkpoint_dir / path.name)
                  for path in (local.checkpoint_dir / RUN_ID_FILE, local.config_path)]
         state = (self._held_state, there.checkpoint_dir / checkpoints.STATE_FILE)
-        return [*first, *pictures, *([*others, state] if state[1].exists() else [state, *others])]
+        return [*first, *samples, *([*others, state] if state[1].exists() else [state, *others])]
 
     def _hold_state(self):
         self._held_state.unlink(missing_ok=True)

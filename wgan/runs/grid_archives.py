@@ -17,7 +17,7 @@ from wgan.common.messages import one_line
 from wgan.runs.files import atomic_path
 
 EPOCHS = 500  # in one archive, and in one folder
-_ARCHIVE_NAME = re.compile(r"grids_([0-9]{5,})-[0-9]{5,}\.zip")
+_ARCHIVE_NAME = re.compile(r"grids_([0-9]{5,})-([0-9]{5,})\.zip")
 _GRID_NAME = re.compile(r"sample_([0-9]{5,})\.png")
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, RuntimeError, ValueError)
 
@@ -119,10 +119,11 @@ def remove_after(folder, epoch):
         OSError: an archive cannot be read, written or removed.
     """
     for path in archives(folder):
-        numbers = read(path) or [int(_ARCHIVE_NAME.fullmatch(path.name)[1])]  # of a damaged one the name tells
-        if min(numbers) > epoch:
+        first, last = map(int, _ARCHIVE_NAME.fullmatch(path.name).groups())
+        numbers = read(path) if first <= epoch < last else {}
+        if first > epoch or numbers and min(numbers) > epoch:
             path.unlink()
-        elif max(numbers) > epoch:
+        elif numbers and max(numbers) > epoch:
             update(path, {}, epoch)
 
 
