@@ -270,21 +270,16 @@ def test_where_no_grid_can_be_used_one_line_says_so_and_the_old_file_stays(tmp_p
     assert (tmp_path / "a.gif").read_bytes() == b"old"
 
 
-@pytest.mark.parametrize("levels", ["", "recipe/seed_0/"])
-def test_a_folder_of_folders_with_grids_has_them_listed(tmp_path, capsys, levels):
-    for name in ("cats", "dogs"):
-        folder = tmp_path / levels / name
-        folder.mkdir(parents=True)
-        (folder / "reals.png").write_bytes(b"")
+@pytest.mark.parametrize("names, words", [
+    (["cats/reals.png", "dogs/reals.png"], "cats, dogs: name one of them, as in --sample_dir {}/cats"),
+    (["a/seed_0/cats/reals.png"], "a/seed_0/cats: name one of them, as in --sample_dir {}/a/seed_0/cats"),
+    (["config.json"], "it holds the weights of a run: give the run's folder of grids")])
+def test_a_folder_that_is_not_the_one_meant_is_told(tmp_path, capsys, names, words):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
     status, _, err = run_main(capsys, "--sample_dir", tmp_path, "--output", tmp_path / "a.gif")
-    named = f"{levels}cats, {levels}dogs: name one of them, as in --sample_dir {tmp_path / levels}"
-    assert status == 2 and named in err
-
-
-def test_a_checkpoint_folder_is_not_taken_for_one_without_training(tmp_path, capsys):
-    (tmp_path / "config.json").write_text("{}")
-    status, _, err = run_main(capsys, "--sample_dir", tmp_path, "--output", tmp_path / "a.gif")
-    assert status == 2 and "it holds the weights of a run: give the run's folder of grids" in err
+    assert status == 2 and words.format(tmp_path) in err
 
 
 def test_an_interrupted_export_keeps_the_old_file(tmp_path, monkeypatch, capsys):

@@ -276,8 +276,6 @@ def _was_copied(source, found, target):
     """Whether an earlier process did so. Of a file, size and time tell, but not of states, which may share them."""
     if isinstance(source, dict):
         return grid_archives.holds(target, source)
-    return target.name != checkpoints.STATE_FILE and _are_same(found, _look(target))
-
-
-def _are_same(one, other):
-    return one is not None and other is not None and one[0] == other[0] and abs(one[1] - other[1]) < _CLOCK * 1e9
+    there = _look(target)
+    return (there is not None and target.name != checkpoints.STATE_FILE
+            and there[0] == found[0] and abs(there[1] - found[1]) < _CLOCK * 1e9)
