@@ -1,18 +1,19 @@
-"""Grids as single files, in folders of 500 and as a film: listed, replaced and removed alike."""
+"""Grids as single files, in folders of 500 and in zip files: listed, replaced and removed alike."""
 
 import pathlib
+import zipfile
 
 import numpy as np
 import pytest
 
+from wgan.config import TrainingConfig
 from wgan.images import animation, grids
 from wgan.images.animation import write_animation
-from wgan.runs import sample_files
-from wgan.runs.film import Film
+from wgan.runs import grid_archives, sample_files
 from wgan.runs.run_folder import RunFolder
 from wgan.training.launch import launch
 
-LAYOUTS = ("flat", "folders", "film")
+LAYOUTS = ("flat", "folders", "archives")
 
 
 def grid(seed):
@@ -21,25 +22,34 @@ def grid(seed):
 
 def write(folder, layout, epochs, of=grid):
     folder.mkdir(exist_ok=True)
-    film = Film(folder)
     for epoch in epochs:
-        film.add(epoch, of(epoch)) if layout == "film" else grids.save_sample(folder, epoch, of(epoch), layout)
+        grids.save_sample(folder, epoch, of(epoch), "flat" if layout == "archives" else layout)
+        if layout == "archives":
+            path = sample_files.sample_path(folder, epoch)
+            grid_archives.update(grid_archives.archive_path(folder, epoch), {epoch: path})
+            path.unlink()
+
+
+def epochs_in(folder):
+    return [epoch for epoch, _ in sample_files.list_samples(folder)]
 
 
 def everything_below(folder):
     return sorted(str(path.relative_to(folder)) for path in pathlib.Path(folder).rglob("*"))
 
 
-def test_folders_hold_500_epochs_each(tmp_path):
-    write(tmp_path, "folders", [1, 500, 501, 100000])
-    assert everything_below(tmp_path) == [
-        "00001-00500", "00001-00500/sample_00001.png", "00001-00500/sample_00500.png", "00501-01000",
-        "00501-01000/sample_00501.png", "99501-100000", "99501-100000/sample_100000.png"]
-    assert [epoch for epoch, _ in sample_files.list_samples(tmp_path)] == [1, 500, 501, 100000]
+@pytest.mark.parametrize("layout, names", [
+    ("folders", ["00001-00500", "00001-00500/sample_00001.png", "00001-00500/sample_00500.png", "00501-01000",
+                 "00501-01000/sample_00501.png", "99501-100000", "99501-100000/sample_100000.png"]),
+    ("archives", ["grids_00001-00500.zip", "grids_00501-01000.zip", "grids_99501-100000.zip"])])
+def test_500_epochs_are_kept_together(tmp_path, layout, names):
+    write(tmp_path, layout, [1, 500, 501, 100000])
+    assert everything_below(tmp_path) == names and epochs_in(tmp_path) == [1, 500, 501, 100000]
 
 
 def test_what_lies_in_the_wrong_folder_is_no_grid(tmp_path):
-    for name in ("00001-00500/sample_00501.png", "00002-00501/sample_00003.png", "mine/sample_00004.png"):
+    for name in ("00001-00500/sample_00501.png", "00002-00501/sample_00003.png", "mine/sample_00004.png",
+                 "grids_00002-00501.zip", "grids_mine.zip"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert sample_files.list_samples(tmp_path) == [] and sample_files.sample_files(tmp_path) == []
@@ -60,13 +70,67 @@ def test_all_layouts_are_listed_together_and_cut_at_the_same_epoch(tmp_path):
     for epoch, where in listed:
         np.testing.assert_array_equal(animation.read_grid(where), grid(epoch))
     sample_files.remove_samples_after(tmp_path, 5)
-    assert [epoch for epoch, _ in sample_files.list_samples(tmp_path)] == [1, 2, 3, 4, 5]
-    assert "00501-01000" not in everything_below(tmp_path)
+    assert epochs_in(tmp_path) == [1, 2, 3, 4, 5]
+    assert not [name for name in everything_below(tmp_path) if name.startswith(("00501", "grids_00501"))]
     sample_files.remove_samples_after(tmp_path, 0)
     assert everything_below(tmp_path) == ["notes.txt"]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_epoch_that_is_there_twice_is_listed_once(tmp_path):
+    for layout in LAYOUTS[::-1]:
+        write(tmp_path, layout, [1, 2])
+        assert epochs_in(tmp_path) == [1, 2]
+    assert sample_files.list_samples(tmp_path)[0][1] == tmp_path / "sample_00001.png"
+
+
+def test_an_archive_is_written_anew_with_the_grids_of_other_epochs_that_it_had(tmp_path):
+    write(tmp_path / "one", "archives", [3, 1, 2])
+    write(tmp_path / "other", "archives", [2, 3, 1], of=lambda epoch: grid(0))
+    path = tmp_path / "other/grids_00001-00500.zip"
+    for epoch, where in sample_files.list_samples(tmp_path / "one"):
+        assert not grid_archives.holds(path, {epoch: where})
+        grid_archives.update(path, {epoch: where})
+        assert grid_archives.holds(path, {epoch: where})
+    assert path.read_bytes() == (tmp_path / "one/grids_00001-00500.zip").read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None and {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+
+
+def test_a_damaged_archive_is_named_and_kept_under_another_name_when_more_is_to_be_written(tmp_path, capsys):
+    write(tmp_path, "archives", [1])
+    path = tmp_path / "grids_00001-00500.zip"
+    content = path.read_bytes()
+    path.write_bytes(content[:-30])
+    sample_files.remove_samples_after(tmp_path, 300)
+    assert epochs_in(tmp_path) == [] and f"note: {path} is damaged" in capsys.readouterr().err
+    write(tmp_path, "archives", [2])
+    assert epochs_in(tmp_path) == [2] and (tmp_path / f"{path.name}.damaged").read_bytes() == content[:-30]
+
+
+def test_a_damaged_grid_in_an_archive_is_named_and_passed_over(tmp_path, capsys):
+    write(tmp_path, "archives", [1, 2])
+    path = tmp_path / "grids_00001-00500.zip"
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    said = []
+    assert write_animation(tmp_path, tmp_path / "a.gif", warn=said.append).frames == 1
+    assert len(said) == 1 and said[0].startswith(f"skipped {path}/sample_00001.png: not a readable PNG (Bad CRC-32")
+    write(tmp_path, "archives", [3])
+    assert epochs_in(tmp_path) == [2, 3] and "the grid of epoch 1" in capsys.readouterr().err
+
+
+def test_an_earlier_version_s_films_are_named_and_its_runs_go_on_in_folders(tmp_path, tiny):
+    write(tmp_path, "flat", [2])
+    (tmp_path / "film_00001.webp").write_bytes(b"RIFF")
+    said = []
+    assert write_animation(tmp_path, tmp_path / "a.gif", warn=said.append).frames == 1
+    assert len(said) == 1 and said[0].startswith(f"1 film_*.webp in {tmp_path} are left out")
+    stored = {**tiny().to_json(), "samples_layout": "film"}
+    assert TrainingConfig.from_json(stored).samples_layout == "folders"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS[1:])
 def test_the_same_animation_comes_out_of_every_layout(tmp_path, layout):
     write(tmp_path / "flat", "flat", [1, 2, 500, 501])
     write(tmp_path / "other", layout, [1, 2, 500, 501])
@@ -88,18 +152,14 @@ def test_a_run_that_is_replaced_leaves_no_grid_in_any_layout(tiny, tmp_path):
     assert everything_below(folder.sample_dir) == ["notes.txt"]
 
 
-def test_a_run_that_changes_its_layout_and_goes_back_each_time_has_every_grid_once(tiny, tmp_path, eagerly):
-    whole = tiny(epochs=3, checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
-    launch(whole)
-    folder = tmp_path / "samples"
-    for epochs, layout in enumerate(LAYOUTS, start=1):
-        launch(tiny(epochs=epochs, samples_layout=layout))
-        assert [epoch for epoch, _ in sample_files.list_samples(folder)] == list(range(1, epochs + 1))
-        for beyond in LAYOUTS if epochs < 3 else ():  # as if the process had been killed before the next checkpoint
-            write(folder, beyond, [epochs + 1, epochs + 501], lambda epoch: grid(0))
-    listed = (sample_files.list_samples(place) for place in (whole.sample_dir, folder))
-    for (epoch, expected), (same, where) in zip(*listed, strict=True):
-        assert epoch == same
-        np.testing.assert_array_equal(animation.read_grid(where), animation.read_grid(expected))
-    assert everything_below(folder) == [".run_id", "00001-00500", "00001-00500/sample_00002.png", "film_00003.webp",
-                                        "reals.png", "sample_00001.png"]
+def test_a_run_that_changes_its_layout_and_goes_back_has_every_grid_once(tiny, tmp_path, eagerly):
+    launch(tiny(epochs=1))
+    for layout in LAYOUTS:  # as if the process had been killed before the next checkpoint
+        write(tmp_path / "samples", layout, [2, 502], lambda epoch: grid(0))
+    first = (tmp_path / "samples/sample_00001.png").read_bytes()
+    launch(tiny(epochs=2, samples_layout="folders"))
+    assert everything_below(tmp_path / "samples") == [".run_id", "00001-00500", "00001-00500/sample_00002.png",
+                                                      "reals.png", "sample_00001.png"]
+    assert (tmp_path / "samples/sample_00001.png").read_bytes() == first
+    drawn = [animation.read_grid(where) for _, where in sample_files.list_samples(tmp_path / "samples")]
+    assert drawn[0].shape == drawn[1].shape and (drawn[0] != drawn[1]).any()

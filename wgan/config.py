@@ -160,9 +160,8 @@ class TrainingConfig:
         "run after each checkpoint. Where it holds a newer state than --checkpoint_dir, the run goes on from there.",
         decides_result=False)
     samples_layout: str = option(
-        "flat", "Files", "flat: one PNG per grid in --sample_dir; folders: the same in numbered folders of 500; film: "
-        "animated WebPs of 500 lossless frames that grow, the right one for a mounted drive. export_gif.py reads all.",
-        decides_result=False, choices=("flat", "folders", "film"))
+        "flat", "Files", "flat: one PNG per grid in --sample_dir; folders: the same in numbered folders of 500. "
+        "export_gif.py reads both.", decides_result=False, choices=("flat", "folders"))
     sample_every: int = option(
         1, "Files", "Epochs between two grids.", decides_result=False, at_least=1)
     checkpoint_minutes: float = option(
@@ -258,6 +257,8 @@ class TrainingConfig:
             UserError: a value is of another type than its field, or out of its bounds.
         """
         values = {}
+        if stored.get("samples_layout") == "film":  # of an earlier version
+            stored = {**stored, "samples_layout": "folders"}
         for field in dataclasses.fields(cls):
             if field.name in stored:
                 values[field.name] = _typed(field, stored[field.name])

@@ -26,7 +26,7 @@ from PIL import Image
 from wgan.common.errors import UserError
 from wgan.evaluation.report import as_table
 from wgan.images.curves import draw_curves
-from wgan.runs import film, lock, sample_files
+from wgan.runs import lock, sample_files
 from wgan.runs.history import COLUMNS
 from wgan.runs.run_folder import HISTORY_FILE, REALS_FILE
 
@@ -185,8 +185,6 @@ class _View:
 
     def _grids(self):
         epoch, newest = sample_files.list_samples(self._sample_dir)[-1]
-        if isinstance(newest, film.Frame):
-            newest = newest.picture()
         reals = self._sample_dir / REALS_FILE
         return _side_by_side([(f"samples, epoch {epoch}", newest), *([("real", reals)] if reals.exists() else [])])
 
@@ -229,8 +227,8 @@ def _side_by_side(titled_sources):
 
 
 def _enlarged(source, most):
-    """A tag for a picture file, given as a path or a binary stream."""
-    content = source.read() if hasattr(source, "read") else source.read_bytes()
+    """A tag for a picture file."""
+    content = source.read_bytes()
     with Image.open(io.BytesIO(content)) as image:
         width, kind = max(1, most // image.width) * image.width, image.format.lower()
     return _image_tag(content, kind, f"width: {width}px; max-width: 100%; image-rendering: pixelated")

@@ -4,6 +4,7 @@ A grid is read when the writer of the file asks for its frame; see `wgan.images.
 """
 
 import functools
+import io
 import math
 import pathlib
 import struct
@@ -18,7 +19,6 @@ from wgan.common.errors import UserError
 from wgan.common.messages import one_line
 from wgan.images.animation_formats import GIF_MAX_FPS, WRITERS, Frame, check_memory
 from wgan.images.grids import BACKGROUND
-from wgan.runs import film
 from wgan.runs.files import atomic_path
 from wgan.runs.neighbouring_runs import advice_on_grids
 from wgan.runs.sample_files import list_samples
@@ -74,22 +74,20 @@ def read_grid(where):
     """Reads a grid as uint8 [H, W, 3]; a grey one becomes three equal channels.
 
     Args:
-        where: the path of a PNG, or a `film.Frame`.
+        where: the path of a PNG, or a `ZippedGrid`.
 
     Raises:
         UserError: it cannot be read, is damaged, or is far larger than a grid.
     """
-    kind = "WebP" if isinstance(where, film.Frame) else "PNG"
     try:
-        source = where.picture() if isinstance(where, film.Frame) else where
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is stricter
-            with Image.open(source, formats=[kind.upper()]) as picture:
+            with Image.open(io.BytesIO(where.read_bytes()), formats=["PNG"]) as picture:
                 if picture.width * picture.height > _MAX_GRID_PIXELS:
                     raise UserError(f"{picture.width}x{picture.height} pixels are too many for a grid")
                 return np.asarray(picture.convert("RGB"))
     except _UNREADABLE as error:
-        raise UserError(f"not a readable {kind} ({one_line(error)})") from error
+        raise UserError(f"not a readable PNG ({one_line(error)})") from error
 
 
 def usual_scale(width, suffix=".webp"):
@@ -202,6 +200,9 @@ def write_animation(sample_dir, output, max_frames=120, fps=20.0, hold=3.0, scal
     _check(output, max_frames, fps, hold, scale)
     suffix = output.suffix.lower()
     places = dict(list_samples(sample_dir))
+    films = len(list(sample_dir.glob("film_[0-9]*.webp")))
+    if films:
+        warn(f"{films} film_*.webp in {sample_dir} are left out: an earlier version's, which browsers show")
     if not places:
         advice = advice_on_grids(sample_dir)
         raise UserError(f"no grids (sample_00001.png ...) in {sample_dir}: " + (

@@ -14,7 +14,7 @@ from wgan.common.errors import UserError
 from wgan.data.own_files import SOFTWARE
 
 GIF_MAX_FPS = 50  # delays are whole hundredths of a second, and browsers slow down a delay of one
-_MOST_BYTES = 2**30  # of frames in memory
+_MAX_BYTES = 2**30  # of frames in memory
 _BYTES_OF_A_PIXEL = {".gif": 1, ".webp": 4, ".mp4": 0}  # as Pillow holds it; a video's frames are not kept
 _GRID_COLOURS = 239  # of the GIF's 256; one more means "as before", and 16 are greys for the text with its soft edges
 _GREYS = np.repeat(np.arange(16, dtype=np.uint8)[:, None] * 17, 3, axis=1)
@@ -48,7 +48,7 @@ class Frame:
 def check_memory(suffix, frames, height, width):
     """Raises UserError where so many frames of this size in pixels are too many for a file with this suffix."""
     size = frames * height * width * _BYTES_OF_A_PIXEL[suffix]
-    if size > _MOST_BYTES:
+    if size > _MAX_BYTES:
         raise UserError(f"{frames} frames of {width}x{height} pixels would take {size / 1e9:.1f} GB of memory for a "
                         f"{suffix}: make fewer or smaller ones, or an .mp4, which takes any number")
 

@@ -45,13 +45,11 @@ def image_grid(images, columns, gap=2):
         raise ValueError(f"columns must be at least 1 and gap at least 0, not {columns} and {gap}")
     count, height, width, channels = images.shape
     rows = -(-count // columns)
-    grid = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, channels),
-                   BACKGROUND, dtype=np.uint8)
-    for index, image in enumerate(images):
-        row, column = divmod(index, columns)
-        top, left = gap + row * (height + gap), gap + column * (width + gap)
-        grid[top:top + height, left:left + width] = image
-    return grid
+    cells = np.full((rows * columns, gap + height, gap + width, channels), BACKGROUND, np.uint8)
+    cells[:count, gap:, gap:] = images
+    grid = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2).reshape(
+        rows * (gap + height), columns * (gap + width), channels)
+    return np.pad(grid, ((0, gap), (0, gap), (0, 0)), constant_values=BACKGROUND)
 
 
 def save_png(path, grid, is_marked=True):

@@ -1,10 +1,11 @@
 """The pictures that a run leaves in its sample folder: grids of images, or the distribution of points."""
 
+import functools
+
 import tensorflow as tf
 
 from wgan.images import distribution, grids
 from wgan.models import randomness
-from wgan.runs.film import Film
 
 BYTES_OF_A_PLOT = 25_000
 
@@ -26,8 +27,8 @@ def picture_maker(gan, recipe, seed):
     draw = tf.function(lambda: gan.sampling_generator(latents, training=False))
     if recipe.makes_points:
         scores = tf.function(lambda: tf.sigmoid(gan.critic(distribution.PLACES[:, None])))
-        return lambda epoch: _later(distribution.draw, draw().numpy(), scores().numpy(), epoch)
-    return lambda epoch: _later(_grid, draw().numpy(), columns)
+        return lambda epoch: functools.partial(distribution.draw, draw().numpy(), scores().numpy(), epoch)
+    return lambda epoch: functools.partial(_grid, draw().numpy(), columns)
 
 
 def saver(sample_dir, layout):
@@ -35,15 +36,12 @@ def saver(sample_dir, layout):
 
     Args:
         sample_dir: the folder of samples.
-        layout: "flat", "folders" or "film".
+        layout: "flat" or "folders".
 
     Returns:
         A function of an epoch and what `picture_maker`'s function gave for it, to be called in the writer's thread,
         which writes the picture.
     """
-    if layout == "film":
-        film = Film(sample_dir)
-        return lambda epoch, picture: film.add(epoch, picture())
     return lambda epoch, picture: grids.save_sample(sample_dir, epoch, picture(), layout)
 
 
@@ -62,7 +60,3 @@ def bytes_of_a_picture(reals, recipe):
 
 def _grid(samples, columns):
     return grids.image_grid(grids.to_uint8(samples), columns)
-
-
-def _later(function, *arguments):
-    return lambda: function(*arguments)

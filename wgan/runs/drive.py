@@ -1,8 +1,8 @@
 """A run's copy on a slow or unreliable disk, such as a mounted Google Drive: `--drive_dir`. Needs no TensorFlow.
 
 The run works in its own folders, and one thread copies what has changed to `checkpoints` and `samples` below the
-drive's folder after each checkpoint. Every file there is complete or absent, and a state is copied once all that came
-before it is there: the copy can be continued at any moment.
+drive's folder after each checkpoint, grids as zip files of 500 epochs each. Every file there is complete or absent, and
+a state is copied once all that came before it is there: the copy can be continued at any moment.
 """
 
 import collections
@@ -14,7 +14,7 @@ import shutil
 import sys
 
 from wgan.common.errors import UserError
-from wgan.runs import checkpoints, files, film, sample_files
+from wgan.runs import checkpoints, files, grid_archives, sample_files
 from wgan.runs.lock import RunLock
 from wgan.runs.run_folder import RUN_ID_FILE, RunFolder
 
@@ -70,7 +70,7 @@ class Drive:
             self.local.mark_as_one_run(self.folder.run_id())
 
     def fetch(self, state, is_newer):
-        """Brings the run from the drive; grids that are PNGs stay there, being many and not needed to go on.
+        """Brings the run from the drive; its grids stay there, being many and not needed to go on.
 
         Args:
             state: the copy's newest `checkpoints.State`.
@@ -81,8 +81,9 @@ class Drive:
         """
         if is_newer:
             print(f"fetching the run from {self.place}: epoch {state.epoch}", flush=True)
+            print(f"note: its earlier grids stay in {self.folder.sample_dir}, where export_gif.py --sample_dir reads "
+                  "them", file=sys.stderr)
             copy_file(self.folder.config_path, self.local.config_path)
-        self._fetch_grids(is_newer)
         # What is there says whether all has been brought: an older state goes last. Without any, weights would look
         # like those of a run that lost its state, and what is missing beside it is seen to be missing.
         states = (checkpoints.STATE_FILE, checkpoints.PREVIOUS_STATE_FILE)
@@ -90,29 +91,11 @@ class Drive:
         if is_newer and not has_state:
             checkpoints.copy_state(state.path, self.local.checkpoint_dir)
         for path in self.folder.checkpoint_files():
-            if path.name not in states:
-                self._bring(path, self.local.checkpoint_dir, is_newer)
+            target = self.local.checkpoint_dir / path.name
+            if path.name not in states and (is_newer or not target.exists()):
+                copy_file(path, target)
         if is_newer and has_state:
             checkpoints.copy_state(state.path, self.local.checkpoint_dir)
-
-    def _bring(self, path, folder, is_newer):
-        if is_newer or not (folder / path.name).exists():
-            copy_file(path, folder / path.name)
-
-    def _fetch_grids(self, is_newer):
-        try:
-            paths = sample_files.sample_files(self.folder.sample_dir)
-        except OSError as error:  # thousands of files may take the drive too long, and the run can do without
-            if is_newer and film.files(self.local.sample_dir):
-                raise  # this older film would grow on without the frames between, and replace the drive's
-            paths = []
-            print(f"note: {self.folder.sample_dir} cannot be listed ({error}); its grids stay there", file=sys.stderr)
-        parts = film.files_among(paths)
-        for path in parts:  # the last of them goes on growing
-            self._bring(path, self.local.sample_dir, is_newer)
-        if is_newer and len(paths) > len(parts):
-            print(f"note: {len(paths) - len(parts)} grids stay in {self.folder.sample_dir}, where "
-                  "export_gif.py --sample_dir reads them", file=sys.stderr)
 
     def remove_run(self):
         """Removes the copy's state and all that is beside it; its grids are removed by `copying`, in its thread."""
@@ -184,9 +167,9 @@ class _Copies:
 
     def __init__(self, drive, epoch, writer, grid_writer):
         self._drive, self._epoch, self._writer, self._grid_writer = drive, epoch, writer, grid_writer
-        self._there = {}  # (size, time in ns) of the files that were copied, by target
+        self._there = {}  # what `_look` said of the sources that were copied, by target
         self._is_clear, self._tries = False, 0
-        self._plan = collections.deque()  # (source, target)
+        self._plan = collections.deque()  # (source, target); a source is a path, or the grids of an archive by epoch
         self._asked = self._planned = 0
         self._held_state = drive.local.checkpoint_dir / f".tmp-{os.getpid()}-drive-{checkpoints.STATE_FILE}"
 
@@ -240,15 +223,18 @@ class _Copies:
         """(source, target) of all files, the state last; but before the weights where the drive has none yet, since
         weights without a state would look like somebody else's."""
         local, there = self._drive.local, self._drive.folder
-        pictures = [(path, there.sample_dir / path.relative_to(local.sample_dir))
-                    for path in (local.sample_dir / RUN_ID_FILE, *local.pictures())]
+        archives = collections.defaultdict(dict)
+        for epoch, grid in sample_files.list_samples(local.sample_dir):
+            archives[grid_archives.archive_path(there.sample_dir, epoch)][epoch] = grid
+        samples = [(path, there.sample_dir / path.name) for path in (local.sample_dir / RUN_ID_FILE, local.reals_path)]
+        samples += [(grids, target) for target, grids in archives.items()]
         states = (checkpoints.STATE_FILE, checkpoints.PREVIOUS_STATE_FILE)
         others = [(path, there.checkpoint_dir / path.name) for path in local.checkpoint_files()
                   if path.name not in states and path != local.config_path]
         first = [(path, there.checkpoint_dir / path.name)
                  for path in (local.checkpoint_dir / RUN_ID_FILE, local.config_path)]
         state = (self._held_state, there.checkpoint_dir / checkpoints.STATE_FILE)
-        return [*first, *pictures, *([*others, state] if state[1].exists() else [state, *others])]
+        return [*first, *samples, *([*others, state] if state[1].exists() else [state, *others])]
 
     def _hold_state(self):
         self._held_state.unlink(missing_ok=True)
@@ -263,34 +249,33 @@ class _Copies:
 
     def _copy(self, source, target):
         found = _look(source)
-        if found is None:
-            return  # a grid of an epoch that the run went back from
-        if target not in self._there and self._was_copied(found, target):
-            self._there[target] = found
-            return
-        if source == self._held_state:
-            checkpoints.copy_state(source, target.parent)
-        else:
-            if target.parent.parent == self._drive.folder.sample_dir:
-                target.parent.mkdir(exist_ok=True)  # a folder of 500
-            copy_file(source, target)
+        if not found:
+            return  # it was removed meanwhile
+        if target in self._there or not _was_copied(source, found, target):
+            if isinstance(source, dict):
+                grid_archives.update(target, {epoch: source[epoch] for epoch in found})
+            elif source == self._held_state:
+                checkpoints.copy_state(source, target.parent)
+            else:
+                copy_file(source, target)
         self._there[target] = found
 
 
-    @staticmethod
-    def _was_copied(found, target):
-        """Whether an earlier process did so: size and time are the same, which different states may share."""
-        return target.name != checkpoints.STATE_FILE and _are_same(found, _look(target))
-
-
-def _look(path):
-    """(size, time in ns) of a file, or None where it is not there."""
+def _look(source):
+    """(size, time in ns) of a file, or None where it is not there; of grids: those of each that is there, by epoch."""
+    if isinstance(source, dict):
+        return {epoch: found for epoch, grid in source.items() if (found := _look(grid))}
     try:
-        found = path.stat()
+        found = source.stat()
     except FileNotFoundError:
         return None
     return found.st_size, found.st_mtime_ns
 
 
-def _are_same(one, other):
-    return one is not None and other is not None and one[0] == other[0] and abs(one[1] - other[1]) < _CLOCK * 1e9
+def _was_copied(source, found, target):
+    """Whether an earlier process did so. Of a file, size and time tell, but not of states, which may share them."""
+    if isinstance(source, dict):
+        return grid_archives.holds(target, source)
+    there = _look(target)
+    return (there is not None and target.name != checkpoints.STATE_FILE
+            and there[0] == found[0] and abs(there[1] - found[1]) < _CLOCK * 1e9)

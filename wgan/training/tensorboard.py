@@ -15,7 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 from wgan.config import TrainingConfig
-from wgan.runs import event_log, film, sample_files
+from wgan.runs import event_log, sample_files
 from wgan.runs.history import COLUMNS, columns
 
 # Every column of the history but the epoch, which is the step; the tag is group/column.
@@ -76,7 +76,7 @@ class RunEvents:
         self._time = self._begin
 
     def add_picture(self, tag, step, where):
-        """Has a PNG file or a `film.Frame` shown from the next update on; what is no picture is left out."""
+        """Has a PNG, which `where.read_bytes()` gives, shown from the next update on; what is no picture is left out."""
         self._pictures.append((tag, step, where))
 
     def update(self):
@@ -126,21 +126,13 @@ class RunEvents:
 def _picture(tag, where):
     """A picture as a summary; None where it cannot be read."""
     try:
-        content = _as_png(where.picture()) if isinstance(where, film.Frame) else where.read_bytes()
+        content = where.read_bytes()
         with Image.open(io.BytesIO(content)) as picture:
             (width, height), depth = picture.size, len(picture.getbands())
     except (OSError, ValueError):
         return None
     image = _V1.Summary.Image(height=height, width=width, colorspace=depth, encoded_image_string=content)
     return _V1.Summary(value=[_V1.Summary.Value(tag=tag, image=image)])
-
-
-def _as_png(stream):
-    """TensorBoard shows PNG, and a film's frames are WebP."""
-    content = io.BytesIO()
-    with Image.open(stream) as picture:
-        picture.save(content, format="PNG")
-    return content.getvalue()
 
 
 def _text(tag, markdown):

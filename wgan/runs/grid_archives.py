@@ -1,0 +1,150 @@
+"""Zip files that each hold the grids of 500 epochs: a run's copy on a drive has a few of them, not thousands of PNGs."""
+
+import contextlib
+import functools
+import io
+import math
+import os
+import pathlib
+import re
+import struct
+import sys
+import zipfile
+import zlib
+from typing import NamedTuple
+
+from wgan.common.messages import one_line
+from wgan.runs.files import atomic_path
+
+EPOCHS = 500  # in one archive, and in one folder
+_ARCHIVE_NAME = re.compile(r"grids_([0-9]{5,})-([0-9]{5,})\.zip")
+_GRID_NAME = re.compile(r"sample_([0-9]{5,})\.png")
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, RuntimeError, ValueError)
+
+
+class ZippedGrid(NamedTuple):
+    """A PNG in an archive, which is read as a `pathlib.Path` is."""
+
+    archive: pathlib.Path
+    name: str
+
+    def read_bytes(self):
+        """Raises OSError where the archive cannot be read, ValueError where it is damaged."""
+        try:
+            with zipfile.ZipFile(self.archive) as archive:
+                return archive.read(self.name)
+        except _DAMAGE as error:
+            raise ValueError(one_line(error)) from error
+
+    def stat(self):
+        """That of the archive."""
+        return self.archive.stat()
+
+    def __str__(self):
+        return f"{self.archive}/{self.name}"
+
+
+def range_of(epoch):
+    """The 500 epochs that are kept together with this one: `00001-00500`."""
+    first = (epoch - 1) // EPOCHS * EPOCHS + 1
+    return f"{first:05d}-{first + EPOCHS - 1:05d}"
+
+
+def archive_path(folder, epoch):
+    """Which archive has the grid of an epoch: `grids_00001-00500.zip`."""
+    return pathlib.Path(folder) / f"grids_{range_of(epoch)}.zip"
+
+
+def archives(folder):
+    """The paths of the archives in a folder; empty where there is no such folder.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    named = [(path, _ARCHIVE_NAME.fullmatch(path.name)) for path in pathlib.Path(folder).glob("grids_*.zip")]
+    return sorted(path for path, match in named if match and path == archive_path(folder, int(match[1])))
+
+
+def read(path):
+    """{epoch: ZippedGrid} of an archive; a damaged one is named on standard error and passed over.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {epoch: ZippedGrid(path, name) for epoch, name in _names(archive).items()}
+    except _DAMAGE as error:
+        _note(f"{path} is damaged ({one_line(error)}), and its grids are passed over")
+        return {}
+
+
+def holds(path, grids):
+    """Whether an archive has these grids, byte for byte; `grids` as in `update`."""
+    with contextlib.suppress(FileNotFoundError, *_DAMAGE), zipfile.ZipFile(path) as archive:
+        names = _names(archive)
+        return all(epoch in names and archive.getinfo(names[epoch]).CRC == zlib.crc32(grid.read_bytes())
+                   for epoch, grid in grids.items())
+    return False
+
+
+def update(path, grids, last_epoch=math.inf):
+    """Writes an archive anew, with more grids; those of other epochs stay in it.
+
+    A damaged archive is kept under another name, and a new one begun.
+
+    Args:
+        path: the archive, there or not.
+        grids: {epoch: what gives a PNG by `read_bytes`}.
+        last_epoch: grids of later epochs that are in it are left out.
+
+    Raises:
+        OSError: a disk fails; the archive is as it was.
+    """
+    with atomic_path(path) as temporary, _to_read(path) as earlier, zipfile.ZipFile(temporary, "w") as archive:
+        readers = {epoch: functools.partial(earlier.read, name) for epoch, name in _names(earlier).items()
+                   if epoch <= last_epoch}
+        readers |= {epoch: grid.read_bytes for epoch, grid in grids.items()}
+        for epoch, read_grid in sorted(readers.items()):
+            try:
+                archive.writestr(zipfile.ZipInfo(f"sample_{epoch:05d}.png"), read_grid())  # PNGs shrink no further
+            except _DAMAGE as error:
+                _note(f"the grid of epoch {epoch} in {path} is damaged ({one_line(error)}), and is left out")
+
+
+def remove_after(folder, epoch):
+    """Takes the grids of later epochs out of the archives in a folder.
+
+    Raises:
+        OSError: an archive cannot be read, written or removed.
+    """
+    for path in archives(folder):
+        first, last = map(int, _ARCHIVE_NAME.fullmatch(path.name).groups())
+        numbers = read(path) if first <= epoch < last else {}
+        if first > epoch or numbers and min(numbers) > epoch:
+            path.unlink()
+        elif numbers and max(numbers) > epoch:
+            update(path, {}, epoch)
+
+
+def _to_read(path):
+    """An archive, which is an empty one where there is none that can be read."""
+    try:
+        return zipfile.ZipFile(path)
+    except FileNotFoundError:
+        pass
+    except _DAMAGE as error:
+        aside = path.with_name(f"{path.name}.damaged")
+        os.replace(path, aside)
+        _note(f"{path} is damaged ({one_line(error)}), and is now {aside.name}")
+    return zipfile.ZipFile(io.BytesIO(), "w")
+
+
+def _names(archive):
+    """{epoch: name} of the grids in an open archive."""
+    matches = map(_GRID_NAME.fullmatch, archive.namelist())
+    return {int(match[1]): match[0] for match in matches if match}
+
+
+def _note(line):
+    print(f"note: {line}", file=sys.stderr)
