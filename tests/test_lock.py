@@ -1,5 +1,5 @@
+import contextlib
 import os
-import pathlib
 import shutil
 import socket
 import subprocess
@@ -29,24 +29,15 @@ def lock_elsewhere(folder, **options):
         return filelock.SoftFileLease(folder / ".lock", lease_duration=lock.LEASE_SECONDS, **options).acquire().lock
 
 
-def die_elsewhere(folder, spare):
-    """Leaves the lock of a process that has died on another machine."""
-    with lock_elsewhere(spare):
-        copy_lock(spare, folder)
-
-
 def copy_lock(source, folder):
-    """Replaces a folder's lock file by another one."""
+    """Replaces a folder's lock file by a copy of another one, which has no heartbeat."""
     shutil.copyfile(source / ".lock", folder / "new")
     os.replace(folder / "new", folder / ".lock")
 
 
 def look(folder):
-    try:
-        found = (folder / ".lock").stat()
-        return found.st_ino, found.st_mtime_ns
-    except FileNotFoundError:
-        return None
+    with contextlib.suppress(FileNotFoundError):
+        return (folder / ".lock").stat().st_mtime_ns
 
 
 def until(condition):
@@ -97,8 +88,9 @@ def test_a_holder_elsewhere_whose_heart_beats_is_left_alone(tmp_path, monkeypatc
             RunLock(tmp_path).__enter__()
 
 
-def test_a_holder_elsewhere_whose_heart_stands_still_is_replaced(tmp_path, quick, tmp_path_factory):
-    die_elsewhere(tmp_path, tmp_path_factory.mktemp("spare"))
+def test_a_holder_elsewhere_whose_heart_stands_still_is_replaced(tmp_path, quick):
+    with lock_elsewhere(tmp_path):
+        copy_lock(tmp_path, tmp_path)
     with RunLock(tmp_path):
         assert lock.holder(tmp_path)
 
@@ -112,12 +104,13 @@ def test_an_unreadable_lock_is_replaced_after_a_while(tmp_path, capsys, quick, c
     assert content or "locked by another run, which cannot be seen from here" in capsys.readouterr().err
 
 
-def test_a_lost_lock_is_noticed_and_left_to_its_taker(tmp_path, quick, tmp_path_factory):
-    with RunLock(tmp_path) as held:
-        die_elsewhere(tmp_path, tmp_path_factory.mktemp("spare"))
+def test_a_lost_lock_is_noticed_and_left_to_its_taker(tmp_path, quick):
+    folder = tmp_path / "run"
+    with RunLock(folder) as held, lock_elsewhere(tmp_path):
+        copy_lock(tmp_path, folder)
         until(lambda: held.lost)
-        assert held.lost.startswith(f"process {os.getpid()} on elsewhere has taken over {tmp_path}")
-    assert look(tmp_path)
+        assert held.lost.startswith(f"process {os.getpid()} on elsewhere has taken over {folder}")
+    assert look(folder)
 
 
 @pytest.mark.parametrize("harm", ["removed", "mounted anew", "cannot be touched"])
