@@ -34,7 +34,7 @@ from wgan.common.errors import UserError
 from wgan.config import TrainingConfig, value_type
 from wgan.data import cifar10
 from wgan.images import animation
-from wgan.runs import checkpoints, initial_weights, lock, trained
+from wgan.runs import checkpoints, initial_weights, trained
 from wgan.runs.history import COLUMNS
 from wgan.runs.run_folder import RunFolder
 from wgan.runs.sample_files import sample_path
@@ -527,21 +527,6 @@ def assert_typed(config, stored_images):
     assert stored_images["shape"][-1] in (1, 3) and isinstance(stored_images["sha256"], str)
 
 
-def lock_file(folder):
-    content = lock.Mark.of_this_process().to_bytes()
-    other = lock.Mark("elsewhere", "another machine", 1, 0.5, "0" * 32, 7).to_bytes()
-    path = folder / lock.LOCK_FILE
-
-    def damage(chance):
-        return odd_values(content, chance) if chance.random() < 0.5 else damaged(content, other, chance)
-
-    def read(content):
-        write_anew(path, content)
-        with refusal_naming(folder), lock.RunLock(folder, wait=lambda seconds: None):
-            assert lock.Mark.parse(path.read_bytes()).pid == os.getpid()
-    return damage, read
-
-
 def run_mark(folder):
     config = TrainingConfig(checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"))
     run = RunFolder(config)
@@ -571,10 +556,6 @@ def table_of_figures(folder):
 
 def test_a_damaged_configuration_is_named_or_usable_and_does_not_hinder_a_fresh_start(reader, tmp_path):
     assert reader.failures(configuration, tmp_path, 800) == {}
-
-
-def test_a_damaged_lock_is_taken_over_or_names_its_folder(reader, tmp_path):
-    assert reader.failures(lock_file, tmp_path, 300) == {}
 
 
 @pytest.mark.parametrize("kind", [run_mark, table_of_figures])

@@ -387,17 +387,13 @@ def test_fresh_replaces_the_copy_too(finished, tmp_path, eagerly, capsys, new_ma
     assert not (there / "checkpoints" / checkpoints.PREVIOUS_STATE_FILE).exists()
 
 
-def test_a_run_whose_copy_was_taken_over_stops_and_copies_nothing_more(tiny, tmp_path, monkeypatch, eagerly):
-    config = tiny(epochs=3, drive_dir=str(tmp_path / "drive"))
-
-    def lose(self, folder, **options):
-        original(self, folder, **options)
-        self.lost = "process 7 on elsewhere has taken over" if "drive" in str(folder) else None
-    original = launching.RunLock.__init__
-    monkeypatch.setattr(RunLock, "__init__", lose)
-    with pytest.raises(UserError, match="process 7 on elsewhere has taken over; this one stops"):
-        launch(config)
-    assert contents(tmp_path / "drive") == {}
+def test_nothing_is_copied_to_a_drive_that_another_run_has_taken_over(finished, tmp_path):
+    remote = drive.Drive(finished)
+    remote.prepare()
+    remote.lock.lost = "process 7 on elsewhere has taken over"
+    before = contents(tmp_path / "drive")
+    remote.copy_all(EPOCHS)
+    assert contents(tmp_path / "drive") == before
 
 
 def test_each_class_has_its_copy(finished, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from wgan.evaluation import report
 from wgan.images import grids
 from wgan.runs import lock
 
-ROOT = pathlib.Path(notebook.__file__).parent.parent
+ROOT = pathlib.Path(notebook.__file__).parents[2]
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs the signals and named pipes of POSIX")
 PATIENCE = 60  # seconds after which a test that hangs fails
 HEADER = "epoch,wasserstein_estimate,gradient_penalty,gradient_norm,seconds,fid\n"

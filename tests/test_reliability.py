@@ -7,11 +7,13 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 
+import filelock
 import h5py
 import kill_harness
 import long_run
@@ -21,10 +23,9 @@ import tensorflow as tf
 
 from wgan.common.errors import UserError
 from wgan.models.gan import GAN
-from wgan.runs import checkpoints, files
+from wgan.runs import checkpoints, files, lock
 from wgan.runs.history import COLUMNS
 from wgan.training import callbacks
-from wgan.training import launch as launching
 from wgan.training.launch import launch
 
 
@@ -279,16 +280,19 @@ def test_a_second_run_in_the_folder_is_refused_and_the_first_goes_on(tiny, monke
     assert not list(pathlib.Path(config.checkpoint_dir).glob(".lock"))
 
 
-def test_a_run_whose_folder_was_taken_over_stops(tiny, monkeypatch):
-    def lose(self, *args, **kwargs):
-        original(self, *args, **kwargs)
-        self.lost = "process 7 on elsewhere has taken over"
-    original = launching.RunLock.__init__
-    monkeypatch.setattr(launching.RunLock, "__init__", lose)
-    config = tiny(epochs=5)
-    with pytest.raises(UserError, match="process 7 on elsewhere has taken over; this one stops"):
+@pytest.mark.parametrize("taken", ["checkpoints", "drive/checkpoints"])
+def test_a_run_whose_folder_or_copy_was_taken_over_stops(tiny, tmp_path, monkeypatch, taken):
+    def take(self, epoch, logs=None):
+        if epoch == 0:
+            with filelock.SoftFileLease(tmp_path / "other"):
+                shutil.copyfile(tmp_path / "other", tmp_path / "copy")
+            os.replace(tmp_path / "copy", tmp_path / taken / lock.LOCK_FILE)
+    monkeypatch.setattr(lock, "LEASE_SECONDS", 0.06)
+    monkeypatch.setattr(callbacks.SampleGrids, "on_epoch_end", take)
+    config = tiny(epochs=10_000, drive_dir=str(tmp_path / "drive"))
+    with pytest.raises(UserError, match=f"has taken over {tmp_path / taken}, .*; this one stops"):
         launch(config)
-    assert state_of(config) is None and not list(pathlib.Path(config.sample_dir).glob("sample_*"))
+    assert state_of(config).epoch == 1  # which was saved before; the epochs after it are not
 
 
 def test_leftovers_of_a_killed_run_are_removed(tiny):
