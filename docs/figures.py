@@ -16,7 +16,8 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from wgan.models import constraints, objectives  # noqa: E402
+from wgan.models import constraints  # noqa: E402
+from wgan.models.losses import LOSSES  # noqa: E402
 
 REAL, FAKE, DEVIATION = 2.0, -2.0, 0.4
 UPDATES = 3000
@@ -26,9 +27,9 @@ SHAPE = (256, 1, 2, 1)
 LINE = np.linspace(-4, 4, 401, dtype=np.float32)
 PLACES = np.stack([LINE, np.zeros_like(LINE)], axis=1).reshape(-1, 1, 2, 1)
 KINDS = (
-    ("cross-entropy, no constraint", objectives.CROSS_ENTROPY, constraints.NoConstraint()),
-    ("Wasserstein, weights clipped at 0.01", objectives.WASSERSTEIN, constraints.Clipping(0.01)),
-    ("Wasserstein, gradient penalty", objectives.WASSERSTEIN, constraints.GradientPenalty(10.0)),
+    ("cross-entropy, no constraint", LOSSES["cross_entropy"], constraints.NoConstraint()),
+    ("Wasserstein, weights clipped at 0.01", LOSSES["wasserstein"], constraints.Clipping(0.01)),
+    ("Wasserstein, gradient penalty", LOSSES["wasserstein"], constraints.GradientPenalty(10.0)),
 )
 
 
@@ -80,7 +81,7 @@ def main():
     axes = figure.subplots(2, 3, sharex=True)
     for (title, objective, constraint), (above, below) in zip(KINDS, axes.T):
         critic = train_critic(objective, constraint)
-        is_probability = objective is objectives.CROSS_ENTROPY
+        is_probability = objective is LOSSES["cross_entropy"]
         scores, pushes = critic(PLACES).numpy(), push(critic, is_probability)
         above.plot(LINE, sigmoid(scores) if is_probability else scores, color="tab:blue")
         above.set_title(title, fontsize=10)

@@ -8,8 +8,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # what must repeat to the bit does so on a processor
 
 import pytest
+from toy_recipe import TOY
 
 from wgan.config import TrainingConfig
+from wgan.recipes import RECIPES
 
 
 @pytest.fixture
@@ -21,6 +23,15 @@ def tiny(tmp_path):
                         checkpoint_dir=str(tmp_path / "checkpoints"), sample_dir=str(tmp_path / "samples"))
         return TrainingConfig(**{**settings, **changes})
     return make
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """Makes configurations as `tiny` does, of the toy recipe: for what does not depend on the networks."""
+    places = dict(checkpoint_dir=str(tmp_path / "checkpoints"), sample_dir=str(tmp_path / "samples"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(RECIPES, TOY.name, TOY)
+        yield lambda **changes: TrainingConfig.of_recipe(TOY.name, **{**places, **changes})
 
 
 @pytest.fixture(autouse=True, scope="session")

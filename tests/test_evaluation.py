@@ -24,6 +24,7 @@ from wgan.evaluation.callback import Evaluation
 from wgan.evaluation.evaluate import evaluate
 from wgan.images.curves import draw_curves
 from wgan.models.gan import scale
+from wgan.models.losses import LOSSES
 from wgan.models.networks import Critic, Generator
 from wgan.recipes import RECIPES
 from wgan.runs import checkpoints
@@ -184,7 +185,7 @@ def test_estimates_of_a_critic_that_scores_real_images_down_have_the_papers_sign
     watcher = Evaluation.__new__(Evaluation)
     watcher._reals, watcher._heldout, watcher._config = 3.0, 2.0, config
     watcher._mean_logit = lambda score: sign * score
-    watcher._model = types.SimpleNamespace(objective=config.the_recipe.parts(config, 3).objective)
+    watcher._model = types.SimpleNamespace(objective=LOSSES[config.the_recipe.loss])
     assert watcher._critic_estimates(1.0) == {"training_estimate": 2.0, "heldout_estimate": 1.0}
 
 

@@ -17,9 +17,10 @@ from wgan.config import TrainingConfig
 from wgan.data import gaussian
 from wgan.evaluation.distances import frechet_distance
 from wgan.images import distribution
-from wgan.models import objectives, randomness
+from wgan.models import losses, networks, randomness
 from wgan.models.constraints import Clipping, WholeBatchPenalty, critic_gradients
 from wgan.models.layers import StatelessDropout
+from wgan.models.losses import LOSSES
 from wgan.models.networks import Critic
 from wgan.recipes import RECIPES
 from wgan.runs import class_folders
@@ -55,12 +56,12 @@ def test_every_recipe_is_there_and_the_main_one_comes_first():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_networks_fit_together(name, channels):
     config = config_of(name)
-    parts = config.the_recipe.parts(config, channels)
+    generator, critic = networks.build(config, channels)
     size = config.image_size
-    images = parts.generator(randomness.latents(3, parts.generator, tf.constant([1, 2], tf.int64)))
+    images = generator(randomness.latents(3, generator, tf.constant([1, 2], tf.int64)))
     assert images.shape == (3, size, size, channels) and images.dtype == tf.float32
     assert np.abs(images.numpy()).max() <= 1
-    logits = parts.critic(images)
+    logits = critic(images)
     assert (logits[0] if isinstance(logits, tuple) else logits).shape == (3,)
 
 
@@ -83,34 +84,34 @@ def test_networks_have_the_articles_sizes(name, generator, critic):
 def test_cross_entropy_is_the_formula():
     real, fake = tf.constant(REAL), tf.constant(FAKE)
     expected = -np.mean(np.log(sigmoid(REAL))) - np.mean(np.log(1 - sigmoid(FAKE)))
-    assert float(objectives.CROSS_ENTROPY.critic_loss(real, fake)) == pytest.approx(expected, rel=1e-12)
-    assert float(objectives.CROSS_ENTROPY_MEAN.critic_loss(real, fake)) == pytest.approx(expected / 2, rel=1e-12)
-    assert float(objectives.CROSS_ENTROPY.generator_loss(fake)) == pytest.approx(
+    assert float(LOSSES["cross_entropy"].critic_loss(real, fake)) == pytest.approx(expected, rel=1e-12)
+    assert float(LOSSES["cross_entropy_mean"].critic_loss(real, fake)) == pytest.approx(expected / 2, rel=1e-12)
+    assert float(LOSSES["cross_entropy"].generator_loss(fake)) == pytest.approx(
         -np.mean(np.log(sigmoid(FAKE))), rel=1e-12)
 
 
 def test_least_squares_is_the_formula_and_a_quarter_where_nothing_is_known():
     real, fake = tf.constant(REAL), tf.constant(FAKE)
     expected = np.mean((sigmoid(REAL) - 1) ** 2) / 2 + np.mean(sigmoid(FAKE) ** 2) / 2
-    assert float(objectives.LEAST_SQUARES.critic_loss(real, fake)) == pytest.approx(expected, rel=1e-12)
-    assert float(objectives.LEAST_SQUARES.generator_loss(fake)) == pytest.approx(
+    assert float(LOSSES["least_squares"].critic_loss(real, fake)) == pytest.approx(expected, rel=1e-12)
+    assert float(LOSSES["least_squares"].generator_loss(fake)) == pytest.approx(
         np.mean((sigmoid(FAKE) - 1) ** 2), rel=1e-12)
     nothing = tf.zeros([4], tf.float64)
-    assert float(objectives.LEAST_SQUARES.critic_loss(nothing, nothing)) == 0.25
+    assert float(LOSSES["least_squares"].critic_loss(nothing, nothing)) == 0.25
 
 
 def test_class_loss_and_accuracy_are_the_formulas():
     logits, labels = RNG.normal(size=[40, 11]), RNG.integers(0, 11, 40)
     probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     expected = -np.mean(np.log(probabilities[np.arange(40), labels]))
-    assert float(objectives.class_loss(tf.constant(logits), tf.constant(labels, tf.int32))) == pytest.approx(expected)
+    assert float(losses.class_loss(tf.constant(logits), tf.constant(labels, tf.int32))) == pytest.approx(expected)
     share = np.mean(logits.argmax(1) == labels)
-    assert float(objectives.accuracy(tf.constant(logits), tf.constant(labels, tf.int32))) == pytest.approx(share)
+    assert float(losses.accuracy(tf.constant(logits), tf.constant(labels, tf.int32))) == pytest.approx(share)
 
 
 def test_the_articles_losses_are_sums_with_reals_scored_down():
     real, fake = tf.constant(REAL), tf.constant(FAKE)
-    objective = objectives.REVERSED_SUMMED_WASSERSTEIN
+    objective = LOSSES["reversed_wasserstein_sum"]
     assert float(objective.critic_loss(real, fake)) == pytest.approx(REAL.sum() - FAKE.sum(), rel=1e-12)
     assert float(objective.generator_loss(fake)) == pytest.approx(FAKE.sum(), rel=1e-12)
     estimate = float(objective.figures(real, fake)["wasserstein_estimate"])
@@ -201,11 +202,11 @@ def test_the_classifier_alone_learns_from_labels_and_leaves_the_gan_alone(eagerl
     reals = tf.cast(images.images[:16], tf.float32) / 127.5 - 1
     labels = tf.constant(images.labels[:16])
     critic = [variable.numpy() for variable in gan.critic.variables]
-    losses = []
+    class_losses = []
     for step in range(30):
         gan.update_classifier(reals, labels, tf.constant([step, 0], tf.int64))
-        losses.append(float(objectives.class_loss(gan.classifier(reals, training=True)[1], labels)))
-    assert losses[-1] < losses[0] / 2
+        class_losses.append(float(losses.class_loss(gan.classifier(reals, training=True)[1], labels)))
+    assert class_losses[-1] < class_losses[0] / 2
     for before, variable in zip(critic, gan.critic.variables):
         np.testing.assert_array_equal(before, variable.numpy())
 

@@ -9,16 +9,16 @@ from wgan.training import loop
 from wgan.training.loop import build_gan
 
 
-def test_each_network_has_its_own_learning_rate(tiny):
-    gan = build_gan(tiny(learning_rate=1e-4, critic_learning_rate=4e-4), channels=1)
+def test_each_network_has_its_own_learning_rate(toy):
+    gan = build_gan(toy(learning_rate=1e-4, critic_learning_rate=4e-4), channels=1)
     assert float(gan.generator_optimizer.learning_rate) == pytest.approx(1e-4)
     assert float(gan.critic_optimizer.learning_rate) == pytest.approx(4e-4)
-    gan = build_gan(tiny(learning_rate=3e-4), channels=1)
+    gan = build_gan(toy(learning_rate=3e-4), channels=1)
     assert float(gan.critic_optimizer.learning_rate) == pytest.approx(3e-4)
 
 
-def test_both_learning_rates_fall_in_a_line_to_zero_at_the_same_epoch(tiny):
-    gan = build_gan(tiny(learning_rate=1e-3, decay_epochs=100, critic_steps=5), channels=1)
+def test_both_learning_rates_fall_in_a_line_to_zero_at_the_same_epoch(toy):
+    gan = build_gan(toy(learning_rate=1e-3, decay_epochs=100, critic_steps=5), channels=1)
     for epoch, expected in ((0, 1e-3), (25, 7.5e-4), (100, 0)):
         gan.generator_optimizer.iterations.assign(epoch)
         gan.critic_optimizer.iterations.assign(5 * epoch)
@@ -34,9 +34,9 @@ def test_both_learning_rates_fall_in_a_line_to_zero_at_the_same_epoch(tiny):
     (dict(critic_learning_rate=0.0), "--critic_learning_rate is 0.0; it must be more than 0"),
     (dict(network="vit"), "--network is 'vit'; choose one of plain, resnet"),
 ])
-def test_settings_that_make_no_sense_are_refused(tiny, changes, message):
+def test_settings_that_make_no_sense_are_refused(toy, changes, message):
     with pytest.raises(UserError, match=message):
-        tiny(**changes).check()
+        toy(**changes).check()
 
 
 @pytest.mark.parametrize("changes, advice", [
@@ -44,24 +44,24 @@ def test_settings_that_make_no_sense_are_refused(tiny, changes, message):
     (dict(precision="float32"), "a smaller --learning_rate may do better"),
     (dict(critic_learning_rate=1e-3), "a smaller --learning_rate or --critic_learning_rate may do better"),
 ])
-def test_numbers_that_go_wrong_again_and_again_are_answered_with_what_would_be_a_change(tiny, changes, advice):
-    assert loop.explain_wrong_numbers("a figure", 0, tiny(**changes)).endswith(f"A new run with {advice}")
+def test_numbers_that_go_wrong_again_and_again_are_answered_with_what_would_be_a_change(toy, changes, advice):
+    assert loop.explain_wrong_numbers("a figure", 0, toy(**changes)).endswith(f"A new run with {advice}")
 
 
 @pytest.mark.parametrize("changes, advice", [
     ({}, "a smaller --batch_size"),
     (dict(image_size=64, generator_batch_size=8), "a smaller --batch_size or --generator_batch_size or --image_size"),
 ])
-def test_a_device_without_memory_is_answered_with_what_could_be_smaller(tiny, changes, advice):
-    assert loop.explain_memory(tiny(**changes)).endswith(f"begin a new run with {advice}")
+def test_a_device_without_memory_is_answered_with_what_could_be_smaller(toy, changes, advice):
+    assert loop.explain_memory(toy(**changes)).endswith(f"begin a new run with {advice}")
 
 
 @pytest.mark.parametrize("changes", [{}, dict(critic_learning_rate=1e-4, data_dir="pictures")])
-def test_settings_come_back_from_json(tiny, changes):
-    config = tiny(**changes)
+def test_settings_come_back_from_json(toy, changes):
+    config = toy(**changes)
     assert TrainingConfig.from_json(config.to_json()) == config
 
 
-def test_augmentations_are_named_in_any_order(tiny):
-    assert tiny(augment="cutout, color").augmentation == ("cutout", "color")
-    assert tiny().augmentation == ()
+def test_augmentations_are_named_in_any_order(toy):
+    assert toy(augment="cutout, color").augmentation == ("cutout", "color")
+    assert toy().augmentation == ()

@@ -6,6 +6,7 @@ is stored with a run, and the check of a resumed run against it are all made fro
 
 import dataclasses
 import math
+import operator
 import typing
 
 from wgan.common.errors import UserError
@@ -14,9 +15,12 @@ from wgan.recipes import DEFAULT, RECIPES
 
 CHANGES = ("color", "translation", "cutout")  # that `wgan.models.augmentation` makes
 
+# By the name of a bound: what a number must be to it, as a function and in words.
+_BOUNDS = {"at_least": (operator.ge, "at least"), "at_most": (operator.le, "at most"),
+           "above": (operator.gt, "more than"), "below": (operator.lt, "less than")}
 
-def option(default, group, help_text, *, decides_result, choices=None, at_least=None, at_most=None, above=None,
-           below=None):
+
+def option(default, group, help_text, *, decides_result, choices=None, **bounds):
     """A field of `TrainingConfig`.
 
     Args:
@@ -25,10 +29,9 @@ def option(default, group, help_text, *, decides_result, choices=None, at_least=
         help_text: one or two sentences for the help.
         decides_result: whether another value gives another result, so that a resumed run must keep it.
         choices: the values allowed, or None.
-        at_least, at_most, above, below: bounds of a number, or None (`below` and `above` exclude the bound).
+        bounds: of a number: `at_least`, `at_most`, `above`, `below`.
     """
-    metadata = dict(group=group, help=help_text, decides_result=decides_result,
-                    choices=choices, at_least=at_least, at_most=at_most, above=above, below=below)
+    metadata = dict(group=group, help=help_text, decides_result=decides_result, choices=choices, bounds=bounds)
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -38,7 +41,7 @@ class TrainingConfig:
 
     recipe: str = option(
         DEFAULT, "Recipe", "Which GAN; the list is below. A recipe has its own data set and settings; flags override "
-        "them.", decides_result=True, choices=tuple(RECIPES))
+        "them.", decides_result=True, choices=RECIPES)
 
     label: str | None = option(
         None, "Data", "What to train on: a class number, a class name (horse), all for one GAN on every class, or "
@@ -182,7 +185,7 @@ class TrainingConfig:
     def check(self):
         """Raises UserError, naming the flag, for the first value that is out of its bounds."""
         for field in dataclasses.fields(self):
-            _check_value(field.name, getattr(self, field.name), field.metadata)
+            _check_value(field.name, getattr(self, field.name), field.metadata["choices"], field.metadata["bounds"])
         if self.holdout and self.split == "train":
             raise UserError("--split train already holds the test images out; leave --holdout or --split away")
         if self.decay_epochs and self.epochs > self.decay_epochs:
@@ -313,20 +316,16 @@ def _typed(field, value):
         raise UserError(f"the stored {field.name} is too large") from None
 
 
-def _check_value(name, value, bounds):
+def _check_value(name, value, choices, bounds):
     if value is None or isinstance(value, bool):
         return
-    if bounds["choices"] and value not in bounds["choices"]:
-        raise UserError(f"--{name} is {value!r}; choose one of {', '.join(map(str, bounds['choices']))}")
+    if choices and value not in choices:
+        raise UserError(f"--{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"--{name} is {value}; it must be a finite number")
-    if bounds["at_least"] is not None and value < bounds["at_least"]:
-        raise UserError(f"--{name} is {value}; it must be at least {bounds['at_least']}")
-    if bounds["at_most"] is not None and value > bounds["at_most"]:
-        raise UserError(f"--{name} is {value}; it must be at most {bounds['at_most']}")
-    if bounds["above"] is not None and value <= bounds["above"]:
-        raise UserError(f"--{name} is {value}; it must be more than {bounds['above']}")
-    if bounds["below"] is not None and value >= bounds["below"]:
-        raise UserError(f"--{name} is {value}; it must be less than {bounds['below']}")
+    for kind, bound in bounds.items():
+        is_within, words = _BOUNDS[kind]
+        if not is_within(value, bound):
+            raise UserError(f"--{name} is {value}; it must be {words} {bound}")
     if isinstance(value, str) and not value:
         raise UserError(f"--{name} is empty; give a value or leave the flag out")

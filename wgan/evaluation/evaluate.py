@@ -48,13 +48,15 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
     other = _other_class(config) if yardsticks else None
 
     startup.import_tensorflow()
+    from wgan.evaluation import evaluator
     from wgan.evaluation.features import extractor
     from wgan.models import surroundings
     seed = config.seed + 1 if seed is None else seed
     with surroundings.usual():
         extract = extractor(features)
         generator = trained.load_generator(config, stored_images["shape"][-1], path)
-        rows, pairs = _measure(generator, extract, image_set.images, other, samples, seed, yardsticks)
+        drawn = evaluator.Sampler(generator, samples, seed)()
+        rows, pairs = _measure(drawn, extract, image_set.images, other, yardsticks)
     found = {
         "weights": {"file": str(path), **attributes}, "latents_seed": seed,
         "features": extract.description, "caveat": extract.caveat,
@@ -73,12 +75,11 @@ def _run_on_images(checkpoint_dir):
     return config, stored_images
 
 
-def _measure(generator, extract, training_images, other, samples, seed, yardsticks):
-    """The report's rows, and the picture of samples beside their nearest training images."""
+def _measure(drawn, extract, training_images, other, yardsticks):
+    """The report's rows, and the grid of samples beside their nearest training images."""
     from wgan.evaluation import evaluator, report
-    drawn = evaluator.Sampler(generator, samples, seed)()
     training = extract(training_images)
-    chosen = evaluator.subset_indices(len(training), samples)
+    chosen = evaluator.subset_indices(len(training), len(drawn))
     row, copies = report.sample_row(training[chosen], extract(drawn), training)
     rows = [row]
     if yardsticks:

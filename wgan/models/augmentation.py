@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from wgan.models import randomness
 
-LARGEST_SHIFT = 1 / 8  # of an image's side
+MAX_SHIFT = 1 / 8  # of an image's side
 CUT_SIDE = 1 / 2
 
 
@@ -65,8 +65,8 @@ def translate(images, down, right):
 
 def _shift(side, draw):
     """Matrices [batch, side, side] that move a line's values; a product is fast on every device."""
-    most = round(side * LARGEST_SHIFT)
-    by = tf.cast(draw * (2 * most + 1), tf.int32) - most
+    limit = round(side * MAX_SHIFT)
+    by = tf.cast(draw * (2 * limit + 1), tf.int32) - limit
     place = tf.range(side)
     return tf.cast(place[:, None] - place[None, :] == by[:, None, None], tf.float32)
 

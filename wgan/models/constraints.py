@@ -82,6 +82,14 @@ class Clipping(NoConstraint):
             variable.assign(tf.clip_by_value(variable, -self.bound, self.bound))
 
 
+CONSTRAINTS = {  # by the names that recipes use, from a `TrainingConfig`
+    "none": lambda config: NoConstraint(),
+    "gradient_penalty": lambda config: GradientPenalty(config.gradient_penalty_weight, config.penalty == "one_sided"),
+    "whole_batch_penalty": lambda config: WholeBatchPenalty(config.gradient_penalty_weight),
+    "clipping": lambda config: Clipping(config.clip_bound),
+}
+
+
 def critic_gradients(critic, images):
     """The critic's gradient with respect to each image, dropout off; same shape as the images.
 

@@ -1,5 +1,5 @@
 """Training of a generator against a critic: Algorithm 1 of Gulrajani et al. (2017), one `train_step` per generator
-update. The objective and the constraint say which GAN it is."""
+update. The losses and the constraint say which GAN it is."""
 
 import collections.abc
 import functools
@@ -11,10 +11,10 @@ from wgan.models import randomness
 from wgan.models.augmentation import augment, flip
 from wgan.models.constraints import GradientPenalty, NoConstraint
 from wgan.models.layers import statistics_moving_by
-from wgan.models.objectives import WASSERSTEIN, Objective, drift
+from wgan.models.losses import LOSSES, Objective, drift
 from wgan.models.randomness import Purpose
 
-MOST_LATENTS_FOR_STATISTICS = 64  # in an epoch; few are enough, since statistics are averaged over many epochs
+MAX_STATISTICS_LATENTS = 64  # in an epoch; few are enough, since statistics are averaged over many epochs
 
 
 class GAN(keras.Model):
@@ -23,7 +23,7 @@ class GAN(keras.Model):
     Every random number follows from `seed` and the epoch, so that training can stop and go on anywhere.
     """
 
-    def __init__(self, generator: keras.Model, critic: keras.Model, objective: Objective = WASSERSTEIN,
+    def __init__(self, generator: keras.Model, critic: keras.Model, objective: Objective = LOSSES["wasserstein"],
                  constraint: NoConstraint | None = None, *, seed: int = 0, critic_steps: int = 5,
                  generator_batch_size: int | None = None, drift_weight: float = 0.0, ema_decay: float = 0.0,
                  flips: bool = False, augmentation: collections.abc.Sequence[str] = (), **kwargs):
@@ -36,8 +36,8 @@ class GAN(keras.Model):
             seed: of every random number in training.
             critic_steps: critic updates per generator update (n_critic in the paper).
             generator_batch_size: samples in the generator's update; None: as many as real images in the critic's.
-            drift_weight: of `objectives.drift` over the real images.
-            ema_decay: most that the averaged generator keeps of itself in an epoch; 0: there is no such generator.
+            drift_weight: of `losses.drift` over the real images.
+            ema_decay: the most that the averaged generator keeps of itself in an epoch; 0: there is no such generator.
             flips: mirror half of the real images.
             augmentation: which of `wgan.config.CHANGES`.
         """
@@ -111,7 +111,7 @@ class GAN(keras.Model):
         logs = {name: tf.reduce_mean([log[name] for log in critic_logs]) for name in critic_logs[0]}
         logs["generator_loss"] = self.update_generator(batch_size, epoch)
         if self.averaged_generator:
-            count = min(batch_size, MOST_LATENTS_FOR_STATISTICS)
+            count = min(batch_size, MAX_STATISTICS_LATENTS)
             latents = randomness.latents(count, self.generator, self._stream(epoch, Purpose.STATISTICS_LATENTS))
             self.update_average(averaging_decay(self.ema_decay, epoch), latents)
         return logs
@@ -202,13 +202,13 @@ class GAN(keras.Model):
         return randomness.stream(self.seed, epoch, purpose, step, self.attempt)
 
 
-def averaging_decay(most, epoch):
-    """How much the averaged generator keeps of itself: min(most, (1 + epoch) / (10 + epoch)).
+def averaging_decay(limit, epoch):
+    """How much the averaged generator keeps of itself: min(limit, (1 + epoch) / (10 + epoch)).
 
     A window of about a ninth of the run so far, so that early samples are not those of a network long gone.
     """
     epoch = tf.cast(epoch, tf.float32)
-    return tf.minimum(most, (1.0 + epoch) / (10.0 + epoch))
+    return tf.minimum(limit, (1.0 + epoch) / (10.0 + epoch))
 
 
 def scale(images):

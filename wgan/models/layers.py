@@ -13,15 +13,15 @@ import tensorflow as tf
 
 from wgan.models import randomness, winograd
 
-# A picture of even height and width is four small pictures, its phases: row and column even, row even and
+# An image of even height and width is four small images, its phases: row and column even, row even and
 # column odd, and so on. Pixel 2u + p of a row lies at place u of phase p.
 
-# _MERGE[p, a, i]: where a small picture is upsampled, row i of a 5x5 kernel at an output pixel of phase p
+# _MERGE[p, a, i]: where a small image is upsampled, row i of a 5x5 kernel at an output pixel of phase p
 # meets the small row u + a - 1. Several kernel rows meet the same one.
 _MERGE = np.array([[[p + i - 2 in (2 * (a - 1), 2 * (a - 1) + 1) for i in range(5)] for a in range(3)]
                    for p in range(2)], float)
 
-# _ALIGN[p, a, q, i]: where a picture is given by its phases, the same row meets row u + a - 1 of phase q.
+# _ALIGN[p, a, q, i]: where an image is given by its phases, the same row meets row u + a - 1 of phase q.
 _ALIGN = np.array([[[[p + i - 2 == 2 * (a - 1) + q for i in range(5)] for q in range(2)] for a in range(3)]
                    for p in range(2)], float)
 
@@ -53,12 +53,12 @@ def leaky_relu(x, slope):
 
 @keras.saving.register_keras_serializable(package="wgan")
 class Conv2D(keras.layers.Conv2D):
-    """Keras's layer; 5x5 kernels with "same" padding take fewer multiplications where pictures are small."""
+    """Keras's layer; 5x5 kernels with "same" padding take fewer multiplications where images are small."""
 
     def convolution_op(self, inputs, kernel):
         """[batch, height, width, channels] to [batch, height / stride, width / stride, filters], without the bias.
 
-        With stride 2 every result sees three rows of each of the picture's phases (two of the even ones, and a
+        With stride 2 every result sees three rows of each of the image's phases (two of the even ones, and a
         zero), so that the layer is a 3x3 convolution of the phases.
         """
         fits = (self.kernel_size == (5, 5) and self.padding == "same" and self.data_format == "channels_last"
@@ -143,7 +143,7 @@ class UpsampleConv2D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="wgan")
 class PhasesConv2DTranspose(keras.layers.Layer):
-    """A 5x5 "same" transposed convolution with stride 1, without bias, of a picture given as phases.
+    """A 5x5 "same" transposed convolution with stride 1, without bias, of an image given as phases.
 
     It is a 3x3 convolution from the channels of the four phases to those of the result's. With few
     output channels (3, for colour) that fills a processor's vectors far better, although it multiplies
@@ -235,8 +235,8 @@ def normalization(kind, momentum=0.99):
     """The layer that a name stands for, called with `training`.
 
     Args:
-        kind: "batch"; "layer", each image by its own mean and deviation over all places and channels, with a scale
-            and shift per channel (Ba et al. 2016); or "none".
+        kind: "batch"; "layer", each image by its own mean and standard deviation over all places and channels, with a
+            scale and shift per channel (Ba et al. 2016); or "none".
         momentum: of the moving statistics of "batch".
 
     Raises:

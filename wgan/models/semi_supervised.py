@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from wgan.models import objectives, randomness
+from wgan.models import losses, randomness
 from wgan.models.gan import GAN, scale
 from wgan.models.randomness import Purpose
 
@@ -62,12 +62,12 @@ class SemiSupervisedGAN(GAN):
         fake_logits, fake_classes = self.critic(fakes, dropout_seed=seeds[1], training=True, track=False)
         _, real_classes = self.critic(scale(labelled_images), dropout_seed=seeds[2], training=True)
         generated = tf.fill(tf.shape(labels), self.critic.num_classes)
-        class_loss = (objectives.class_loss(real_classes, labels) + objectives.class_loss(fake_classes, generated)) / 2
+        class_loss = (losses.class_loss(real_classes, labels) + losses.class_loss(fake_classes, generated)) / 2
         loss = self.objective.critic_loss(real_logits, fake_logits) + class_loss
         return loss, {"critic_loss": loss, "class_loss": class_loss,
                       **self.objective.figures(real_logits, fake_logits),
-                      "accuracy_real": objectives.accuracy(real_classes, labels),
-                      "accuracy_fake": objectives.accuracy(fake_classes, generated)}
+                      "accuracy_real": losses.accuracy(real_classes, labels),
+                      "accuracy_fake": losses.accuracy(fake_classes, generated)}
 
     def critic_logits(self, images, dropout_seed):
         """What the generator climbs: the validity alone."""
@@ -78,7 +78,7 @@ class SemiSupervisedGAN(GAN):
         """One step of the classifier alone, on images [batch, height, width, channels] and labels int32 [batch]."""
         with tf.GradientTape() as tape:
             _, classes = self.classifier(images, dropout_seed=dropout_seed, training=True)
-            loss = self.classifier_optimizer.scale_loss(objectives.class_loss(classes, labels))
+            loss = self.classifier_optimizer.scale_loss(losses.class_loss(classes, labels))
         variables = self.classifier.trainable_variables
         gradients = [tf.zeros_like(variable) if gradient is None else gradient  # the validity head has no part in it
                      for gradient, variable in zip(tape.gradient(loss, variables), variables)]

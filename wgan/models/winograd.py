@@ -1,15 +1,15 @@
-"""Winograd (Toom-Cook) convolutions: small pictures with a fraction of the multiplications, as matrix products.
+"""Winograd (Toom-Cook) convolutions: small images with a fraction of the multiplications, as matrix products.
 
 A convolution multiplies polynomials, and polynomials can be multiplied at points: a product of degree n - 1 is settled
 by its values at n points, which take n multiplications of values in place of one for each pair of coefficients (Toom
 and Cook; Winograd 1980; Lavin and Gray 2016, arXiv:1509.09308, for networks). In two dimensions 36 multiplications
-take the place of 144 for 4x4 results of a 3x3 kernel, and 49 the place of 400 for a 4x4 picture under a 5x5 kernel. For
+take the place of 144 for 4x4 results of a 3x3 kernel, and 49 the place of 400 for a 4x4 image under a 5x5 kernel. For
 each pair of points what remains is a product of two matrices, over the channels, and these a processor does at full
 speed, forwards and in all derivatives.
 
 In float32 rounding errors are three to five times those of the plain sum with three taps, five to eleven times with
 five, and at most about a hundred-thousandth of the largest value; in half precision they would be too large. bfloat16
-pictures are therefore computed in float32, where the processor has no matrix units that would be faster. The transforms
+images are therefore computed in float32, where the processor has no matrix units that would be faster. The transforms
 to the points and back cost passes over memory: beyond sides of 8 these eat up the gain, as the transform of the kernel
 does in small batches. Graphics cards have such methods of their own.
 """
@@ -24,7 +24,7 @@ from wgan.models import precision
 _TILE = 4  # pixels a side that are computed together
 _POINTS = {3: (0, 1, -1, 2, -1 / 2, np.inf), 5: (0, 1, -1, 2, -2, -1 / 2, np.inf)}  # by the kernel's taps
 _SIDES = {3: (4, 8), 5: (4,)}
-_LEAST_BATCH = 64  # slower below 16, a fifth faster at 32; what is trained on so few keeps the plain sum's rounding
+_MIN_BATCH = 64  # slower below 16, a fifth faster at 32; what is trained on so few keeps the plain sum's rounding
 
 
 def applies(images, taps, split=1):
@@ -37,7 +37,7 @@ def applies(images, taps, split=1):
         taps, split: as in `convolve`.
     """
     batch, height, width, _ = images.shape
-    return (batch is not None and batch >= _LEAST_BATCH
+    return (batch is not None and batch >= _MIN_BATCH
             and height == width and height in [split * side for side in _SIDES.get(taps, ())]
             and (images.dtype in (tf.float32, tf.float64)
                  or images.dtype == tf.bfloat16 and not precision.has_bfloat16_units())
@@ -48,11 +48,11 @@ def convolve(images, kernel, split=1, join=1):
     """A "same" convolution with stride 1, where `applies` says so.
 
     Args:
-        images: [batch, split * side, split * side, channels]; their split^2 phases, which are pictures of `side`
+        images: [batch, split * side, split * side, channels]; their split^2 phases, which are images of `side`
             pixels, count as channels: `tf.nn.space_to_depth`.
         kernel: [taps, taps, split^2 * channels, join^2 * filters].
         split: 1 or 2.
-        join: 1, or 2 if the results are the phases of a picture: `tf.nn.depth_to_space`.
+        join: 1, or 2 if the results are the phases of an image: `tf.nn.depth_to_space`.
 
     Returns:
         [batch, join * side, join * side, filters], of the images' dtype.

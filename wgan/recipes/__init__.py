@@ -1,12 +1,11 @@
-"""The GANs that can be trained. Every module in this folder that has `RECIPES` adds to them."""
+"""The GANs that can be trained, by name. Every module in this folder that has `RECIPES` adds to them."""
 
 import importlib
 import pkgutil
-import types
 
-from wgan.recipes.recipe import Parts, Recipe
+from wgan.recipes.recipe import Recipe
 
-__all__ = ["DEFAULT", "RECIPES", "Parts", "Recipe"]
+__all__ = ["DEFAULT", "RECIPES", "Recipe"]
 
 DEFAULT = "wgan_gp"
 
@@ -18,4 +17,4 @@ def _declared():
     return {recipe.name: recipe for recipe in sorted(declared, key=lambda recipe: recipe.name != DEFAULT)}
 
 
-RECIPES = types.MappingProxyType(_declared())
+RECIPES = _declared()  # a program may add its own

@@ -1,52 +1,48 @@
-"""What a recipe is: a GAN as a declaration, from which the one engine trains it."""
+"""What a recipe is: a GAN as a declaration, whose parts are named here and found by name in `wgan.models`."""
 
-import collections.abc
 import dataclasses
 
 from wgan.common.errors import UserError
 
-SETTINGS_OF_A_PENALTY = ("gradient_penalty_weight", "penalty")
-SETTINGS_OF_PLAIN_NETWORKS = ("network", "generator_norm", "critic_norm", "critic_dropout")
-SETTINGS_OF_WASSERSTEIN_GANS = (*SETTINGS_OF_A_PENALTY, *SETTINGS_OF_PLAIN_NETWORKS, "clip_bound", "drift_weight")
-
-WASSERSTEIN_FIGURES = ("wasserstein_estimate", "critic_loss", "critic_real", "critic_fake", "generator_loss")
-PENALTY_FIGURES = ("gradient_penalty", "gradient_norm")
-PROBABILITY_FIGURES = ("critic_loss", "critic_real", "critic_fake", "generator_loss")
+# By the name of a part: the settings that it reads and that have no effect without it,
+SETTINGS = {
+    "convolutional": ("network", "generator_norm", "critic_norm", "critic_dropout"),
+    "bounded_convolutional": ("generator_norm", "critic_norm", "critic_dropout"),
+    "wasserstein": ("drift_weight",),
+    "reversed_wasserstein_sum": ("drift_weight",),
+    "gradient_penalty": ("gradient_penalty_weight", "penalty"),
+    "whole_batch_penalty": ("gradient_penalty_weight",),
+    "clipping": ("clip_bound",),
+    "semi_supervised": ("labels_per_class",),
+}
+# and the columns of history.csv that it fills, beside those that every recipe fills.
+FIGURES = {
+    "wasserstein": ("wasserstein_estimate",),
+    "reversed_wasserstein_sum": ("wasserstein_estimate",),
+    "gradient_penalty": ("gradient_penalty", "gradient_norm"),
+    "whole_batch_penalty": ("gradient_penalty", "gradient_norm"),
+    "semi_supervised": ("class_loss", "accuracy_real", "accuracy_fake"),
+}
+COMMON_FIGURES = ("critic_loss", "critic_real", "critic_fake", "generator_loss")
 IMAGE_MEASURES = ("fid", "kid", "kid_error", "precision", "recall", "training_estimate", "heldout_estimate")
 
 
 @dataclasses.dataclass(frozen=True)
-class Parts:
-    """What the engine puts together.
-
-    Attributes:
-        generator: latents [batch, latent_dim] to what is to be made.
-        critic: that to logits [batch].
-        objective: of `wgan.models.objectives`.
-        constraint: of `wgan.models.constraints`.
-        kind: `wgan.models.gan.GAN` or a subclass of it.
-    """
-
-    generator: collections.abc.Callable
-    critic: collections.abc.Callable
-    objective: object
-    constraint: object
-    kind: type
-
-
-@dataclasses.dataclass(frozen=True)
 class Recipe:
-    """One GAN. Importing a declaration must not import TensorFlow: the help lists them all.
+    """One GAN. A declaration does not import TensorFlow, since the help lists them all.
 
     Attributes:
         name: what `--recipe` is given.
         summary: a line for the help.
-        parts: a `TrainingConfig` and the number of the images' channels to `Parts`; may import TensorFlow.
+        networks: of `wgan.models.networks.NETWORKS`.
+        loss: of `wgan.models.losses.LOSSES`.
+        constraint: of `wgan.models.constraints.CONSTRAINTS`.
+        gan: of `wgan.training.loop.GANS`.
+        network_options: further arguments of the function that makes the networks.
         defaults: settings that belong to the recipe, in place of `TrainingConfig`'s; flags override them.
-        unused: settings that this recipe has no use for, and refuses.
-        figures: the history's columns that it fills each epoch.
-        measures: those that it fills now and then.
-        sheet: rows and columns of the pictures of samples.
+        refused: settings that would do harm or nothing, beside those of parts that the recipe does not have.
+        measures: the history's columns that are filled at every measurement.
+        sheet: rows and columns of the grids of samples.
         image_sizes: pixels a side that its networks can draw.
         most_classes: how many classes it learns at most; 0 where it has no use for labels.
         makes_points: whether it makes numbers on a line in place of images.
@@ -55,10 +51,13 @@ class Recipe:
 
     name: str
     summary: str
-    parts: collections.abc.Callable
+    networks: str
+    loss: str
+    constraint: str = "none"
+    gan: str = "plain"
+    network_options: dict = dataclasses.field(default_factory=dict)
     defaults: dict = dataclasses.field(default_factory=dict)
-    unused: tuple[str, ...] = ()
-    figures: tuple[str, ...] = WASSERSTEIN_FIGURES
+    refused: tuple[str, ...] = ()
     measures: tuple[str, ...] = IMAGE_MEASURES
     sheet: tuple[int, int] = (4, 4)
     image_sizes: tuple[int, ...] = (28, 32, 64, 128)
@@ -70,6 +69,21 @@ class Recipe:
     def wants_labels(self):
         """Whether its images must have labels."""
         return self.most_classes > 0
+
+    @property
+    def figures(self):
+        """The history's columns that are filled every epoch."""
+        return COMMON_FIGURES + self._of_parts(FIGURES)
+
+    @property
+    def unused(self):
+        """The settings that this recipe refuses."""
+        used = self._of_parts(SETTINGS)
+        return *dict.fromkeys(name for names in SETTINGS.values() for name in names if name not in used), *self.refused
+
+    def _of_parts(self, table):
+        parts = self.networks, self.loss, self.constraint, self.gan
+        return tuple(name for part in parts for name in table.get(part, ()))
 
     def check(self, config, usual):
         """Raises UserError where settings make no sense with this recipe.

@@ -151,10 +151,10 @@ def load_generator(config, channels, path):
     """
     import tensorflow as tf
 
-    from wgan.models import surroundings
+    from wgan.models import networks, surroundings
 
     with surroundings.usual():
-        generator = config.the_recipe.parts(config, channels).generator
+        generator, _ = networks.build(config, channels)
         generator(tf.zeros([1, config.latent_dim]))
     weights_files.load(generator, path, "the run's generator")
     return generator

@@ -17,8 +17,11 @@ from wgan.config import TrainingConfig
 from wgan.data import ImageSet
 from wgan.evaluation.callback import evaluation
 from wgan.images import samples
-from wgan.models import precision, surroundings
+from wgan.models import networks, precision, surroundings
+from wgan.models.constraints import CONSTRAINTS
 from wgan.models.gan import GAN
+from wgan.models.losses import LOSSES
+from wgan.models.semi_supervised import SemiSupervisedGAN
 from wgan.runs import checkpoints, drive, files, initial_weights
 from wgan.runs.drive import Drive
 from wgan.runs.history import History, columns
@@ -28,6 +31,7 @@ from wgan.training import callbacks, tensorboard
 from wgan.training.batches import epoch_batches
 
 MOST_SETBACKS = 3  # from the same state
+GANS = {"plain": GAN, "semi_supervised": SemiSupervisedGAN}  # by the names that recipes use
 
 
 @surroundings.usual()
@@ -190,11 +194,12 @@ def _fit(gan, run, history, checkpointing):
 def build_gan(config, channels):
     """A compiled `GAN` with all its variables, its initial weights drawn from the configured seed."""
     with _initializers_seeded(config.seed), precision.used(config.precision):
-        parts = config.the_recipe.parts(config, channels)
-        gan = parts.kind(parts.generator, parts.critic, parts.objective, parts.constraint,
-                         seed=config.seed, critic_steps=config.critic_steps,
-                         generator_batch_size=config.generator_batch_size, drift_weight=config.drift_weight,
-                         ema_decay=config.ema_decay, flips=config.mirrors, augmentation=config.augmentation)
+        recipe = config.the_recipe
+        gan = GANS[recipe.gan](*networks.build(config, channels), LOSSES[recipe.loss],
+                               CONSTRAINTS[recipe.constraint](config), seed=config.seed,
+                               critic_steps=config.critic_steps, generator_batch_size=config.generator_batch_size,
+                               drift_weight=config.drift_weight, ema_decay=config.ema_decay, flips=config.mirrors,
+                               augmentation=config.augmentation)
         gan.compile(_optimizer(config, config.learning_rate, updates_per_epoch=1),
                     _optimizer(config, config.critic_learning_rate or config.learning_rate, config.critic_steps),
                     jit_compile=_compiled_by_xla(config))

@@ -3,26 +3,53 @@
 from wgan.models.networks import dcgan, gaussian, perceptrons, plain, resnet, sgan
 from wgan.models.networks.plain import Critic, Generator
 
-# All families are imported, so that Keras can load a saved network of any of them.
-__all__ = ["Critic", "Generator", "build", "build_generator", "dcgan", "gaussian", "perceptrons", "plain", "resnet",
-           "sgan"]
+__all__ = ["NETWORKS", "Critic", "Generator", "build"]
+
+
+def convolutional(config, channels):
+    """The networks of the main job, plain or residual as `config.network` says."""
+    size, norm = config.image_size, config.critic_norm
+    # The critic comes first: initial weights depend on the order in which layers are made.
+    if config.network == "resnet":
+        family, critic = resnet, resnet.Critic(channels, size, norm)
+    else:
+        family, critic = plain, plain.Critic(channels, size, config.critic_dropout, norm)
+    return family.Generator(config.latent_dim, channels, size, config.generator_norm), critic
+
+
+def bounded_convolutional(config, channels):
+    """The plain ones, with a critic that ends in tanh."""
+    size = config.image_size
+    return (plain.Generator(config.latent_dim, channels, size, config.generator_norm),
+            plain.Critic(channels, size, config.critic_dropout, config.critic_norm, bounded=True))
+
+
+def mlp(config, channels, widths):
+    """Fully connected networks; `widths` are the generator's from latents to image, and back in the discriminator."""
+    shape = (config.image_size, config.image_size, channels)
+    return perceptrons.Generator(config.latent_dim, shape, widths), perceptrons.Discriminator(shape, widths[::-1])
+
+
+# By the names that recipes use: a `TrainingConfig`, the channels of the images, and the recipe's options to a generator
+# and a critic.
+NETWORKS = {
+    "convolutional": convolutional,
+    "bounded_convolutional": bounded_convolutional,
+    "mlp": mlp,
+    "dcgan": lambda config, channels: (
+        dcgan.Generator(config.latent_dim, channels, config.image_size), dcgan.Discriminator()),
+    "sgan": lambda config, channels, num_classes: (
+        sgan.Generator(config.latent_dim, channels, config.image_size), sgan.Discriminator(num_classes)),
+    "gaussian": lambda config, channels: (gaussian.Generator(config.latent_dim), gaussian.Discriminator()),
+}
 
 
 def build(config, channels):
-    """A generator and a critic, without variables yet.
+    """The generator and the critic of a run's recipe, without variables yet.
 
     Args:
         config: a `TrainingConfig`.
         channels: of the images, 1 or 3.
     """
-    if config.network == "resnet":
-        critic = resnet.Critic(channels, config.image_size, norm=config.critic_norm)
-    else:
-        critic = plain.Critic(channels, config.image_size, dropout=config.critic_dropout, norm=config.critic_norm)
-    return build_generator(config, channels), critic
-
-
-def build_generator(config, channels):
-    """The generator alone; arguments as in `build`."""
-    family = resnet if config.network == "resnet" else plain
-    return family.Generator(config.latent_dim, channels, config.image_size, norm=config.generator_norm)
+    recipe = config.the_recipe
+    return NETWORKS[recipe.networks](config, channels, **recipe.network_options)

@@ -88,7 +88,7 @@ class Critic(keras.Model):
             image_size: pixels a side, as in `Generator`.
             dropout: share of the second layer's outputs that is dropped in training.
             norm: none or layer.
-            bounded: end in tanh, which no Wasserstein critic should: see `wgan.recipes.wasserstein`.
+            bounded: end in tanh, which no Wasserstein critic should: see wgan_gp_article in `wgan.recipes`.
         """
         super().__init__(**kwargs)
         self.channels = channels

@@ -17,7 +17,7 @@ def relu(x):
 
 @keras.saving.register_keras_serializable(package="wgan.resnet")
 class ResidualBlock(keras.layers.Layer):
-    """x + f(x), where f is norm, ReLU, 3x3 convolution, twice; it may double or halve the picture's sides."""
+    """x + f(x), where f is norm, ReLU, 3x3 convolution, twice; it may double or halve the image's sides."""
 
     def __init__(self, resample=None, norm="none", relu_first=True, **kwargs):
         """

@@ -1,4 +1,4 @@
-"""What the two networks are after, as functions of the critic's logits.
+"""The losses of both networks, as functions of the critic's logits.
 
 D is the critic, G the generator, x real images, z latents; "the paper" is Gulrajani et al. (2017), "Improved
 Training of Wasserstein GANs".
@@ -12,7 +12,7 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """A game of two networks.
+    """What two networks minimise.
 
     Attributes:
         critic_loss: real_logits [batch], fake_logits [batch] to a scalar.
@@ -54,18 +54,10 @@ def wasserstein_figures(real_logits, fake_logits):
             "critic_real": tf.reduce_mean(real_logits), "critic_fake": tf.reduce_mean(fake_logits)}
 
 
-WASSERSTEIN = Objective(wasserstein_critic_loss, wasserstein_generator_loss, wasserstein_figures)
-
-
-def _reversed_figures(real_logits, fake_logits):
+def reversed_wasserstein_figures(real_logits, fake_logits):
+    """The estimate of a critic that scores real images down, and its two parts."""
     return {**wasserstein_figures(real_logits, fake_logits),
             "wasserstein_estimate": wasserstein_estimate(fake_logits, real_logits)}
-
-
-# Sums over the batch in place of means, and reals scored down: sum D(x) - sum D(G(z)), and sum D(G(z)).
-REVERSED_SUMMED_WASSERSTEIN = Objective(
-    lambda real_logits, fake_logits: tf.reduce_sum(real_logits) - tf.reduce_sum(fake_logits),
-    tf.reduce_sum, _reversed_figures, real_sign=-1)
 
 
 def cross_entropy_with(logits, target):
@@ -94,12 +86,6 @@ def probability_figures(real_logits, fake_logits):
             "critic_fake": tf.reduce_mean(tf.sigmoid(fake_logits))}
 
 
-CROSS_ENTROPY = Objective(cross_entropy_critic_loss, cross_entropy_generator_loss, probability_figures)
-CROSS_ENTROPY_MEAN = Objective(  # of the real and the generated half, where their sum is usual
-    lambda real_logits, fake_logits: cross_entropy_critic_loss(real_logits, fake_logits) / 2,
-    cross_entropy_generator_loss, probability_figures)
-
-
 def least_squares_critic_loss(real_logits, fake_logits):
     """mean (D(x) - 1)^2 / 2 + mean D(G(z))^2 / 2 (Mao et al. 2017, equation 9), here with D = sigmoid(logits).
 
@@ -114,7 +100,18 @@ def least_squares_generator_loss(fake_logits):
     return tf.reduce_mean(tf.square(tf.sigmoid(fake_logits) - 1.0))
 
 
-LEAST_SQUARES = Objective(least_squares_critic_loss, least_squares_generator_loss, probability_figures)
+LOSSES = {  # by the names that recipes use
+    "wasserstein": Objective(wasserstein_critic_loss, wasserstein_generator_loss, wasserstein_figures),
+    # Sums over the batch in place of means, and reals scored down: sum D(x) - sum D(G(z)), and sum D(G(z)).
+    "reversed_wasserstein_sum": Objective(
+        lambda real_logits, fake_logits: tf.reduce_sum(real_logits) - tf.reduce_sum(fake_logits),
+        tf.reduce_sum, reversed_wasserstein_figures, real_sign=-1),
+    "cross_entropy": Objective(cross_entropy_critic_loss, cross_entropy_generator_loss, probability_figures),
+    "cross_entropy_mean": Objective(  # of the real and the generated half, where their sum is usual
+        lambda real_logits, fake_logits: cross_entropy_critic_loss(real_logits, fake_logits) / 2,
+        cross_entropy_generator_loss, probability_figures),
+    "least_squares": Objective(least_squares_critic_loss, least_squares_generator_loss, probability_figures),
+}
 
 
 def class_loss(class_logits, labels):
