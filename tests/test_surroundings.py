@@ -43,7 +43,7 @@ SCRIPTS = [
     ["generate.py", "--weights", "run", "--num", "4", "--out", "samples.png"],
     ["export_gif.py", "--sample_dir", "grids", "--output", "training.gif"],
     ["export_model.py", "--weights", "run", "--format", "keras", "--out", "exported.keras"],
-    ["earth_mover.py", "--output", "piles.png"],
+    ["examples/earth_mover.py", "--output", "piles.png"],
     ["wgan/apps/comparison/row.py", "run", "row.png", "reals.png"],  # which compare.py starts, besides train.py
 ]
 KERAS_JSON = {"floatx": "float16", "epsilon": 0.25, "backend": "jax", "image_data_format": "channels_first",
@@ -199,12 +199,12 @@ def test_other_scripts_begin_among_other_settings(tmp_path, script):
 
 def test_settings_files_that_cannot_be_read_are_one_line(tmp_path):
     (tmp_path / "matplotlibrc").write_text("font.size: 9", encoding="utf-16")
-    done = run_python(ROOT / "earth_mover.py", folder=tmp_path)
+    code = "from wgan.common import cli, startup; cli.run(lambda argv: startup.import_tensorflow(), ['train.py'])"
+    done = run_python("-c", code, folder=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("earth_mover.py: matplotlib's settings file")
+    assert done.stderr.splitlines()[-1].startswith("train.py: matplotlib's settings file")
     (tmp_path / "matplotlibrc").unlink()
     (tmp_path / "keras.json").write_text('{"floatx": "bfloat16"}')
-    code = "from wgan.common import cli, startup; cli.run(lambda argv: startup.import_tensorflow(), ['train.py'])"
     done = run_python("-c", code, folder=tmp_path)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert str(tmp_path / "keras.json") in done.stderr.splitlines()[-1]
