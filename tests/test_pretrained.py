@@ -22,7 +22,7 @@ SHIPPED = sorted(path.parent for path in ROOT.glob("*/config.json"))
 
 @pytest.fixture(scope="module")
 def make():
-    spec = importlib.util.spec_from_file_location("make_pretrained", ROOT / "make.py")
+    spec = importlib.util.spec_from_file_location("make_pretrained", ROOT.parent / "tools/make_pretrained.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -69,7 +69,7 @@ def test_what_is_made_of_a_run_draws_its_samples_and_names_no_place_on_its_machi
     stored["config"].update(dict.fromkeys(make.PLACES, "/home/somebody"))
     (folder / "config.json").write_text(json.dumps({**stored, "working_dir": "/home/somebody"}))
     monkeypatch.setattr(make, "measure", lambda *arguments: measured.append(arguments))
-    assert make.main(["make.py", f"--checkpoint_dir={folder}", f"--out={out}"]) == 0
+    assert make.main(["make_pretrained.py", f"--checkpoint_dir={folder}", f"--out={out}"]) == 0
     assert measured == [(out, "/home/somebody")] and (out / "samples.png").exists()
     assert "/home/somebody" not in (out / "config.json").read_text()
     assert "/" not in "".join(map(str, json.loads((out / "config.json").read_text())["config"].values()))
@@ -87,5 +87,5 @@ def test_a_run_without_an_average_is_not_shipped(run_with_weights, make, tmp_pat
     for name in ("config.json", "generator.weights.h5"):
         (plain / name).write_bytes((run_with_weights / name).read_bytes())
     with pytest.raises(UserError, match="has no generator_ema.weights.h5; train with --ema_decay above 0"):
-        make.main(["make.py", f"--checkpoint_dir={plain}", f"--out={tmp_path / 'out'}"])
+        make.main(["make_pretrained.py", f"--checkpoint_dir={plain}", f"--out={tmp_path / 'out'}"])
     assert not (tmp_path / "out").exists()

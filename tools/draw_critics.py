@@ -1,6 +1,6 @@
 """Draws docs/images/critics.png: what three kinds of critic tell a generator whose samples are still far off.
 
-    python docs/figures.py
+    python tools/draw_critics.py
 
 Each is the same small network, trained to the end between the same real numbers and the same samples.
 """
