@@ -21,9 +21,9 @@ import tensorflow as tf
 from PIL import Image, ImageFile
 
 import wgan
-from wgan.apps.comparison import pictures
-from wgan.apps.demo import Drawings
-from wgan.apps.sampling import Pictures
+from wgan.apps.comparison import images
+from wgan.apps.demo import grid
+from wgan.apps.image_sampler import ImageSampler
 from wgan.common import plotting, startup
 from wgan.common.errors import UserError
 from wgan.evaluation.evaluator import Sampler, subset_indices
@@ -75,9 +75,9 @@ def make_everything():
         sys.argv = [str(ROOT / script), *words]
         with contextlib.suppress(SystemExit):  # whether it did its work is seen from its files
             runpy.run_path(sys.argv[0], run_name="__main__")
-    save_png("demo.png", Drawings(Pictures(locate("run").load(), 64)).grid(4, 0, 0))
+    save_png("demo.png", grid(ImageSampler(locate("run").load(), 64), 4, 0, 0))
     measured = [{"epoch": epoch, "training_seconds": epoch, "fid": 9 - epoch} for epoch in (1, 2)]
-    pictures.draw_curves([{"recipe": "wgan_gp", "runs": [{"seed": 0, "measurements": measured}]}], "compared.png")
+    images.draw_curves([{"name": "wgan_gp", "runs": [{"seed": 0, "measurements": measured}]}], "compared.png")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from wgan.apps import sampling
+from wgan.apps import image_sampler
 from wgan.common import startup
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
@@ -34,7 +34,7 @@ def write(generator, format, path):
     Raises:
         UserError: a package is missing, or the converter failed.
     """
-    latents = sampling.draw_latents(0, 0, SAMPLES, generator.latent_dim,
+    latents = image_sampler.draw_latents(0, 0, SAMPLES, generator.latent_dim,
                                     distribution=randomness.latent_distribution(generator))
     write_format, read_format = FORMATS[format]
     with _quiet(), precision.exact():
