@@ -9,7 +9,6 @@ sections 2.3, 2.6 and 6.1.
 """
 
 import pathlib
-import sys
 
 import numpy as np
 from scipy import stats
@@ -64,7 +63,7 @@ def cheapest_plan(first, second):
 
 
 def costliest_plan(first, second):
-    """The antimonotone plan: the leftmost blocks go to the rightmost places, so that all ways cross. None costs more."""
+    """The antimonotone plan: the leftmost blocks go to the rightmost places, so that ways cross. None costs more."""
     return cheapest_plan(first, second[::-1])[:, ::-1]
 
 
@@ -230,4 +229,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    cli.run(main, sys.argv)
+    cli.run(main)

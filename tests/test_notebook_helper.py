@@ -1,4 +1,4 @@
-"""`wgan.apps.notebook`: scripts as processes of their own, shown while they run. Small scripts stand in for train.py."""
+"""`wgan.apps.notebook`: scripts in processes of their own, shown while they run. Small ones stand in for train.py."""
 
 import json
 import os

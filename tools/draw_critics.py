@@ -16,6 +16,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
+from wgan.common import cli  # noqa: E402
 from wgan.models import constraints, objectives  # noqa: E402
 
 REAL, FAKE, DEVIATION = 2.0, -2.0, 0.4
@@ -74,8 +75,9 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def main():
-    """Trains, draws and prints the push at the samples' mean."""
+def main(argv):
+    """Trains, draws and prints the push at the samples' mean; returns the exit status."""
+    cli.FlagGroups("Draws what three kinds of critic tell a generator. It has no flags.").parse(argv)
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     axes = figure.subplots(2, 3, sharex=True)
     for (title, objective, constraint), (above, below) in zip(KINDS, axes.T):
@@ -98,4 +100,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli.run(main)

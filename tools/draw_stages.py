@@ -65,4 +65,4 @@ def side_by_side(pictures):
 
 
 if __name__ == "__main__":
-    cli.run(main, sys.argv)
+    cli.run(main)

@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from wgan.apps.generate import generate  # noqa: E402
-from wgan.common import cli
+from wgan.common import cli  # noqa: E402
 from wgan.common.errors import UserError  # noqa: E402
 from wgan.config import TrainingConfig  # noqa: E402
 from wgan.evaluation.evaluate import REPORT_FILE, evaluate  # noqa: E402
@@ -48,7 +48,7 @@ def main(argv):
 
 
 def copy_run(run, out):
-    """Copies the generator of a `Trained`, and the configuration beside it as if it had been made with default paths."""
+    """Copies the generator of a `Trained`, and the configuration beside it as if made with default paths."""
     with files.atomic_path(out / checkpoints.AVERAGED_FILE) as temporary:
         shutil.copyfile(run.path, temporary)
     stored = json.loads((run.path.parent / CONFIG_FILE).read_text(encoding="utf-8"))
@@ -67,4 +67,4 @@ def measure(out, data_dir):
 
 
 if __name__ == "__main__":
-    cli.run(main, sys.argv)
+    cli.run(main)

@@ -173,4 +173,4 @@ def _copy_halved(name, item, target):
 
 
 if __name__ == "__main__":
-    cli.run(main, sys.argv)
+    cli.run(main)

@@ -1,6 +1,5 @@
 """The images of a comparison: FID as curves, and rows of samples. No TensorFlow."""
 
-import pathlib
 import subprocess
 import sys
 
@@ -42,7 +41,7 @@ def draw_curves(results, path):
             _draw_setting(panel, setting, key, scale, style)
     axes[0].set(xlabel="generator updates", ylabel="FID (lower is better)", title="over updates")
     axes[1].set(xlabel=f"{name} of training", title="over time")
-    _scale(axes, results)
+    _scale(axes, rows)
     handles, labels = axes[0].get_legend_handles_labels()
     if labels:
         figure.legend(handles, labels, loc="outside right upper", frameon=False)
@@ -64,31 +63,20 @@ def _draw_setting(axes, setting, key, scale, style):
                   **style, linewidth=1.6, label=setting["name"])
 
 
-def _scale(axes, results):
-    """Axes that show small and large figures alike; FID falls by orders of magnitude, and so do some times."""
-    rows = [[row for run in setting["runs"] for row in run["measurements"]] for setting in results]
-    heights = [row["fid"] for of_setting in rows for row in of_setting]
-    ends = [max(row["training_seconds"] for row in of_setting) for of_setting in rows if of_setting]
+def _scale(axes, rows):
+    """Axes that show small and large figures alike: FID falls by orders of magnitude."""
+    heights = [row["fid"] for row in rows]
     for panel in axes:
         panel.grid(alpha=0.3)
         panel.set_xlim(left=0)
-        if not heights:
+        if not rows:
             panel.text(0.5, 0.5, "nothing measured yet", transform=panel.transAxes, ha="center", color="gray")
     axes[0].xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    if heights and 0 < 4 * min(heights) < max(heights):
+    if rows and 0 < 4 * min(heights) < max(heights):
         axes[0].set_yscale("log")  # of both
-        _number_in_full(axes[0].yaxis)
-    if ends and 0 < 8 * min(ends) < max(ends):
-        axes[1].set_xscale("log")
-        axes[1].autoscale(axis="x")
-        _number_in_full(axes[1].xaxis)
-
-
-def _number_in_full(axis):
-    """2, 5, 10 in place of powers of ten."""
-    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
-    axis.set_minor_formatter(ticker.NullFormatter())
+        axes[0].yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axes[0].yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))  # 2, 5, 10 in place of powers of ten
+        axes[0].yaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def make_rows(planned, output_dir):
@@ -104,7 +92,7 @@ def make_rows(planned, output_dir):
     notes = []
     for run in planned:
         path, weights = run.folder / ROW_FILE, trained.usual_weights(run.config.checkpoint_dir)
-        if run.seed == 0 and weights.exists() and not _is_newer(path, weights):
+        if run.seed == 0 and _is_outdated(path, weights):
             words = [run.config.checkpoint_dir, path, output_dir / REALS_FILE]
             answer = subprocess.run([sys.executable, "-m", row.__name__, *map(str, words)], env=runs.environment(),
                                     text=True, check=False, capture_output=True, stdin=subprocess.DEVNULL)
@@ -114,8 +102,8 @@ def make_rows(planned, output_dir):
     return notes
 
 
-def _is_newer(path, weights):
-    return path.exists() and path.stat().st_mtime >= weights.stat().st_mtime
+def _is_outdated(path, weights):
+    return weights.exists() and not (path.exists() and path.stat().st_mtime >= weights.stat().st_mtime)
 
 
 def draw_all_rows(planned, output_dir):
