@@ -5,6 +5,7 @@
 Each is the same small network, trained to the end between the same real numbers and the same samples.
 """
 
+import argparse
 import pathlib
 import sys
 
@@ -16,7 +17,6 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
-from wgan.common import cli  # noqa: E402
 from wgan.models import constraints, objectives  # noqa: E402
 
 REAL, FAKE, DEVIATION = 2.0, -2.0, 0.4
@@ -75,9 +75,8 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def main(argv):
-    """Trains, draws and prints the push at the samples' mean; returns the exit status."""
-    cli.FlagGroups("Draws what three kinds of critic tell a generator. It has no flags.").parse(argv)
+def main():
+    """Trains, draws and prints the push at the samples' mean."""
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     axes = figure.subplots(2, 3, sharex=True)
     for (title, objective, constraint), (above, below) in zip(KINDS, axes.T):
@@ -100,4 +99,5 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    argparse.ArgumentParser(description="Draws what three kinds of critic tell a generator.").parse_args()
+    sys.exit(main())
