@@ -1,44 +1,6 @@
-"""Trains a Wasserstein GAN with gradient penalty, or another recipe, on one class of images.
+"""Trains a GAN: see `--help`. Installed, it is the command `wgan-train`."""
 
-    python train.py --label 7 --epochs 12000
-"""
-
-import dataclasses
-import sys
-
-from wgan.common import cli
-from wgan.config import TrainingConfig, value_type
-from wgan.recipes import DEFAULT, RECIPES
-from wgan.training.launch import launch
-
-
-def define_flags():
-    """One flag per field of the configuration, and the two that concern this call alone."""
-    groups = cli.FlagGroups("Trains a GAN, by default a WGAN-GP on the horses of CIFAR-10. The same command "
-                            "again continues where the last one stopped.")
-    for field in dataclasses.fields(TrainingConfig):
-        groups.define(field.metadata["group"], field.name, value_type(field), field.default,
-                      _with_choices(field))
-    groups.define("Files", "fresh", bool, False, "Start over; says which files of an earlier run it replaces.")
-    groups.define("This call", "dry_run", bool, False,
-                  "Print the resolved configuration, the size of the data, networks and files; then exit.")
-    groups.explain("Recipes", [(recipe.name, recipe.summary) for recipe in RECIPES.values()])
-    return groups
-
-
-def _with_choices(field):
-    choices = field.metadata["choices"]
-    return f"One of {', '.join(map(str, choices))}. {field.metadata['help']}" if choices else field.metadata["help"]
-
-
-def main(argv):
-    """Trains as the flags say; returns the exit status."""
-    groups = define_flags()
-    values = groups.parse(argv)
-    fresh, dry_run = values.pop("fresh"), values.pop("dry_run")
-    given = {name: value for name, value in values.items() if groups.given(name)}
-    return launch(TrainingConfig.of_recipe(given.pop("recipe", DEFAULT), **given), fresh, dry_run)
-
+from wgan.apps.train import command
 
 if __name__ == "__main__":
-    cli.run(main, sys.argv)
+    command()

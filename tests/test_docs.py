@@ -12,9 +12,7 @@ import sys
 
 import pytest
 
-import train
-
-ROOT = pathlib.Path(train.__file__).parent
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "pretrained/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ENTRY_SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
 FLAGS_OF_OTHER_PROGRAMS = {"logdir", "samples_per_plugin"}  # tensorboard
@@ -29,7 +27,7 @@ def text_of(page):
 def flags_of(script):
     """The flags that the script's real help lists; `script` is a path from the project's folder."""
     if "/" not in script:
-        text = importlib.import_module(script.removesuffix(".py")).define_flags().help_text()
+        text = importlib.import_module(f"wgan.apps.{script.removesuffix('.py')}").define_flags().help_text()
     else:
         text = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True,
                               check=True).stdout
@@ -67,7 +65,7 @@ def test_commands_have_scripts_and_flags_that_exist(page):
     for script, words in commands_on(page):
         assert (ROOT / script).is_file(), script
         if script in ENTRY_SCRIPTS and "--help" not in words:
-            module = importlib.import_module(script.removesuffix(".py"))
+            module = importlib.import_module(f"wgan.apps.{script.removesuffix('.py')}")
             values = module.define_flags().parse([script, *words])  # raises for a flag or value that is not so
             if script == "train.py":
                 check_training(values, words)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageSequence
 
-import export_gif
+from wgan.apps import export_gif
 from wgan.common import cli
 from wgan.common.errors import UserError
 from wgan.images import animation, animation_formats
@@ -19,7 +19,7 @@ from wgan.images.animation import choose_frames, write_animation
 from wgan.images.grids import save_png
 from wgan.runs.sample_files import sample_path
 
-SCRIPT = Path(export_gif.__file__)
+SCRIPT = Path(__file__).resolve().parents[1] / "export_gif.py"
 
 
 def make_grid(seed=0, height=24, width=30, channels=3, levels=4):

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import export_model
-from wgan.apps import export_formats, sampling
+from wgan.apps import export_formats, export_model, image_sampler
 from wgan.common import cli
 from wgan.models.networks import plain, resnet
 from wgan.runs import files, trained
@@ -20,7 +18,7 @@ from wgan.runs import files, trained
 NEEDS_ONNX = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "tf2onnx")),
     reason="the extra for ONNX is not installed")
-LATENTS = sampling.draw_latents(9, 0, 12, 8)
+LATENTS = image_sampler.draw_latents(9, 0, 12, 8)
 
 
 def run_main(capsys, *arguments):
@@ -89,7 +87,7 @@ def test_a_keras_file_is_read_with_the_networks_imported_and_nothing_else(run_wi
     code = ("import keras, numpy, wgan.models.networks; model = keras.saving.load_model('a.keras'); "
             "numpy.save('images.npy', model(numpy.load('latents.npy')))")
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True,
-                   env={**os.environ, "PYTHONPATH": str(Path(export_model.__file__).parent)})
+                   env={**os.environ, "PYTHONPATH": str(Path(export_model.__file__).parents[2])})
     np.testing.assert_allclose(np.load(tmp_path / "images.npy"), expected, atol=1e-6)
 
 
@@ -129,11 +127,6 @@ def test_missing_packages_are_named(run_with_weights, tmp_path, monkeypatch, cap
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if "onnx" in name else find_spec(name))
     status, _, err = run_main(capsys, "--weights", run_with_weights, "--format", "onnx", "--out", tmp_path / "a.onnx")
     assert status == 2 and len(err.splitlines()) == 1 and "pip install onnx onnxruntime tf2onnx" in err
-    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
-    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
-    monkeypatch.setattr(export_formats, "tf", type("WithoutInterpreter", (), {"lite": object()}))
-    with pytest.raises(Exception, match="pip install ai-edge-litert"):
-        export_formats._litert_interpreter()
 
 
 @pytest.mark.parametrize("flags, phrase", [
@@ -150,15 +143,6 @@ def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypat
     status, out, err = run_main(capsys, "--weights", run_with_weights, *flags)
     assert status == 2 and out == "" and len(err.splitlines()) == 1 and phrase in err
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder.tflite", "full", "saved_model.pb"]
-
-
-def test_weights_that_do_not_fit_are_refused(run_with_weights, tmp_path, capsys):
-    other = tmp_path / "other"
-    shutil.copytree(run_with_weights, other)
-    settings = (other / "config.json").read_text()
-    (other / "config.json").write_text(settings.replace('"latent_dim": 8', '"latent_dim": 9'))
-    status, _, err = run_main(capsys, "--weights", other, "--out", tmp_path / "model")
-    assert status == 2 and "does not fit" in err and not (tmp_path / "model").exists()
 
 
 def test_a_folder_takes_the_place_of_an_empty_one_whole_or_not_at_all(tmp_path):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan.evaluation import feature_network, features, train_feature_network
+from tools import train_feature_network
+from wgan.evaluation import feature_network, features
 
 DATA = os.environ.get("WGAN_TEST_DATA")
 

@@ -13,8 +13,7 @@ import scipy.special
 import scipy.stats
 from PIL import Image, ImageSequence
 
-import generate
-from wgan.apps import sampling
+from wgan.apps import generate, image_sampler
 from wgan.common import cli
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
@@ -51,49 +50,41 @@ def read_film(path):
 # --- latents ---
 
 def test_a_latent_is_a_function_of_seed_and_number():
-    whole = sampling.draw_latents(5, 0, 200, 8)
+    whole = image_sampler.draw_latents(5, 0, 200, 8)
     for first, count in ((0, 1), (0, 64), (63, 2), (64, 64), (130, 70)):
-        np.testing.assert_array_equal(sampling.draw_latents(5, first, count, 8), whole[first:first + count])
+        np.testing.assert_array_equal(image_sampler.draw_latents(5, first, count, 8), whole[first:first + count])
     assert whole.dtype == np.float32 and len(np.unique(whole)) == whole.size
-    assert np.isin(sampling.draw_latents(6, 0, 200, 8), whole).mean() < 0.01
+    assert np.isin(image_sampler.draw_latents(6, 0, 200, 8), whole).mean() < 0.01
 
 
-@pytest.mark.parametrize("truncation", [None, 0.5, 2.0])
-def test_latents_have_the_truncated_normal_distribution(truncation):
-    drawn = sampling.draw_latents(1, 0, 1000, 100, truncation).astype(np.float64).ravel()
-    expected = scipy.stats.norm if truncation is None else scipy.stats.truncnorm(-truncation, truncation)
+@pytest.mark.parametrize("truncation, distribution, expected", [
+    (None, "normal", scipy.stats.norm), (0.5, "normal", scipy.stats.truncnorm(-0.5, 0.5)),
+    (2.0, "normal", scipy.stats.truncnorm(-2, 2)), (None, "uniform", scipy.stats.uniform(-1, 2)),
+    (0.25, "uniform", scipy.stats.uniform(-0.25, 0.5)), (3.0, "uniform", scipy.stats.uniform(-1, 2))])
+def test_latents_have_the_truncated_distribution(truncation, distribution, expected):
+    drawn = image_sampler.draw_latents(1, 0, 1000, 100, truncation, distribution).astype(np.float64).ravel()
     assert scipy.stats.kstest(drawn, expected.cdf).pvalue > 0.001
-    if truncation:
-        assert 0.99 * truncation < abs(drawn).max() <= truncation
+    assert truncation is None or abs(drawn).max() <= truncation
 
 
-@pytest.mark.parametrize("truncation, edge", [(None, 1), (0.25, 0.25), (3.0, 1)])
-def test_latents_may_be_uniform(truncation, edge):
-    drawn = sampling.draw_latents(1, 0, 1000, 100, truncation, "uniform").astype(np.float64).ravel()
-    assert scipy.stats.kstest(drawn, scipy.stats.uniform(-edge, 2 * edge).cdf).pvalue > 0.001
-    assert 0.999 * edge < abs(drawn).max() <= edge
+def test_truncation_keeps_the_rank_of_every_number_and_is_finite_at_its_extremes():
+    free, cut, none, all_of_it = (image_sampler.draw_latents(1, 0, 50, 8, truncation).astype(np.float64)
+                                  for truncation in (None, 1.5, 1e-300, 1e300))
+    share = (scipy.special.ndtr(cut) - scipy.special.ndtr(-1.5)) / (1 - 2 * scipy.special.ndtr(-1.5))
+    np.testing.assert_allclose(share, scipy.special.ndtr(free), atol=1e-6)
+    assert abs(none).max() == 0
+    np.testing.assert_allclose(all_of_it, free)
 
 
 def test_a_generator_s_own_distribution_is_drawn_from(generator, monkeypatch):
     monkeypatch.setattr(generator, "latent_distribution", "uniform", raising=False)
-    assert sampling.Pictures(generator, 4).distribution == "uniform"
+    assert image_sampler.ImageSampler(generator, 4).distribution == "uniform"
 
 
 def test_a_generator_of_other_things_than_images_is_refused(run_with_weights, monkeypatch):
     monkeypatch.setattr(trained, "load_generator", lambda *run: lambda latents, training: latents)
     with pytest.raises(UserError, match="draws no images of 32 pixels"):
         trained.locate(run_with_weights).load()
-
-
-def test_truncation_keeps_the_rank_of_every_number():
-    free, cut = (sampling.draw_latents(1, 0, 50, 8, truncation).astype(np.float64) for truncation in (None, 1.5))
-    share = (scipy.special.ndtr(cut) - scipy.special.ndtr(-1.5)) / (1 - 2 * scipy.special.ndtr(-1.5))
-    np.testing.assert_allclose(share, scipy.special.ndtr(free), atol=1e-6)
-
-
-def test_extreme_truncations_stay_finite():
-    assert abs(sampling.draw_latents(1, 0, 4, 8, 1e-300)).max() == 0
-    np.testing.assert_allclose(sampling.draw_latents(1, 0, 4, 8, 1e300), sampling.draw_latents(1, 0, 4, 8))
 
 
 # --- interpolation ---
@@ -104,7 +95,7 @@ def test_slerp_turns_at_constant_speed_on_the_sphere():
     end *= np.linalg.norm(start, axis=1, keepdims=True) / np.linalg.norm(end, axis=1, keepdims=True)
     angle = np.arccos((start * end).sum(axis=1) / (start * start).sum(axis=1))
     for share in (0, 0.25, 0.6, 1):
-        between = sampling.slerp(start, end, share)
+        between = image_sampler.slerp(start, end, share)
         np.testing.assert_allclose(np.linalg.norm(between, axis=1), np.linalg.norm(start, axis=1))
         turned = np.arccos(np.clip((start * between).sum(axis=1) / (start * start).sum(axis=1), -1, 1))
         np.testing.assert_allclose(turned, share * angle, atol=1e-7)
@@ -112,47 +103,43 @@ def test_slerp_turns_at_constant_speed_on_the_sphere():
         np.testing.assert_allclose(np.linalg.svd(plane, compute_uv=False)[:, 2], 0, atol=1e-12)
 
 
-def test_slerp_meets_its_ends_and_changes_lengths_in_a_line():
-    start, end = np.array([[3.0, 0, 0]]), np.array([[0, 1.0, 0]])
-    np.testing.assert_allclose(sampling.slerp(start, end, 0), start, atol=1e-12)
-    np.testing.assert_allclose(sampling.slerp(start, end, 1), end, atol=1e-12)
-    np.testing.assert_allclose(sampling.slerp(start, end, 0.5), [[2 / np.sqrt(2), 2 / np.sqrt(2), 0]])
-
-
 @pytest.mark.parametrize("start, end, middle", [
-    ([2.0, 0], [2.0, 0], [2.0, 0]), ([2.0, 0], [-2.0, 0], [0, 0]), ([0.0, 0], [0, 0], [0, 0]),
+    ([3.0, 0], [0, 1.0], [2**0.5, 2**0.5]),  # lengths change in a line
+    ([2.0, 0], [2.0, 0], [2.0, 0]), ([2.0, 0], [-2.0, 0], [0, 0]), ([0.0, 0], [0, 0], [0, 0]),  # no arc
     ([1.0, 0], [1.0, 1e-9], [1.0, 5e-10])])
-def test_slerp_is_finite_where_there_is_no_arc(start, end, middle):
-    np.testing.assert_allclose(sampling.slerp(np.array([start]), np.array([end]), 0.5), [middle], atol=1e-12)
+def test_slerp_of_any_two_vectors(start, end, middle):
+    for share, expected in ((0, start), (0.5, middle), (1, end)):
+        found = image_sampler.slerp(np.array([start]), np.array([end]), share)
+        np.testing.assert_allclose(found, [expected], atol=1e-12)
 
 
 def test_a_walk_passes_every_station_and_closes():
     stations = np.random.default_rng(0).normal(size=(3, 2, 8))
-    way = np.stack(list(sampling.closed_walk(stations, 4)))
+    way = np.stack(list(image_sampler.closed_walk(stations, 4)))
     assert way.shape == (12, 2, 8)
     np.testing.assert_allclose(way[::4], stations)
-    np.testing.assert_allclose(way[11], sampling.slerp(stations[2], stations[0], 0.75))
+    np.testing.assert_allclose(way[11], image_sampler.slerp(stations[2], stations[0], 0.75))
 
 
-# --- pictures ---
+# --- images ---
 
 def test_pictures_are_the_generator_s_in_inference_mode(generator):
-    latents = sampling.draw_latents(3, 0, 10, 8)
+    latents = image_sampler.draw_latents(3, 0, 10, 8)
     expected = grids.to_uint8(generator(latents, training=False).numpy())
-    drawn = sampling.Pictures(generator, 4)(latents)
+    drawn = image_sampler.ImageSampler(generator, 4)(latents)
     assert drawn.shape == (10, 32, 32, 1) and drawn.dtype == np.uint8 and drawn.std() > 20
     assert abs(drawn.astype(int) - expected).max() <= 1
     assert abs(grids.to_uint8(generator(latents, training=True).numpy()).astype(int) - expected).max() > 20
 
 
 def test_a_picture_does_not_depend_on_how_many_are_drawn(generator):
-    latents = sampling.draw_latents(3, 0, 20, 8)
-    pictures = sampling.Pictures(generator, 8)
+    latents = image_sampler.draw_latents(3, 0, 20, 8)
+    pictures = image_sampler.ImageSampler(generator, 8)
     whole = pictures(latents)
     for count in (1, 8, 11):
         np.testing.assert_array_equal(pictures(latents[:count]), whole[:count])
     for batch_size in (1, 3, 64):  # other shapes may be added up in another order
-        assert abs(sampling.Pictures(generator, batch_size)(latents).astype(int) - whole).max() <= 1
+        assert abs(image_sampler.ImageSampler(generator, batch_size)(latents).astype(int) - whole).max() <= 1
 
 
 def test_grid_arrays_and_single_pictures_hold_the_same_samples(run_with_weights, tmp_path, capsys):
@@ -164,7 +151,7 @@ def test_grid_arrays_and_single_pictures_hold_the_same_samples(run_with_weights,
     with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
         drawn, latents = arrays["images"], arrays["latents"]
     assert drawn.shape == (10, 32, 32, 1) and drawn.dtype == np.uint8
-    np.testing.assert_array_equal(latents, sampling.draw_latents(4, 0, 10, 8, 1.5))
+    np.testing.assert_array_equal(latents, image_sampler.draw_latents(4, 0, 10, 8, 1.5))
     np.testing.assert_array_equal(read_png(tmp_path / "a.png"), grids.image_grid(drawn, 4))
     names = sorted(path.name for path in (tmp_path / "single").iterdir())
     assert names == [f"{number:06d}.png" for number in range(1, 11)]
@@ -215,7 +202,7 @@ def test_a_film_of_one_walk(run_with_weights, tmp_path, capsys, suffix):
 def test_an_interrupted_drawing_keeps_the_old_file(run_with_weights, tmp_path, monkeypatch, capsys):
     def interrupted(self, latents):
         raise KeyboardInterrupt
-    monkeypatch.setattr(sampling.Pictures, "__call__", interrupted)
+    monkeypatch.setattr(image_sampler.ImageSampler, "__call__", interrupted)
     for name in ("a.png", "a.npz", "a.gif"):
         (tmp_path / name).write_bytes(b"old")
         extra = ("--interpolate", 2) if name == "a.gif" else ()
@@ -231,7 +218,7 @@ def test_an_interrupted_drawing_keeps_the_old_file(run_with_weights, tmp_path, m
     ("--seed=-1", "--seed is -1"), ("--batch_size=0", "--batch_size is 0"),
     ("--truncation=0", "--truncation is 0"), ("--truncation=nan", "--truncation is nan"),
     ("--truncation=inf", "--truncation is inf"), ("--out=a.jpg", "give a .png, an .npz, a folder"),
-    ("--out=samples", "give a .png"), ("--out=", "--out is empty"), ("--out=a.gif", "wants --interpolate"),
+    ("--out=samples", "give a .png"), ("--out=", "--out is empty"), ("--out=a.gif", "needs --interpolate"),
     ("--interpolate=3", "--out must end in"), ("--interpolate=1", "--interpolate is 1"),
     ("--frames=0", "--frames is 0"), ("--num=1000000", "GB in one file"), ("stray", "stray")])
 def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypatch, capsys, flag, phrase):
@@ -318,7 +305,7 @@ def test_places_that_cannot_be_written_are_refused_and_no_samples_are_mixed(run_
 
 
 def test_mistakes_are_answered_without_tensorflow(run_with_weights, tmp_path):
-    script = Path(generate.__file__)
+    script = Path(generate.__file__).parents[2] / "generate.py"
     code = ("import sys, runpy\nsys.argv[0] = 'generate.py'\n"
             f"try:\n    runpy.run_path({str(script)!r}, run_name='__main__')\n"
             "finally:\n    assert 'tensorflow' not in sys.modules")

@@ -75,7 +75,7 @@ def test_the_pages_own_gan_trains():
 
 
 def test_samples_are_those_of_the_script(run_with_weights, tmp_path):
-    import generate
+    from wgan.apps import generate
     assert generate.main(["generate.py", "--weights", str(run_with_weights), "--num", "5", "--seed", "3",
                           "--truncation", "1", "--out", str(tmp_path / "s.npz")]) in (0, None)
     drawn = wgan.draw_samples(wgan.load_generator(run_with_weights), 5, seed=3, truncation=1.0)

@@ -9,16 +9,13 @@ from importlib.util import find_spec
 
 import pytest
 
-import evaluate
-import export_gif
-import export_model
-import generate
-import train
+from wgan.apps import evaluate, export_gif, export_model, generate, train
 from wgan.runs import sample_files
 
-ROOT = pathlib.Path(train.__file__).parent
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks/wgan_gp_colab.ipynb"
-SCRIPTS = {f"{script.__name__}.py": script for script in (train, evaluate, export_gif, export_model, generate)}
+SCRIPTS = {f"{script.__name__.removeprefix('wgan.apps.')}.py": script
+           for script in (train, evaluate, export_gif, export_model, generate)}
 TINY = ("--dataset digits --label 3 --batch_size 4 --critic_steps 2 --latent_dim 8 --precision float32 "
         "--eval_every 0 --sample_every 1 --epochs ")
 MOST_OUTPUT = 4_000_000  # bytes of an executed notebook; most of them a film of noise, which no GIF makes small

@@ -1,4 +1,4 @@
-"""`wgan.apps.notebook`: scripts as processes of their own, shown while they run. Small scripts stand in for train.py."""
+"""`wgan.apps.notebook`: scripts in processes of their own, shown while they run. Small ones stand in for train.py."""
 
 import json
 import os
@@ -191,12 +191,6 @@ def test_other_scripts_pass_their_output_on_and_fail_with_their_last_line(script
     assert capfd.readouterr().out.startswith("begun\n")
     notebook.run(script("print('hidden')", "c.py"), quiet=True)
     assert capfd.readouterr().out == ""
-
-
-def test_a_row_that_is_just_being_written_is_left_out():
-    history, columns = notebook._read_history(HEADER + "1,1.5,0.1,1,0.2,\n2,2.5,0.1,1,0.2,30\n3,1.")
-    assert history.shape[0] == 2 and columns == HEADER.strip().split(",")
-    assert history[:, 1].tolist() == [1.5, 2.5] and np.isnan(history[0, 9]) and history[1, 9] == 30
 
 
 def test_pictures_are_enlarged_by_whole_numbers(tmp_path):

@@ -93,7 +93,7 @@ def test_a_log_on_a_full_disk_stops_nothing(tiny, monkeypatch):
 @pytest.mark.parametrize("redirection", [">&- 2>&- <&-", ">/dev/full 2>&1", "2>&- | true"])
 def test_every_script_works_without_anywhere_to_write_to(tmp_path, redirection):
     """By one that needs no TensorFlow: they all run by `cli.run`."""
-    script = f"{sys.executable} {ROOT}/earth_mover.py --output {tmp_path}/picture.png"
+    script = f"{sys.executable} {ROOT}/examples/earth_mover.py --output {tmp_path}/picture.png"
     status = subprocess.run(["bash", "-c", f"set -o pipefail; {script} {redirection}"], cwd=tmp_path).returncode
     assert status == 0
     with Image.open(tmp_path / "picture.png") as picture:

@@ -1,6 +1,5 @@
 """The generators that are shipped: they load, draw, are as good as is said of them, and name no machine's paths."""
 
-import importlib.util
 import json
 import os
 import pathlib
@@ -10,6 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
+from tools import make_pretrained
 from wgan import draw_samples, load_generator
 from wgan.common.errors import UserError
 from wgan.evaluation.evaluate import evaluate
@@ -18,14 +18,6 @@ from wgan.runs import files
 DATA = os.environ.get("WGAN_TEST_DATA")
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "pretrained"
 SHIPPED = sorted(path.parent for path in ROOT.glob("*/config.json"))
-
-
-@pytest.fixture(scope="module")
-def make():
-    spec = importlib.util.spec_from_file_location("make_pretrained", ROOT / "make.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda path: path.name)
@@ -61,15 +53,15 @@ def test_measured_again_it_is_as_good_as_is_said(folder, tmp_path):
     assert found["recall"] == pytest.approx(said["recall"], abs=0.02)
 
 
-def test_what_is_made_of_a_run_draws_its_samples_and_names_no_place_on_its_machine(run_with_weights, make, tmp_path,
+def test_what_is_made_of_a_run_draws_its_samples_and_names_no_place_on_its_machine(run_with_weights, tmp_path,
                                                                                    monkeypatch):
     folder, out, measured = tmp_path / "run", tmp_path / "out", []
     shutil.copytree(run_with_weights, folder)
     stored = json.loads((folder / "config.json").read_text())
-    stored["config"].update(dict.fromkeys(make.PLACES, "/home/somebody"))
+    stored["config"].update(dict.fromkeys(make_pretrained.PLACES, "/home/somebody"))
     (folder / "config.json").write_text(json.dumps({**stored, "working_dir": "/home/somebody"}))
-    monkeypatch.setattr(make, "measure", lambda *arguments: measured.append(arguments))
-    assert make.main(["make.py", f"--checkpoint_dir={folder}", f"--out={out}"]) == 0
+    monkeypatch.setattr(make_pretrained, "measure", lambda *arguments: measured.append(arguments))
+    assert make_pretrained.main(["make_pretrained.py", f"--checkpoint_dir={folder}", f"--out={out}"]) == 0
     assert measured == [(out, "/home/somebody")] and (out / "samples.png").exists()
     assert "/home/somebody" not in (out / "config.json").read_text()
     assert "/" not in "".join(map(str, json.loads((out / "config.json").read_text())["config"].values()))
@@ -81,11 +73,11 @@ def test_the_page_lists_what_is_shipped():
     assert listed == [folder.name for folder in SHIPPED] != []
 
 
-def test_a_run_without_an_average_is_not_shipped(run_with_weights, make, tmp_path):
+def test_a_run_without_an_average_is_not_shipped(run_with_weights, tmp_path):
     plain = tmp_path / "run"
     plain.mkdir()
     for name in ("config.json", "generator.weights.h5"):
         (plain / name).write_bytes((run_with_weights / name).read_bytes())
     with pytest.raises(UserError, match="has no generator_ema.weights.h5; train with --ema_decay above 0"):
-        make.main(["make.py", f"--checkpoint_dir={plain}", f"--out={tmp_path / 'out'}"])
+        make_pretrained.main(["make_pretrained.py", f"--checkpoint_dir={plain}", f"--out={tmp_path / 'out'}"])
     assert not (tmp_path / "out").exists()

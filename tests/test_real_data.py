@@ -9,9 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-import train
-
-ROOT = pathlib.Path(train.__file__).parent
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 DATA = os.environ.get("WGAN_TEST_DATA")
 
 pytestmark = pytest.mark.skipif(not DATA, reason="WGAN_TEST_DATA names no folder with the official CIFAR-10 files")

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from export_gif import main as main_export
 from wgan import data
+from wgan.apps.export_gif import main as main_export
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.data import gaussian
@@ -283,7 +283,7 @@ def test_an_unknown_recipe_is_refused():
 
 
 def test_flags_go_before_the_recipe_and_the_recipe_before_the_usual_settings():
-    import train
+    from wgan.apps import train
     groups = train.define_flags()
     values = groups.parse(["train.py", "--recipe", "dcgan", "--learning_rate", "0.001"])
     assert groups.given("learning_rate") and not groups.given("beta_2") and values["recipe"] == "dcgan"
@@ -292,7 +292,7 @@ def test_flags_go_before_the_recipe_and_the_recipe_before_the_usual_settings():
 
 
 def test_the_help_lists_every_recipe_with_its_line():
-    import train
+    from wgan.apps import train
     text = " ".join(train.define_flags().help_text().split())
     for recipe in RECIPES.values():
         assert recipe.summary in text

@@ -21,9 +21,9 @@ import tensorflow as tf
 from PIL import Image, ImageFile
 
 import wgan
-from wgan.apps.comparison import pictures
-from wgan.apps.demo import Drawings
-from wgan.apps.sampling import Pictures
+from wgan.apps.comparison import images
+from wgan.apps.demo import grid
+from wgan.apps.image_sampler import ImageSampler
 from wgan.common import plotting, startup
 from wgan.common.errors import UserError
 from wgan.evaluation.evaluator import Sampler, subset_indices
@@ -43,7 +43,7 @@ SCRIPTS = [
     ["generate.py", "--weights", "run", "--num", "4", "--out", "samples.png"],
     ["export_gif.py", "--sample_dir", "grids", "--output", "training.gif"],
     ["export_model.py", "--weights", "run", "--format", "keras", "--out", "exported.keras"],
-    ["earth_mover.py", "--output", "piles.png"],
+    ["examples/earth_mover.py", "--output", "piles.png"],
     ["wgan/apps/comparison/row.py", "run", "row.png", "reals.png"],  # which compare.py starts, besides train.py
 ]
 KERAS_JSON = {"floatx": "float16", "epsilon": 0.25, "backend": "jax", "image_data_format": "channels_first",
@@ -75,9 +75,9 @@ def make_everything():
         sys.argv = [str(ROOT / script), *words]
         with contextlib.suppress(SystemExit):  # whether it did its work is seen from its files
             runpy.run_path(sys.argv[0], run_name="__main__")
-    save_png("demo.png", Drawings(Pictures(locate("run").load(), 64)).grid(4, 0, 0))
+    save_png("demo.png", grid(ImageSampler(locate("run").load(), 64), 4, 0, 0))
     measured = [{"epoch": epoch, "training_seconds": epoch, "fid": 9 - epoch} for epoch in (1, 2)]
-    pictures.draw_curves([{"recipe": "wgan_gp", "runs": [{"seed": 0, "measurements": measured}]}], "compared.png")
+    images.draw_curves([{"name": "wgan_gp", "runs": [{"seed": 0, "measurements": measured}]}], "compared.png")
 
 
 @pytest.fixture(scope="module")
@@ -199,12 +199,12 @@ def test_other_scripts_begin_among_other_settings(tmp_path, script):
 
 def test_settings_files_that_cannot_be_read_are_one_line(tmp_path):
     (tmp_path / "matplotlibrc").write_text("font.size: 9", encoding="utf-16")
-    done = run_python(ROOT / "earth_mover.py", folder=tmp_path)
+    code = "from wgan.common import cli, startup; cli.run(lambda argv: startup.import_tensorflow(), ['train.py'])"
+    done = run_python("-c", code, folder=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("earth_mover.py: matplotlib's settings file")
+    assert done.stderr.splitlines()[-1].startswith("train.py: matplotlib's settings file")
     (tmp_path / "matplotlibrc").unlink()
     (tmp_path / "keras.json").write_text('{"floatx": "bfloat16"}')
-    code = "from wgan.common import cli, startup; cli.run(lambda argv: startup.import_tensorflow(), ['train.py'])"
     done = run_python("-c", code, folder=tmp_path)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert str(tmp_path / "keras.json") in done.stderr.splitlines()[-1]

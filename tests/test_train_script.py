@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-import train
+from wgan.apps import train
 from wgan.common import cli
 
-ROOT = pathlib.Path(train.__file__).parent
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def run_main(capsys, *arguments):
@@ -50,7 +50,7 @@ def test_help_shows_every_flag_with_its_default(capsys):
 
 
 def test_mistakes_are_answered_without_tensorflow():
-    code = ("import sys, train\nfrom wgan.common import cli\n"
+    code = ("import sys\nfrom wgan.apps import train\nfrom wgan.common import cli\n"
             "try:\n    cli.run(train.main, ['train.py', '--label', 'unicorn'])\n"
             "except SystemExit as stop:\n    print(stop.code, 'tensorflow' in sys.modules, 'keras' in sys.modules)\n")
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

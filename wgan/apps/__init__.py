@@ -1,1 +1,1 @@
-"""What the scripts other than train.py call."""
+"""The commands, a module each with its flags; and what other programs and the notebook call."""

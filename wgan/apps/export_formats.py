@@ -1,6 +1,7 @@
 """The formats in which a generator leaves this project: for each, how it is written and how it is read back."""
 
 import contextlib
+import pathlib
 import tempfile
 import warnings
 
@@ -9,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from wgan.apps import sampling
+from wgan.apps import image_sampler
 from wgan.common import startup
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
@@ -34,7 +35,7 @@ def write(generator, format, path):
     Raises:
         UserError: a package is missing, or the converter failed.
     """
-    latents = sampling.draw_latents(0, 0, SAMPLES, generator.latent_dim,
+    latents = image_sampler.draw_latents(0, 0, SAMPLES, generator.latent_dim,
                                     distribution=randomness.latent_distribution(generator))
     write_format, read_format = FORMATS[format]
     with _quiet(), precision.exact():
@@ -51,25 +52,19 @@ def write(generator, format, path):
     return float(np.abs(found - expected).max())
 
 
-def _named(generator):
-    """The generator with names for what goes in and out: `latents` and `images`."""
-    latents = keras.Input((generator.latent_dim,), name="latents", dtype="float32")
-    model = keras.Model(latents, {"images": generator(latents, training=False)})
-    model(tf.zeros([1, generator.latent_dim]))  # Keras exports to ONNX only what has been called
-    return model
-
-
-def _write_saved_model(generator, path):
-    _named(generator).export(path, format="tf_saved_model", verbose=False)
+def _exporter(format):
+    """A function that exports a generator by Keras, with names for what goes in and out: `latents` and `images`."""
+    def export(generator, path):
+        latents = keras.Input((generator.latent_dim,), name="latents", dtype="float32")
+        model = keras.Model(latents, {"images": generator(latents, training=False)})
+        model(tf.zeros([1, generator.latent_dim]))  # Keras exports to ONNX only what has been called
+        model.export(path, format=format, verbose=False)
+    return export
 
 
 def _read_saved_model(path):
     model = tf.saved_model.load(path)
     return lambda latents: model.serve(latents)["images"].numpy()
-
-
-def _write_onnx(generator, path):
-    _named(generator).export(path, format="onnx", verbose=False)
 
 
 def _read_onnx(path):
@@ -81,30 +76,21 @@ def _read_onnx(path):
 def _write_litert(generator, path):
     """By way of a SavedModel, and with LiteRT's own operations alone: no runtime needs TensorFlow's beside them."""
     with tempfile.TemporaryDirectory() as folder:
-        _write_saved_model(generator, folder)
+        _exporter("tf_saved_model")(generator, folder)
         converted = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
-    with open(path, "wb") as file:
-        file.write(converted)
+    pathlib.Path(path).write_bytes(converted)
 
 
 def _read_litert(path):
-    run = _litert_interpreter()(path).get_signature_runner()
-    return lambda latents: run(latents=latents)["images"]
-
-
-def _litert_interpreter():
-    """The interpreter of its own package, or the one that came with TensorFlow up to now."""
+    """By the interpreter of its own package, or the one that came with TensorFlow up to now."""
     try:
         from ai_edge_litert.interpreter import Interpreter
-        return Interpreter
     except ImportError:
-        if not hasattr(tf.lite, "Interpreter"):
+        Interpreter = getattr(tf.lite, "Interpreter", None)
+        if Interpreter is None:
             raise UserError("--format litert needs another package: pip install ai-edge-litert") from None
-        return tf.lite.Interpreter
-
-
-def _write_keras(generator, path):
-    generator.save(path)
+    run = Interpreter(path).get_signature_runner()
+    return lambda latents: run(latents=latents)["images"]
 
 
 def _read_keras(path):
@@ -112,8 +98,10 @@ def _read_keras(path):
     return lambda latents: model(latents, training=False).numpy()
 
 
-FORMATS = {"saved_model": (_write_saved_model, _read_saved_model), "onnx": (_write_onnx, _read_onnx),
-           "litert": (_write_litert, _read_litert), "keras": (_write_keras, _read_keras)}
+# How each format is written, with a generator and a path, and read back from it: a function from latents to images.
+FORMATS = {"saved_model": (_exporter("tf_saved_model"), _read_saved_model), "onnx": (_exporter("onnx"), _read_onnx),
+           "litert": (_write_litert, _read_litert),
+           "keras": (lambda generator, path: generator.save(path), _read_keras)}
 
 
 @contextlib.contextmanager

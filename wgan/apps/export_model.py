@@ -1,16 +1,20 @@
-"""From a trained generator's weights to a model for other programs. TensorFlow is imported once all is in order."""
+"""Exports a trained generator for use without this project: SavedModel, ONNX, LiteRT, or a .keras file.
 
+    python export_model.py --weights checkpoints --format onnx --out generator.onnx
+"""
+
+import functools
 import importlib.util
 import os
 import pathlib
 
-from wgan.common import startup
+from wgan.common import cli, startup
 from wgan.common.errors import UserError
 from wgan.common.messages import did_you_mean, one_line
 from wgan.runs import files, trained
 
 SUFFIXES = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
-MOST_DIFFERENCE = 1e-3  # of a sample's value from the original's, an eighth of a grey level
+MAX_DIFFERENCE = 1e-3  # of a sample's value from the original's, an eighth of a grey level
 _ONNX_PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
 
 
@@ -42,9 +46,9 @@ def export_model(weights, format="saved_model", out=None):
     out.parent.mkdir(parents=True, exist_ok=True)
     with (files.atomic_folder if format == "saved_model" else files.atomic_path)(out) as temporary:
         difference = export_formats.write(generator, format, temporary)
-        if not difference <= MOST_DIFFERENCE:
+        if not difference <= MAX_DIFFERENCE:
             raise UserError(f"the {format} export differs from the original by {difference:.2g}, more than "
-                            f"{MOST_DIFFERENCE:g}, and was not kept; try another --format")
+                            f"{MAX_DIFFERENCE:g}, and was not kept; try another --format")
     side = source.config.image_size
     return (f"wrote {out} ({_size(out) / 1e6:.1f} MB) from {source}: latents [N, {generator.latent_dim}] to images "
             f"[N, {side}, {side}, {source.channels}]; "
@@ -75,3 +79,26 @@ def _check_packages(format):
 def _size(path):
     inside = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in inside if file.is_file())
+
+
+def define_flags():
+    """Which generator, in which format, and where it goes."""
+    groups = cli.FlagGroups("Exports a trained generator: latents [N, D] to images [N, H, W, C] in [-1, 1], float32, "
+                            f"N free. Reads the result back and refuses it where a sample differs by more than "
+                            f"{MAX_DIFFERENCE:g} from the original's.")
+    groups.define("Files", "weights", str, "checkpoints", trained.WEIGHTS_HELP)
+    groups.define("Files", "format", str, "saved_model", f"One of {', '.join(SUFFIXES)}. saved_model, a folder, and "
+                  "litert, a .tflite, are TensorFlow's; onnx needs: pip install onnx onnxruntime tf2onnx; keras is "
+                  "read where wgan.models.networks is imported.")
+    groups.define("Files", "out", str, None, "What to write. Default: generator_saved_model, generator.onnx, "
+                  "generator.tflite or generator.keras.")
+    return groups
+
+
+def main(argv):
+    """Exports, with one line about it; returns the exit status."""
+    print(export_model(**define_flags().parse(argv)))
+    return 0
+
+
+command = functools.partial(cli.run, main)

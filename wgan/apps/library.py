@@ -89,9 +89,9 @@ def draw_samples(generator: "keras.Model", count: int = 64, seed: int = 0, trunc
         raise UserError("count and batch_size must be at least 1, seed from 0 to 2**31 - 1, truncation above 0; they "
                         f"are {count}, {batch_size}, {seed} and {truncation}")
     startup.import_tensorflow()
-    from wgan.apps import sampling
-    pictures = sampling.Pictures(generator, batch_size)
-    return pictures(pictures.latents(seed, 0, count, truncation))
+    from wgan.apps import image_sampler
+    sampler = image_sampler.ImageSampler(generator, batch_size)
+    return sampler(sampler.latents(seed, 0, count, truncation))
 
 
 def measure(reals: np.ndarray, samples: np.ndarray) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""For notebooks: the scripts as processes of their own, and a picture of a run that renews itself.
+"""For notebooks: the scripts as processes of their own, and a view of a run that renews itself.
 
 A script that runs apart leaves the notebook free to answer, gives the GPU's memory back when it ends, and outlives
 the notebook's kernel. Nothing here imports TensorFlow, which would take that memory for the notebook.
@@ -6,7 +6,6 @@ the notebook's kernel. Nothing here imports TensorFlow, which would take that me
 
 import base64
 import contextlib
-import csv
 import hashlib
 import html
 import io
@@ -27,11 +26,11 @@ from wgan.common.errors import UserError
 from wgan.evaluation.report import as_table
 from wgan.images.curves import draw_curves
 from wgan.runs import lock, sample_files
-from wgan.runs.history import COLUMNS
+from wgan.runs.history import COLUMNS, read_history
 from wgan.runs.run_folder import HISTORY_FILE, REALS_FILE
 
 LINES_SHOWN = 5  # of the run's output
-ALONE, IN_A_PAIR = 560, 420  # pixels of width, beyond which no picture is enlarged: four times, and three times, a grid
+ALONE, IN_A_PAIR = 560, 420  # pixels of width, beyond which no image is enlarged: four times, and three times, a grid
 LONGEST_NAP = 0.5  # seconds after which the end of a run is noticed
 # Windows sends Ctrl-C only to whole consoles; a run that is ended there has saved within --checkpoint_minutes.
 _STOP = signal.SIGINT if os.name == "posix" else signal.SIGTERM
@@ -83,8 +82,8 @@ def watch(command, checkpoint_dir, sample_dir, seconds=10.0, show=None):
     Args:
         command: as in `run`.
         checkpoint_dir, sample_dir: the run's folders, as the command names them.
-        seconds: between two pictures.
-        show: what is called with each picture, a string of HTML; None for the cell's output.
+        seconds: between two views.
+        show: what is called with each view, a string of HTML; None for the cell's output.
 
     Returns:
         The exit status: 0, or that of a run that was stopped (130 after an interrupt).
@@ -155,29 +154,24 @@ def _until_end(alive, stop, view, seconds):
 
 
 class _View:
-    """One picture of a run: grid beside real images, curves, the output's last lines."""
+    """What is shown of a run: the newest grid beside real images, curves, the output's last lines."""
 
     def __init__(self, checkpoint_dir, sample_dir, log, show):
         self.heading = ""
         self._history_path, self._sample_dir = pathlib.Path(checkpoint_dir, HISTORY_FILE), pathlib.Path(sample_dir)
         self._log, self._show = log, show
-        self._curves_of, self._curves = None, ""
-        self._shown = None
+        self._history, self._curves, self._shown = {}, "", None
 
     def renew(self):
         """Shows what is there now, if anything has changed."""
-        found = "".join([f"<p>{html.escape(self.heading)}</p>" if self.heading else "",
-                         self._part(self._grids), self._part(self._drawn_curves), self._part(self._output)])
+        found = f"<p>{html.escape(self.heading)}</p>" if self.heading else ""
+        for make in (self._grids, self._drawn_curves, self._output):
+            # Files that are not there yet, or a drive that fails: the run is what matters.
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                found += make()
         if found != self._shown:
             self._shown = found
             self._show(found)
-
-    def _part(self, make):
-        """A part's HTML; nothing where its files are not there yet, or the drive fails: the run is what matters."""
-        try:
-            return make()
-        except (OSError, ValueError, IndexError):
-            return ""
 
     def _output(self):
         lines = "\n".join(map(html.escape, _last_lines(self._log)[-LINES_SHOWN:]))
@@ -185,30 +179,24 @@ class _View:
 
     def _grids(self):
         epoch, newest = sample_files.list_samples(self._sample_dir)[-1]
-        reals = self._sample_dir / REALS_FILE
-        return _side_by_side([(f"samples, epoch {epoch}", newest), *([("real", reals)] if reals.exists() else [])])
+        titled, reals = {f"samples, epoch {epoch}": newest}, self._sample_dir / REALS_FILE
+        if reals.exists():
+            titled["real"] = reals
+        shown = "".join(f"<div>{title}<br>{_enlarged(source, IN_A_PAIR)}</div>" for title, source in titled.items())
+        return f'<div style="display: flex; flex-wrap: wrap; gap: 16px">{shown}</div>'
 
     def _drawn_curves(self):
         """The curves as in `history.png`, which the run draws only with its checkpoints."""
-        content = self._history_path.read_bytes()
-        if content != self._curves_of:
-            history, columns = _read_history(content.decode())
+        history = read_history(self._history_path)
+        if history != self._history:
+            columns = [name for name in COLUMNS if any(name in row for row in history.values())]
+            rows = [[row.get(name, np.nan) for name in COLUMNS] for row in history.values()]
             with tempfile.TemporaryDirectory() as folder:
                 path = pathlib.Path(folder, "curves.png")
-                draw_curves(history, path, columns)
+                draw_curves(np.array(rows), path, columns)
                 self._curves = _image_tag(path.read_bytes(), "png", "max-width: 100%; background: white")
-            self._curves_of = content
+            self._history = history
         return self._curves
-
-
-def _read_history(text):
-    """The history in a CSV file that may just be growing: as `History.to_array` gives it, and the columns it has."""
-    header, *rows = csv.reader(text[:text.rindex("\n") + 1].splitlines())
-    history = np.full([len(rows), len(COLUMNS)], np.nan)
-    for index, name in enumerate(header):
-        if name in COLUMNS:
-            history[:, COLUMNS.index(name)] = [float(row[index] or "nan") for row in rows]
-    return history, header
 
 
 def _last_lines(path):
@@ -220,17 +208,11 @@ def _last_lines(path):
     return [line for line in lines[size > 8192:] if line.strip()]
 
 
-def _side_by_side(titled_sources):
-    shown = "".join(f"<div>{html.escape(title)}<br>{_enlarged(source, IN_A_PAIR)}</div>"
-                    for title, source in titled_sources)
-    return f'<div style="display: flex; flex-wrap: wrap; gap: 16px">{shown}</div>'
-
-
-def _enlarged(source, most):
-    """A tag for a picture file."""
+def _enlarged(source, max_width):
+    """A tag for an image file."""
     content = source.read_bytes()
     with Image.open(io.BytesIO(content)) as image:
-        width, kind = max(1, most // image.width) * image.width, image.format.lower()
+        width, kind = max(1, max_width // image.width) * image.width, image.format.lower()
     return _image_tag(content, kind, f"width: {width}px; max-width: 100%; image-rendering: pixelated")
 
 

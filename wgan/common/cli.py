@@ -84,14 +84,16 @@ def _indented(text, width):
     return textwrap.wrap(text, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
 
 
-def run(main, argv):
+def run(main, argv=None):
     """Calls `main(argv)` and exits with its status; what the user can mend becomes one line and status 2.
+
+    `argv` is the command line where it is None.
 
     That nobody reads the output any more changes neither what is done nor the status.
     """
     try:
         with output.tolerant():
-            status = _status(main, argv)
+            status = _status(main, sys.argv if argv is None else argv)
     finally:
         output.drop_unwritable()
     raise SystemExit(status)

@@ -1,22 +1,35 @@
-"""Which recipes are compared, on what, and for how long: read from the flags and checked."""
+"""What is compared, on which images, and for how long: read from the flags and checked."""
 
 import dataclasses
 import json
 import math
 import os
 import pathlib
+import re
+from typing import NamedTuple
 
 from wgan import data
-from wgan.apps.comparison import runs
+from wgan.apps import train
 from wgan.apps.comparison.runs import Run
 from wgan.common.errors import UserError
 from wgan.common.messages import did_you_mean, one_line
 from wgan.config import TrainingConfig
-from wgan.recipes import RECIPES
+from wgan.recipes import DEFAULT, RECIPES
+from wgan.runs.run_folder import RunFolder, differences_from
 
 REPORT_FILE = "comparison.json"
-MOST_UPDATES_A_SECOND = 1000  # what a run with a limit of time is given as --epochs, so that its time ends first
-REMEDY = "Repeat those settings, or choose another --output_dir"
+MAX_UPDATES_A_SECOND = 1000  # what a run with a limit of time is given as --epochs, so that its time ends first
+COMMON = "common"
+EXAMPLE = '{"common": {"flips": "off"}, "usual": {}, "slow": {"learning_rate": 2e-4, "beta_1": 0.5}}'
+DECIDED = ("seed", "epochs", "checkpoint_dir", "sample_dir", "fresh", "dry_run")  # by the flags of the comparison
+
+
+class Setting(NamedTuple):
+    """One of what is compared: its name, what it is in words, and its flags of train.py with their values."""
+
+    name: str
+    summary: str
+    flags: dict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,42 +59,68 @@ class Budget:
         if os.name != "posix":
             raise UserError("--seconds stops runs by a signal that this system does not have; give --epochs")
 
-    def most_epochs(self):
+    def max_epochs(self):
         """What a run gets as `--epochs`."""
-        return self.epochs if self.seconds is None else min(math.ceil(self.seconds * MOST_UPDATES_A_SECOND), 10**9 - 1)
+        return self.epochs if self.seconds is None else min(math.ceil(self.seconds * MAX_UPDATES_A_SECOND), 10**9 - 1)
 
 
-def read_recipes(text):
-    """The names in a text such as `wgan_gp,dcgan`, in its order.
-
-    Raises:
-        UserError: there are none, one is unknown, given twice, or makes no images.
-    """
+def recipes(text):
+    """The recipes in a text such as `wgan_gp,dcgan` as `Setting`s; raises UserError for one that cannot be compared."""
     choice = f"choose from {', '.join(name for name, recipe in RECIPES.items() if not recipe.makes_points)}"
-    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise UserError(f"--recipes is missing: {choice}, separated by commas")
+        raise UserError(f"--recipes is empty: {choice}, separated by commas")
     for place, name in enumerate(names):
         if name not in RECIPES:
             raise UserError(f'no recipe is called "{one_line(name)}"{did_you_mean(name, RECIPES)}: {choice}')
-        if RECIPES[name].makes_points:
-            raise UserError(f"{name} makes numbers on a line, and images are compared here: leave it out of --recipes")
         if name in names[:place]:
             raise UserError(f"--recipes has {name} twice; remove one of them")
-    return names
+    return [Setting(name, RECIPES[name].summary, {"recipe": name}) for name in names]
 
 
-def plan(names, seeds, budget, output_dir, eval_every, dataset="mnist", image_size=32, **settings):
-    """All runs, in the order in which they are made: every recipe with seed 0, then every recipe with seed 1 ...
+def settings(path):
+    """Reads a JSON file such as `EXAMPLE`: names of settings and their flags of train.py; those in "common" go to all.
+
+    Returns:
+        A list of `Setting`s.
+
+    Raises:
+        UserError: this is no such file, or a flag does not exist, has no such value, or is not for a setting.
+    """
+    try:
+        found = json.loads(pathlib.Path(path).expanduser().read_text(encoding="utf-8"))
+        common = found.pop(COMMON, {})
+        all_flags = {name: {**common, **flags} for name, flags in found.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"{path} holds no settings, such as {EXAMPLE} ({error})") from error
+    if not found:
+        raise UserError(f"{path} holds no settings, such as {EXAMPLE}")
+    return [_setting(path, name, found[name], flags) for name, flags in all_flags.items()]
+
+
+def _setting(path, name, own, flags):
+    if not re.fullmatch("[a-z0-9_][a-z0-9_-]{0,99}", name):  # not all disks tell capitals from small letters
+        raise UserError(f'{path}: "{one_line(name)}" cannot name a folder everywhere; use up to 100 of a-z, 0-9, - '
+                        "and _")
+    try:
+        given = train.read_flags([name, *(f"--{flag}={value}" for flag, value in flags.items() if value is not None)])
+    except UserError as error:
+        raise UserError(f"{path}, {name}: {error}") from error
+    decided = [flag for flag in DECIDED if flag in given]
+    if decided:
+        raise UserError(f"{path}, {name}: {decided[0]} follows from this command's own flags; remove it")
+    return Setting(name, " ".join(f"--{flag} {value}" for flag, value in own.items()) or "nothing of its own", given)
+
+
+def plan(compared, common, seeds, budget, output_dir):
+    """All `Run`s, in the order in which they are made: each setting with seed 0, then each with seed 1 ...
 
     Args:
-        names: what `read_recipes` gave.
+        compared: a list of `Setting`s.
+        common: flags of train.py that all have and a setting's own go before, with `eval_every` among them.
         seeds: how many.
         budget: a `Budget`.
         output_dir: the folder of the comparison.
-        eval_every: updates between two measurements, and between two grids of samples.
-        dataset, image_size: for all recipes, whatever theirs are.
-        settings: what else all have in common, by the names of `TrainingConfig`'s fields.
 
     Raises:
         UserError: a value out of its bounds or that a recipe cannot have, or data that is not there.
@@ -89,28 +128,42 @@ def plan(names, seeds, budget, output_dir, eval_every, dataset="mnist", image_si
     budget.check()
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}; it must be at least 1")
-    epochs, planned = budget.most_epochs(), []
-    for seed in range(seeds):
-        for name in names:
-            folder = pathlib.Path(output_dir).expanduser() / name / f"seed_{seed}"
-            config = TrainingConfig.of_recipe(
-                name, **settings, dataset=dataset, image_size=image_size, seed=seed, epochs=epochs,
-                eval_every=eval_every, sample_every=max(1, eval_every or epochs),
-                checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"))
-            planned.append(Run(name, seed, runs.checked(name, config), folder, budget.seconds))
-    return planned
+    return [_run(setting, {**common, **setting.flags, "seed": seed}, budget, pathlib.Path(output_dir).expanduser())
+            for seed in range(seeds) for setting in compared]
+
+
+def _run(setting, values, budget, output_dir):
+    folder, epochs = output_dir / setting.name / f"seed_{values['seed']}", budget.max_epochs()
+    values = {"sample_every": max(1, values["eval_every"] or epochs), **values, "epochs": epochs,
+              "checkpoint_dir": str(folder / "checkpoints"), "sample_dir": str(folder / "samples")}
+    try:
+        config = TrainingConfig.of_recipe(values.pop("recipe", DEFAULT), **values)
+        if config.the_recipe.makes_points:
+            raise UserError("it makes numbers on a line, and images are compared here: leave it out")
+        config.check()
+        label = data.check(config.dataset, config.data_dir, config.label, config.split)
+    except UserError as error:
+        raise UserError(f"{setting.name}: {error}") from error
+    config = dataclasses.replace(config, label=label)  # as train.py stores it
+    return Run(setting.name, setting.summary, values["seed"], config, folder, budget.seconds)
 
 
 def check_continues(planned, budget, output_dir):
     """Raises UserError where the folder holds a comparison that this one cannot go on with."""
     place = pathlib.Path(output_dir).expanduser()
-    stored, data_dir = _stored_budget(place / REPORT_FILE), planned[0].config.data_dir  # the same for all
-    if stored is None and planned[0].config.dataset == "folder":
-        data.folder.check_apart(os.path.expanduser(data_dir), [("--output_dir", place)])
+    stored = _stored_budget(place / REPORT_FILE)
+    for run in planned:
+        if stored is None and run.config.dataset == "folder":
+            data.folder.check_apart(os.path.expanduser(run.config.data_dir), [("--output_dir", place)])
     if stored is not None and stored != budget and not _is_more(budget, stored):
         raise UserError(f"{output_dir} holds a comparison with {stored.flag}, which {budget.flag} cannot go on with: "
                         "give the same or more of it, or choose another --output_dir")
-    runs.check_settings_unchanged(planned, REMEDY)
+    for run in planned:
+        of_run = RunFolder(run.config).stored_run("restore it, or choose another --output_dir")
+        differences = of_run and differences_from(run.config.settled_by(of_run["config"]), of_run)
+        if differences:
+            raise UserError(f"{run.folder} holds a run with other settings: {'; '.join(differences)}. Repeat those "
+                            "settings, or choose another --output_dir")
 
 
 def _is_more(budget, stored):
@@ -129,11 +182,11 @@ def _stored_budget(path):
 
 
 def note_unmeasured(planned, budget):
-    """Says before hours have gone by that there will be no figures; a line, or None."""
-    every = planned[0].config.eval_every
-    if not every:
-        return "note: nothing is measured, since --eval_every is 0"
+    """Says before hours have gone by which figures there will not be; a line, or None."""
+    never = {run.setting: None for run in planned if not run.config.eval_every}
+    if never:
+        return f"note: nothing is measured of {', '.join(never)}, since eval_every is 0"
     if budget.seconds is not None:
-        return (f"note: runs that do not reach {every} updates in {budget.seconds:g} s are not measured; see "
-                "--eval_every")
+        return (f"note: runs that do not reach {max(run.config.eval_every for run in planned)} updates in "
+                f"{budget.seconds:g} s are not measured; see --eval_every")
     return None

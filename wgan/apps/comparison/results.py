@@ -1,99 +1,86 @@
-"""What recipes have come to: a dictionary per recipe, from the histories of its runs."""
+"""What the runs of a comparison have come to: a dictionary per setting, from the histories of its runs."""
 
 import shlex
 import statistics
 
 from wgan.apps.comparison import runs
-from wgan.apps.comparison.figures import spread
 from wgan.apps.comparison.runs import MEASURED
 from wgan.runs.history import read_history
 from wgan.runs.run_folder import RunFolder
 
-ERRORS = ("kid_error",)
 
-
-def results(planned, script, failures):
+def results(planned, failures):
     """Reads all histories.
 
     Args:
         planned: all `Run`s.
-        script: train.py, for the runs' commands.
         failures: a dictionary from runs to words.
 
     Returns:
-        A list of dictionaries, one per recipe in the order of the plan: `recipe`, `summary`, `settings` in words,
+        A list of dictionaries, one per setting in the order of the plan: `name`, `summary`, `settings` in words,
         `planned` (seeds) and `runs` (see `_run`). Over the seeds whose runs are finished: `seeds`, which they are;
         `fid`, `kid`, `precision` and `recall` of each one's last measurement, as `spread` gives them; `measured_at`
         and `epochs`, one number per seed; `training_seconds` and `wall_seconds`, means per run; and
         `seconds_per_epoch`, the median of all epochs that were not measured; None where nothing is known.
     """
-    described = [(run, _run(run, script, failures)) for run in planned]
-    return [_recipe([pair for pair in described if pair[0].setting == name])
+    return [_setting([run for run in planned if run.setting == name], failures)
             for name in dict.fromkeys(run.setting for run in planned)]
 
 
-def _recipe(pairs):
-    config = pairs[0][0].config
-    finished = [described for _, described in pairs if described["finished"]]
-    last = [described["measurements"][-1] for described in finished if described["measurements"]]
-    per_epoch = [described["seconds_per_epoch"] for described in finished
-                 if described["seconds_per_epoch"] is not None]
-    return {"recipe": config.recipe, "summary": config.the_recipe.summary, "settings": settings_in_words(config),
-            "planned": len(pairs), "seeds": [described["seed"] for described in finished],
+def _setting(of_setting, failures):
+    config, described = of_setting[0].config, [_run(run, failures) for run in of_setting]
+    finished = [run for run in described if run["finished"]]
+    last = [run["measurements"][-1] for run in finished if run["measurements"]]
+    per_epoch = [run["seconds_per_epoch"] for run in finished if run["seconds_per_epoch"] is not None]
+    return {"name": of_setting[0].setting, "summary": of_setting[0].summary, "settings": settings_in_words(config),
+            "planned": len(described), "seeds": [run["seed"] for run in finished],
             **{name: spread([row[name] for row in last if name in row]) for name in MEASURED},
-            "measured_at": [row["epoch"] for row in last], "epochs": [described["epochs"] for described in finished],
+            "measured_at": [row["epoch"] for row in last], "epochs": [run["epochs"] for run in finished],
             "seconds_per_epoch": statistics.median(per_epoch) if per_epoch else None,
-            **{name: statistics.fmean(described[name] for described in finished) if finished else None
+            **{name: statistics.fmean(run[name] for run in finished) if finished else None
                for name in ("training_seconds", "wall_seconds")},
-            "runs": [described for _, described in pairs]}
+            "runs": described}
+
+
+def spread(values):
+    """`values` with their mean and their standard deviation (n - 1), each None where there are too few."""
+    return {"mean": statistics.fmean(values) if values else None,
+            "std": statistics.stdev(values) if len(values) > 1 else None, "values": values}
 
 
 def settings_in_words(config):
-    """What makes an update of this recipe more work, or less, than one of another."""
+    """What makes an update of this setting more work, or less, than one of another."""
     times = "1 critic update" if config.critic_steps == 1 else f"{config.critic_steps} critic updates"
     return f"batches of {config.batch_size}, {times} per generator update, {config.optimizer} {config.learning_rate:g}"
 
 
-def _run(run, script, failures):
+def _run(run, failures):
     """One run: `seed`, `finished`, `state` in words, `epochs` it has come to, `training_seconds` (see
     `runs.training_times`), `wall_seconds` with the measurements', `seconds_per_epoch`, `measurements` (a list of
     dictionaries with `epoch`, `training_seconds` and what was measured), and its `command`."""
     history = {epoch: row for epoch, row in read_history(run.history_path).items() if epoch <= run.config.epochs}
-    times, finished = runs.training_times(history), runs.is_finished(run)
-    plain = [row["seconds"] for row in history.values() if "fid" not in row] or [
-        row["seconds"] for row in history.values()]
-    reached = max(history, default=0)
-    return {"seed": run.seed, "finished": finished, "state": _state(run, finished, reached, failures),
-            "epochs": reached, "training_seconds": times.get(reached, 0.0),
-            "wall_seconds": sum(row["seconds"] for row in history.values()),
+    times, finished, reached = runs.training_times(history), runs.is_finished(run), max(history, default=0)
+    seconds = [row["seconds"] for row in history.values()]
+    plain = [row["seconds"] for row in history.values() if "fid" not in row] or seconds
+    state = "finished" if finished else failures.get(run) or (
+        f"not finished: {reached:,} updates so far" if reached else "not begun")
+    return {"seed": run.seed, "finished": finished, "state": state, "epochs": reached,
+            "training_seconds": times.get(reached, 0.0), "wall_seconds": sum(seconds),
             "seconds_per_epoch": statistics.median(plain) if plain else None,
             "measurements": [{"epoch": epoch, "training_seconds": times[epoch],
-                              **{name: row[name] for name in (*MEASURED, *ERRORS) if name in row}}
+                              **{name: row[name] for name in (*MEASURED, "kid_error") if name in row}}
                              for epoch, row in history.items() if "fid" in row],
-            "command": shlex.join(runs.command_of(run, script)[1:])}
+            "command": shlex.join(["python", *runs.command_of(run)[1:]])}
 
 
-def _state(run, finished, reached, failures):
-    if finished:
-        return "finished"
-    if run in failures:
-        return failures[run]
-    return f"not finished: {reached:,} updates so far" if reached else "not begun"
+def images_and_machines(planned):
+    """What the runs that have begun were trained on and with.
 
-
-def images_of(planned):
-    """What the runs that have begun were trained on: the distinct `images` of their `config.json`."""
-    return list({stored["images"]["sha256"]: stored["images"] for stored in _stored(planned)}.values())
-
-
-def machines_of(planned):
-    """The devices and versions that the runs were made with, in words, without repeats."""
-    starts = [start for stored in _stored(planned) for start in stored.get("starts", ())]
-    return list(dict.fromkeys(
-        f"{start.get('device')}, Python {start.get('python')}, TensorFlow {start.get('tensorflow')}, "
-        f"Keras {start.get('keras')}" for start in starts))
-
-
-def _stored(planned):
-    stored = [RunFolder(run.config).stored_run() for run in planned]
-    return [each for each in stored if each is not None]
+    Returns:
+        The distinct `images` of their `config.json`, and their devices and versions in words without repeats.
+    """
+    stored = [found for found in (RunFolder(run.config).stored_run() for run in planned) if found is not None]
+    machines = [f"{start.get('device')}, Python {start.get('python')}, TensorFlow {start.get('tensorflow')}, "
+                f"Keras {start.get('keras')}" for found in stored for start in found.get("starts", ())]
+    return (list({found["images"]["sha256"]: found["images"] for found in stored}.values()),
+            list(dict.fromkeys(machines)))

@@ -9,13 +9,13 @@ import statistics
 import subprocess
 import sys
 
-from wgan import data
-from wgan.common.errors import UserError
 from wgan.common.messages import one_line
 from wgan.config import TrainingConfig
 from wgan.runs.history import read_history
-from wgan.runs.run_folder import RunFolder, differences_from
+from wgan.runs.run_folder import RunFolder
 
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+TRAIN = ["-m", "wgan.apps.train"]  # after `python`; not train.py, which an installation does not have
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 STOPPED = tuple(128 + number for number in SIGNALS)
 MEASURED = ("fid", "kid", "precision", "recall")
@@ -28,6 +28,7 @@ class Run:
 
     Attributes:
         setting: its name.
+        summary: what the setting is, in words.
         seed: of the run.
         config: a checked `TrainingConfig`.
         folder: holds all of the run.
@@ -35,6 +36,7 @@ class Run:
     """
 
     setting: str
+    summary: str
     seed: int
     config: TrainingConfig
     folder: pathlib.Path
@@ -52,42 +54,17 @@ class Run:
         return RunFolder(self.config).history_path
 
 
-def checked(name, config):
-    """The configuration with its label in canonical form, as train.py stores it; `name` begins the messages."""
-    try:
-        config.check()
-        return dataclasses.replace(
-            config, label=data.check(config.dataset, config.data_dir, config.label, config.split))
-    except UserError as error:
-        raise UserError(f"{name}: {error}") from error
+def command_of(run):
+    """The words that start the run: train.py with all that differs from its recipe's settings."""
+    usual, chosen = TrainingConfig.of_recipe(run.config.recipe).to_json(), run.config.to_json()
+    differing = {name: value for name, value in chosen.items() if value != usual[name] or name == "recipe"}
+    return [sys.executable, *TRAIN, *(f"--{name}={value}" for name, value in differing.items())]
 
 
-def what_differs(config):
-    """The settings, by name, that are not what the configuration's recipe has by itself; and which recipe that is."""
-    usual = TrainingConfig.of_recipe(config.recipe).to_json()
-    differing = {name: value for name, value in config.to_json().items() if value != usual[name]}
-    return differing if config.recipe == TrainingConfig.recipe else {"recipe": config.recipe, **differing}
-
-
-def command_of(run, script):
-    """The words that start `script`, which is train.py, with all that differs from the recipe's settings."""
-    return [sys.executable, str(script), *(f"--{name}={value}" for name, value in what_differs(run.config).items())]
-
-
-def check_settings_unchanged(runs, remedy):
-    """Raises UserError where a folder holds a run that was made with other settings: its figures are not these.
-
-    Args:
-        runs: a list of `Run`s.
-        remedy: what the user may do, a sentence without its full stop.
-    """
-    for run in runs:
-        stored = RunFolder(run.config).stored_run("restore it, or choose another --output_dir")
-        if stored is None:
-            continue
-        differences = differences_from(run.config.settled_by(stored["config"]), stored)
-        if differences:
-            raise UserError(f"{run.folder} holds a run with other settings: {'; '.join(differences)}. {remedy}")
+def environment():
+    """Variables for a process that imports this very package, wherever it lies."""
+    found = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": found}
 
 
 def is_finished(run):
@@ -122,7 +99,7 @@ def _is_measured(row):
     return any(name in row for name in MEASURED)
 
 
-def execute(run, script):
+def execute(run):
     """Begins or continues a run; all that it prints goes to the end of its log.
 
     Returns:
@@ -130,7 +107,7 @@ def execute(run, script):
         came to this process meanwhile), and the last line that it printed.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
-    command = command_of(run, script)
+    command = command_of(run)
     with open(run.log_path, "ab") as log:
         log.write(f"$ {' '.join(command)}\n".encode(errors="replace"))
         log.flush()
@@ -156,7 +133,8 @@ def _run_to_its_end(run, command, log):
                if signal.getsignal(number) != signal.SIG_IGN}  # under nohup they stay ignored
     try:
         # Of its own session, since a terminal would send it Ctrl-C too, and the second one stops it unsaved.
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                                   env=environment())
         for number in tuple(received):  # came before there was a process
             pass_on(number)
         status = _wait(run, process, received)
@@ -193,12 +171,11 @@ def _last_line(path, start, longest=4096):
     return next((one_line(line) for line in reversed(lines) if line.strip()), "it printed nothing")
 
 
-def run_all(runs, script, publish):
+def run_all(runs, publish):
     """Makes the runs that are not finished, in turn.
 
     Args:
         runs: a list of `Run`s.
-        script: train.py.
         publish: called after each run, and once where nothing is left to run, with the failures so far: a
             dictionary from runs to words.
 
@@ -210,7 +187,7 @@ def run_all(runs, script, publish):
     failed = {}
     for number, run in enumerate(pending, 1):
         print(f"{number} of {len(pending)}: {run}; {run.log_path}", flush=True)
-        status, last_line = execute(run, script)
+        status, last_line = execute(run)
         if status in STOPPED:
             print(f"stopped in {run}; the same command continues", file=sys.stderr)
             return status

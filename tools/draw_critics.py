@@ -1,10 +1,11 @@
 """Draws docs/images/critics.png: what three kinds of critic tell a generator whose samples are still far off.
 
-    python docs/figures.py
+    python tools/draw_critics.py
 
 Each is the same small network, trained to the end between the same real numbers and the same samples.
 """
 
+import argparse
 import pathlib
 import sys
 
@@ -99,4 +100,5 @@ def main():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description="Draws what three kinds of critic tell a generator.").parse_args()
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Latents and pictures of a trained generator: a seed's samples are the same ones, however many are asked for."""
+"""Latents and images of a trained generator: a seed's samples are the same ones, however many are asked for."""
 
 import numpy as np
 import scipy.special
@@ -47,10 +47,10 @@ def _integers(seed, block, latent_dim):
     return randomness.integers([_BLOCK, latent_dim], stream).numpy()
 
 
-class Pictures:
-    """Turns latents into pictures by a generator in inference mode, `batch_size` at a time.
+class ImageSampler:
+    """Turns latents into images by a generator in inference mode, `batch_size` at a time.
 
-    The last batch is filled up with zeros, so the network always sees the same shape and a picture has the same
+    The last batch is filled up with zeros, so the network always sees the same shape and an image has the same
     bits whatever is drawn after it. Another batch size may make kernels add in another order, which can move a
     value by a grey level.
     """

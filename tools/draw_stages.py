@@ -1,6 +1,6 @@
 """Draws docs/images/horses.png: a run's grids at a few epochs beside its real images.
 
-    python docs/stages.py --sample_dir samples --epochs 20,300,800
+    python tools/draw_stages.py --sample_dir samples --epochs 20,300,800
 """
 
 import pathlib
@@ -65,4 +65,4 @@ def side_by_side(pictures):
 
 
 if __name__ == "__main__":
-    cli.run(main, sys.argv)
+    cli.run(main)

@@ -1,6 +1,6 @@
 """Trains the feature network on all ten classes of CIFAR-10 and writes it with its provenance.
 
-    python -m wgan.evaluation.train_feature_network --data_dir DIR --images "CIFAR-10, the official files"
+    python tools/train_feature_network.py --data_dir DIR --images "CIFAR-10, the official files"
 
 The same seed gives the same network on the same machine. Crops, flips, a blanked square, smoothed labels and one
 cycle of the learning rate keep it from learning its images by heart; the last epochs see whole images, as the
@@ -15,6 +15,9 @@ import tempfile
 import time
 
 import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
 from wgan import data
 from wgan.common import cli, startup
@@ -115,7 +118,7 @@ def main(argv):
     groups.define("Data", "images", str, "CIFAR-10", "What the images are, for the provenance.")
     groups.define("Training", "epochs", int, 24, "Passes over the 50,000 training images.")
     groups.define("Training", "seed", int, 0, "Of weights, shuffles and augmentation.")
-    groups.define("Files", "output_dir", str, str(pathlib.Path(__file__).parent), "Where the two files go.")
+    groups.define("Files", "output_dir", str, str(ROOT / "wgan/evaluation"), "Where the two files go.")
     flags = groups.parse(argv)
 
     images, labels = labelled_images(flags["data_dir"], "train")
@@ -170,4 +173,4 @@ def _copy_halved(name, item, target):
 
 
 if __name__ == "__main__":
-    cli.run(main, sys.argv)
+    cli.run(main)

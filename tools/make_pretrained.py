@@ -1,6 +1,6 @@
-"""Makes what this folder ships from a run: its averaged generator, its configuration, its figures and 64 samples.
+"""Makes a folder of pretrained/ from a run: its averaged generator, its configuration, its figures and 64 samples.
 
-    python pretrained/make.py --checkpoint_dir checkpoints --out pretrained/horses
+    python tools/make_pretrained.py --checkpoint_dir checkpoints --out pretrained/horses
 """
 
 import json
@@ -12,7 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from wgan.apps.generate import generate  # noqa: E402
-from wgan.common import cli
+from wgan.common import cli  # noqa: E402
 from wgan.common.errors import UserError  # noqa: E402
 from wgan.config import TrainingConfig  # noqa: E402
 from wgan.evaluation.evaluate import REPORT_FILE, evaluate  # noqa: E402
@@ -24,7 +24,7 @@ SAMPLES_FILE = "samples.png"
 
 def define_flags():
     """Which run, and where to."""
-    groups = cli.FlagGroups("Makes what this folder ships from a run: the averaged generator, its configuration "
+    groups = cli.FlagGroups("Makes a folder of pretrained/ from a run: the averaged generator, its configuration "
                             "without the paths of this machine, evaluation.json, and a grid of samples.")
     groups.define("Files", "checkpoint_dir", str, "checkpoints", "The run.")
     groups.define("Files", "data_dir", str, None, "Where its images are now. Default: where they were in training.")
@@ -48,7 +48,7 @@ def main(argv):
 
 
 def copy_run(run, out):
-    """Copies the generator of a `Trained`, and the configuration beside it as if it had been made with default paths."""
+    """Copies the generator of a `Trained`, and the configuration beside it as if made with default paths."""
     with files.atomic_path(out / checkpoints.AVERAGED_FILE) as temporary:
         shutil.copyfile(run.path, temporary)
     stored = json.loads((run.path.parent / CONFIG_FILE).read_text(encoding="utf-8"))
@@ -67,4 +67,4 @@ def measure(out, data_dir):
 
 
 if __name__ == "__main__":
-    cli.run(main, sys.argv)
+    cli.run(main)

@@ -1,0 +1,40 @@
+"""The commands that an installation brings, and the scripts of the same names."""
+
+import configparser
+import importlib
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
+
+
+def commands():
+    """The names in setup.cfg, and what each calls."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    lines = parser["options.entry_points"]["console_scripts"].strip().splitlines()
+    return dict(line.split(" = ") for line in lines)
+
+
+def test_every_script_is_a_command():
+    assert commands() == {f"wgan-{name.replace('_', '-')}": f"wgan.apps.{name}:command" for name in SCRIPTS}
+
+
+@pytest.mark.parametrize("name, place", commands().items())
+def test_a_command_names_itself_in_its_messages(name, place, monkeypatch, capsys):
+    module, function = place.split(":")
+    monkeypatch.setattr(sys, "argv", [f"/somewhere/bin/{name}", "--no_such_flag"])
+    with pytest.raises(SystemExit) as stop:
+        getattr(importlib.import_module(module), function)()
+    assert stop.value.code == 2 and capsys.readouterr().err.startswith(f"{name}: Unknown command line flag")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_calls_the_command_of_its_name(name, tmp_path):
+    done = subprocess.run([sys.executable, ROOT / f"{name}.py", "--no_such_flag"], cwd=tmp_path, capture_output=True,
+                          text=True)
+    assert done.returncode == 2 and done.stderr.startswith(f"{name}.py: Unknown command line flag")

@@ -1,0 +1,50 @@
+"""Trains a Wasserstein GAN with gradient penalty, or another recipe, on one class of images.
+
+    python train.py --label 7 --epochs 12000
+"""
+
+import dataclasses
+import functools
+
+from wgan.common import cli
+from wgan.config import TrainingConfig, value_type
+from wgan.recipes import DEFAULT, RECIPES
+from wgan.training.launch import launch
+
+
+def define_flags():
+    """One flag per field of the configuration, and the two that concern this call alone."""
+    groups = cli.FlagGroups("Trains a GAN, by default a WGAN-GP on the horses of CIFAR-10. The same command "
+                            "again continues where the last one stopped.")
+    for field in dataclasses.fields(TrainingConfig):
+        groups.define(field.metadata["group"], field.name, value_type(field), field.default,
+                      _with_choices(field))
+    groups.define("Files", "fresh", bool, False, "Start over; says which files of an earlier run it replaces.")
+    groups.define("This call", "dry_run", bool, False,
+                  "Print the resolved configuration, the size of the data, networks and files; then exit.")
+    groups.explain("Recipes", [(recipe.name, recipe.summary) for recipe in RECIPES.values()])
+    return groups
+
+
+def _with_choices(field):
+    choices = field.metadata["choices"]
+    return f"One of {', '.join(map(str, choices))}. {field.metadata['help']}" if choices else field.metadata["help"]
+
+
+def read_flags(argv):
+    """The flags that are given in `argv`, by their names; raises UserError where one does not exist or fit."""
+    groups = define_flags()
+    return {name: value for name, value in groups.parse(argv).items() if groups.given(name)}
+
+
+def main(argv):
+    """Trains as the flags say; returns the exit status."""
+    given = read_flags(argv)
+    fresh, dry_run = given.pop("fresh", False), given.pop("dry_run", False)
+    return launch(TrainingConfig.of_recipe(given.pop("recipe", DEFAULT), **given), fresh, dry_run)
+
+
+command = functools.partial(cli.run, main)
+
+if __name__ == "__main__":
+    command()
