@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import shutil
-import threading
 
 import h5py
 import numpy as np
@@ -20,6 +19,7 @@ from wgan.runs import checkpoints, drive, files, sample_files
 from wgan.runs.film import Film
 from wgan.runs.history import COLUMNS
 from wgan.runs.lock import RunLock
+from wgan.runs.retrying import RetryingThread
 from wgan.runs.run_folder import RunFolder
 from wgan.training import launch as launching
 from wgan.training.launch import launch
@@ -30,8 +30,8 @@ EPOCHS = 7  # of `run_with_weights`
 @pytest.fixture
 def quick(monkeypatch):
     """A failing disk is tried again without a pause."""
-    monkeypatch.setattr(files.BackgroundWriter, "FIRST_PAUSE", 0.0)
-    monkeypatch.setattr(files.BackgroundWriter, "LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(RetryingThread, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(RetryingThread, "LONGEST_PAUSE", 0.0)
 
 
 @pytest.fixture
@@ -248,12 +248,12 @@ class Killed(BaseException):
 
 
 class StepByStep:
-    """Takes the place of a `BackgroundWriter`: its jobs are done here and now, one after another."""
+    """Takes the place of a `RetryingThread`: its jobs are done here and now, one after another."""
 
     def __init__(self):
         self.job = None
 
-    def submit(self, function, key=None):
+    def submit(self, function):
         self.job = function
 
     def work(self):
@@ -290,7 +290,7 @@ def test_killed_before_any_operation_the_copy_is_whole(finished, tmp_path, monke
         there.prepare()
         left = operations
         try:
-            drive._Copies(there, EPOCHS, writer, None).request()
+            drive._Copies(there, EPOCHS, writer).request()
             writer.work()
         except Killed:
             pass
@@ -351,32 +351,6 @@ def without_previous(folder):
     return {name: content for name, content in contents(folder).items() if name != checkpoints.PREVIOUS_STATE_FILE}
 
 
-def test_a_state_is_copied_after_the_grids_that_still_wait_to_be_written(finished, tmp_path, monkeypatch):
-    waits, copy_state, seen = threading.Event(), checkpoints.copy_state, []
-    there = drive.Drive(finished)
-    there.prepare()
-
-    def look(source, folder):
-        seen.append(epochs_in(tmp_path / "drive/samples"))
-        copy_state(source, folder)
-    monkeypatch.setattr(checkpoints, "copy_state", look)
-    hold = there.folder.remove_grids_after  # the copying has begun: only now may the last grid be written
-
-    def begin(epoch):
-        hold(epoch)
-        waits.set()
-    monkeypatch.setattr(there.folder, "remove_grids_after", begin)
-
-    def write_last_grid():
-        waits.wait()
-        grids.save_sample(tmp_path / "samples", EPOCHS + 1, np.zeros((8, 8, 1), np.uint8))
-    with files.BackgroundWriter("grids") as grid_writer:
-        grid_writer.submit(write_last_grid)
-        with drive.copying(there, EPOCHS, grid_writer) as copy_soon:
-            copy_soon()
-    assert seen[0] == list(range(1, EPOCHS + 2))
-
-
 def test_a_state_that_is_replaced_while_the_grids_are_copied_is_copied_as_it_was(finished, tmp_path, monkeypatch):
     """Its successor's grids are not there yet."""
     copy_file, seen = drive.copy_file, []
@@ -393,7 +367,7 @@ def test_a_state_that_is_replaced_while_the_grids_are_copied_is_copied_as_it_was
     monkeypatch.setattr(drive, "copy_file", save_another)
     there, writer = drive.Drive(finished), StepByStep()
     there.prepare()
-    copies = drive._Copies(there, EPOCHS, writer, None)
+    copies = drive._Copies(there, EPOCHS, writer)
     copies.request()
     writer.work()
     assert seen and checkpoints.newest_state(tmp_path / "drive/checkpoints").epoch == EPOCHS
@@ -406,7 +380,7 @@ def test_a_state_that_is_replaced_while_the_grids_are_copied_is_copied_as_it_was
 
 def test_a_drive_that_fails_to_the_end_gives_one_line_and_the_same_command_makes_up_for_it(
         finished, tmp_path, monkeypatch, quick, capsys):
-    monkeypatch.setattr(files.BackgroundWriter, "LAST_CHANCE", 0.0)
+    monkeypatch.setattr(RetryingThread, "LAST_CHANCE", 0.0)
     with monkeypatch.context() as patched:
         fails(patched, lambda path: "drive" in path.parts and path.name.startswith("film"))
         with pytest.raises(SystemExit) as ended:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from wgan.common.errors import NumbersWentWrong, UserError
 from wgan.config import TrainingConfig
-from wgan.runs import event_log, files
+from wgan.runs import event_log
 from wgan.runs.history import COLUMNS, History
 from wgan.training import callbacks, tensorboard
 from wgan.training.launch import launch
@@ -269,8 +269,6 @@ def test_a_run_that_was_killed_has_every_epoch_once(tiny, tmp_path, monkeypatch,
 
 
 def test_event_files_that_cannot_be_written_do_not_stop_the_training(tiny, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(files.BackgroundWriter, "FIRST_PAUSE", 0.0)
-    monkeypatch.setattr(files.BackgroundWriter, "LAST_CHANCE", 0.0)
     disk = HalfWrites(monkeypatch)
     config = tiny(epochs=2, tensorboard=True)
     with pytest.raises(OSError, match="event files could not be written.*No space left"):

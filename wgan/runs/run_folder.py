@@ -188,13 +188,14 @@ class RunFolder:
                        "held_out": 0 if image_set.heldout is None else len(image_set.heldout),
                        "set_aside": image_set.heldout_indices, "classes": list(image_set.label_names),
                        "labels_sha256": fingerprint_of_labels(image_set)},
-            "working_dir": _working_dir(), "starts": starts, "setbacks": _events(earlier, "setbacks")})
+            "working_dir": _working_dir(), "starts": starts,
+            "rollbacks": _events(earlier, "setbacks") + _events(earlier, "rollbacks")})  # the first: earlier versions
 
-    def add_setback(self, setback):
+    def add_rollback(self, rollback):
         """Notes when and why the run went back to an earlier epoch; a failing disk does not stop it."""
         with contextlib.suppress(OSError):
             stored = self._stored_json()
-            self._write_json({**stored, "setbacks": [*_events(stored, "setbacks"), {**setback, "time": _now()}]})
+            self._write_json({**stored, "rollbacks": [*_events(stored, "rollbacks"), {**rollback, "time": _now()}]})
 
     def _stored_json(self):
         """All that the configuration file holds; empty where there is none."""

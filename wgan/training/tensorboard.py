@@ -174,38 +174,35 @@ def how_to_look(folder):
 
 
 class EventWriter(keras.callbacks.Callback):
-    """Keeps the event file up to date, in the thread of a `BackgroundWriter`."""
+    """Keeps the event file up to date."""
 
     SECONDS_BETWEEN_WRITES = 10.0  # TensorBoard does not look more often than every 5 seconds
 
-    def __init__(self, config, folder, image_set, history, grid_writer, writer):
+    def __init__(self, config, folder, image_set, history, saver):
         """Args:
             config, image_set: the run's.
             folder: its `RunFolder`.
             history: to which another callback has added an epoch before this one sees its end.
-            grid_writer: the `BackgroundWriter` of the grids: what it does after a grid finds that on the disk.
-            writer: that of the event files.
+            saver: a `files.TolerantSaver`.
         """
         super().__init__()
-        self._config, self._folder, self._history = config, folder, history
-        self._grid_writer, self._writer = grid_writer, writer
+        self._config, self._folder, self._history, self._saver = config, folder, history, saver
         self._events = RunEvents(folder.events_dir, history, columns(config.the_recipe),
                                  settings_as_markdown(config, image_set))
 
     def on_train_begin(self, logs=None):
-        self._grid_writer.submit(self._find_pictures, len(self._history.rows))
+        self._find_pictures(len(self._history.rows))
         self._write()
 
     def on_epoch_end(self, epoch, logs=None):
         number = epoch + 1
         if is_shown(number, self._config):
-            self._grid_writer.submit(self._find_picture, number)
+            self._find_picture(number)
         if time.monotonic() - self._last_write >= self.SECONDS_BETWEEN_WRITES:
             self._write()
 
     def on_train_end(self, logs=None):
         self._write()
-        self._grid_writer.submit(self._write)  # once more, when the last grid is on the disk
 
     def _find_picture(self, number):
         drawn = dict(sample_files.list_samples(self._folder.sample_dir))
@@ -223,4 +220,4 @@ class EventWriter(keras.callbacks.Callback):
 
     def _write(self):
         self._last_write = time.monotonic()
-        self._writer.submit(self._events.update, key="events")
+        self._saver.save("event files", self._events.update)
