@@ -103,7 +103,7 @@ def contents(settings):
     return found
 
 
-def run(kills, seed, folder, progress=print, layout="flat"):
+def run(kills, seed, folder, progress=print):
     """Kills a run `kills` times; raises AssertionError where anything was lost.
 
     Args:
