@@ -43,7 +43,8 @@ def measure(config):
     meter = Meter()
     for watcher in (callbacks.WatchNumbers, callbacks.HistoryWriter, callbacks.SampleGrids, callbacks.Checkpoints,
                     callbacks.Progress, Evaluation):
-        watcher.on_epoch_end = meter.timed(watcher.__name__, watcher.on_epoch_end)
+        for event in ("on_epoch_end", "on_train_end"):
+            setattr(watcher, event, meter.timed(watcher.__name__, getattr(watcher, event)))
     launch.launch(config)
     rows = history.read_history(pathlib.Path(config.checkpoint_dir, "history.csv"))
     return meter.seconds, sum(row["seconds"] for epoch, row in rows.items() if epoch > 1)

@@ -120,7 +120,7 @@ def test_a_lost_file_is_written_anew_and_a_missing_drive_is_not_hidden(writer_of
 def test_a_run_that_was_killed_and_rolled_back_has_every_epoch_once(tiny, tmp_path, monkeypatch, capsys):
     """Killed in its fourth epoch, with a state of the first; then rolled back in the third as well."""
     monkeypatch.setattr(tensorboard.EventWriter, "SECONDS_BETWEEN_WRITES", 0.0)
-    config, folder = tiny(epochs=5, tensorboard=True), tmp_path / "checkpoints/tensorboard"
+    config, folder = tiny(recipe="gan_mlp", epochs=5, tensorboard=True), tmp_path / "checkpoints/tensorboard"
     went_wrong = []
 
     def kill(self, epoch, logs=None):
@@ -153,7 +153,7 @@ def test_a_run_that_was_killed_and_rolled_back_has_every_epoch_once(tiny, tmp_pa
         np.testing.assert_allclose([event.value for event in events], [float(row[name]) for row in rows], rtol=1e-6)
     assert [image.step for image in found.Images(tensorboard.SAMPLES_TAG)] == [1, 2, 3, 4, 5]
     assert len(found.Images(tensorboard.REALS_TAG)) == 1
-    assert launch(tiny(epochs=1), fresh=True) == 0  # and without the flag nothing is left of them
+    assert launch(tiny(recipe="gan_mlp", epochs=1), fresh=True) == 0  # and without the flag nothing is left of them
     assert not folder.exists()
 
 

@@ -8,6 +8,7 @@ Writing needs TensorFlow only; the package `tensorboard` is for reading.
 import contextlib
 import dataclasses
 import importlib.util
+import io
 import time
 
 import keras
@@ -96,6 +97,7 @@ class EventWriter(keras.callbacks.Callback):
         # TensorBoard reads what has "tfevents" in its name, in the order of the names.
         self._path = self._folder.events_dir / f"events.out.tfevents.{time.time_ns()}.wgan"
         self._file, self._written = tf.io.TFRecordWriter(str(self._path)), 0
+        self._earlier_grids = dict(sample_files.list_samples(self._config.sample_dir))
         # No state holds the hour of an epoch. Those so far are put end to end before this moment.
         self._time = time.time() - float(self._history.column("seconds").sum())
         self._add(file_version="brain.Event:2")
@@ -112,15 +114,16 @@ class EventWriter(keras.callbacks.Callback):
         self._add(step=number, summary=_V1.Summary(value=values))
         if is_shown(number, self._config):
             path = sample_files.sample_path(self._config.sample_dir, number, self._config.samples_layout)
-            self._add_image(SAMPLES_TAG, number, path)
+            self._add_image(SAMPLES_TAG, number, self._earlier_grids.get(number, path))
         self._written += 1
 
-    def _add_image(self, tag, step, path):
+    def _add_image(self, tag, step, file):
         with contextlib.suppress(OSError, ValueError):  # what cannot be read is left out
-            with Image.open(path) as image:
+            content = file.read_bytes()
+            with Image.open(io.BytesIO(content)) as image:
                 width, height = image.size
             self._add_value(step, tag=tag, image=_V1.Summary.Image(height=height, width=width,
-                                                                   encoded_image_string=path.read_bytes()))
+                                                                   encoded_image_string=content))
 
     def _add_value(self, step, **value):
         self._add(step=step, summary=_V1.Summary(value=[_V1.Summary.Value(**value)]))
