@@ -47,19 +47,18 @@ class RetryingThread:
 
     def _work(self):
         pause = self.FIRST_PAUSE
-        while (job := self._next_job()) is not None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._job or self._leaving.is_set())
+                job = self._job
+            if job is None:
+                return
             if self._succeeds(job):
                 pause = self.FIRST_PAUSE
             elif self._try_again_after(pause):
                 pause = min(2 * pause, self.LONGEST_PAUSE)
             else:
                 return
-
-    def _next_job(self):
-        """Waits for a job and gives it; None when the block is left and nothing waits."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._job or self._leaving.is_set())
-            return self._job
 
     def _succeeds(self, job):
         """Tries a job once; False where the drive fails."""

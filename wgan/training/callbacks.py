@@ -105,10 +105,8 @@ class Checkpoints(keras.callbacks.Callback):
     """
 
     def __init__(self, config, folder, history, saver, after=lambda: None):
-        """
-        Args:
-            config: the run's.
-            folder: its `RunFolder`.
+        """Args:
+            config, folder: the run's.
             history: to which another callback has added an epoch before this one sees its end.
             saver: a `files.TolerantSaver`.
             after: called when a state has been written.
@@ -142,11 +140,8 @@ class Checkpoints(keras.callbacks.Callback):
         self.save_good()
 
     def save_newest(self):
-        """Saves the last whole epoch where an exception has ended `fit`.
-
-        After an exception in the middle of an epoch there is nothing newer than what has been saved: some of its
-        updates may have been made.
-        """
+        """Saves the last whole epoch where an exception has ended `fit`; one in the middle of an epoch's updates
+        leaves nothing newer than `good`."""
         if self._reached is not None and self._reached[0] != self._saved_epoch:
             number, figures = self._reached
             if len(self._history.rows) < number:

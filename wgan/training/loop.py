@@ -37,20 +37,15 @@ class Run:
         config: a checked `TrainingConfig` with a canonical label.
         folder: its `RunFolder`.
         image_set: the real images.
-        lock: the `RunLock` on the folder.
+        locks: the `RunLock`s on the folder, and on the copy where there is one.
         drive: the `Drive` with a copy of the run, or None.
     """
 
     config: TrainingConfig
     folder: RunFolder
     image_set: ImageSet
-    lock: RunLock
+    locks: list[RunLock]
     drive: Drive | None = None
-
-    @property
-    def locks(self):
-        """That on the folder, and that on the copy where there is one."""
-        return [self.lock, self.drive.lock] if self.drive else [self.lock]
 
 
 @surroundings.usual()
@@ -94,14 +89,7 @@ class Trainer:
     """Calls `fit` for a run, again where its numbers went wrong."""
 
     def __init__(self, gan, run, stop, saver, copy_soon):
-        """
-        Args:
-            gan: the `GAN` as the run begins or continues with it.
-            run: a `Run`.
-            stop: a `callbacks.StopOnSignal`.
-            saver: a `files.TolerantSaver`.
-            copy_soon: called when a state has been written.
-        """
+        """Args: a `GAN`, a `Run`, a `StopOnSignal`, a `TolerantSaver`; what to call when a state has been written."""
         self._gan, self._run, self._stop, self._saver, self._copy_soon = gan, run, stop, saver, copy_soon
 
     def fit_with_nan_recovery(self, history):
@@ -122,7 +110,9 @@ class Trainer:
                     raise UserError(f"{error}: the run begins with such numbers; give it other weights with "
                                     "--init_from, or start over with --fresh") from error
                 rollbacks[good.epoch] += 1
-                self._roll_back(good, error)
+                self._run.folder.add_rollback({"from_epoch": good.epoch, "attempt": int(self._gan.attempt),
+                                               "what": str(error)})
+                checkpoints.put_back(self._gan, good.snapshot)
                 if rollbacks[good.epoch] > MAX_ROLLBACKS:
                     checkpointing.save_good()
                     raise UserError(explain_wrong_numbers(error, good.epoch, self._run.config)) from error
@@ -130,11 +120,6 @@ class Trainer:
                       file=sys.stderr)
                 self._gan.attempt.assign_add(1)
                 history = History(good.rows)
-
-    def _roll_back(self, good, error):
-        self._run.folder.add_rollback({"from_epoch": good.epoch, "attempt": int(self._gan.attempt),
-                                       "what": str(error)})
-        checkpoints.put_back(self._gan, good.snapshot)
 
     def _fit(self, history, checkpointing):
         """`gan.fit`, after which the newest state is saved whatever has ended it, with one line in place of a
