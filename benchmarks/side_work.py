@@ -2,9 +2,7 @@
 
     python benchmarks/side_work.py --data_dir DIR --epochs 60
 
-Runs the real program in a temporary folder with its default settings and adds up the time that the
-training thread spends in callbacks and the processor time of the thread that writes files. Both count
-fully, although the second works beside the training.
+Runs the real program in a temporary folder with its default settings and adds up the time that it spends in callbacks.
 """
 
 import pathlib
@@ -24,14 +22,14 @@ class Meter:
     def __init__(self):
         self.seconds = {}
 
-    def timed(self, name, function, clock=time.perf_counter):
+    def timed(self, name, function):
         """`function`, with the time of its calls added up under `name`."""
         def measured(*args, **kwargs):
-            start = clock()
+            start = time.perf_counter()
             try:
                 return function(*args, **kwargs)
             finally:
-                self.seconds[name] = self.seconds.get(name, 0) + clock() - start
+                self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - start
         return measured
 
 
@@ -40,16 +38,13 @@ def measure(config):
     from wgan.common import startup
     startup.import_tensorflow()
     from wgan.evaluation.callback import Evaluation
-    from wgan.runs import files, history
+    from wgan.runs import history
     from wgan.training import callbacks, launch
     meter = Meter()
     for watcher in (callbacks.WatchNumbers, callbacks.HistoryWriter, callbacks.SampleGrids, callbacks.Checkpoints,
                     callbacks.Progress, Evaluation):
-        watcher.on_epoch_end = meter.timed(f"{watcher.__name__} (training thread)", watcher.on_epoch_end)
-    submit = files.BackgroundWriter.submit
-    files.BackgroundWriter.submit = lambda self, function, *args, **how: submit(
-        self, meter.timed(f"{function.__name__} (writer, CPU)", function, time.thread_time), *args, **how)
-
+        for event in ("on_epoch_end", "on_train_end"):
+            setattr(watcher, event, meter.timed(watcher.__name__, getattr(watcher, event)))
     launch.launch(config)
     rows = history.read_history(pathlib.Path(config.checkpoint_dir, "history.csv"))
     return meter.seconds, sum(row["seconds"] for epoch, row in rows.items() if epoch > 1)

@@ -72,7 +72,7 @@ def run_with_weights(tmp_path_factory):
 
     from wgan import data
     from wgan.runs import checkpoints
-    from wgan.runs.history import COLUMNS
+    from wgan.runs.history import COLUMNS, History
     from wgan.runs.run_folder import RunFolder
     from wgan.training import loop
     folder = tmp_path_factory.mktemp("run")
@@ -89,8 +89,7 @@ def run_with_weights(tmp_path_factory):
     run.make()
     image_set = data.load_for_run(config)
     run.write_config(config, image_set, data.fingerprint(image_set.images), {"epoch": 7})
-    checkpoints.write_checkpoint(run.checkpoint_dir, gan, checkpoints.take_snapshot(gan), 7,
-                                 np.zeros((7, len(COLUMNS))))
+    checkpoints.write_checkpoint(run.checkpoint_dir, gan, History(np.zeros((7, len(COLUMNS)))))
     return run.checkpoint_dir
 
 

@@ -43,10 +43,10 @@ sys.exit(launch(TrainingConfig(**settings)))
 """
 
 
-def settings_of(folder, epochs, layout):
+def settings_of(folder, epochs):
     """A run that saves after every epoch, so that it writes most of the time."""
-    return dict(dataset="digits", label="3", epochs=epochs, batch_size=4, critic_steps=1, latent_dim=8,
-                precision="float32", checkpoint_minutes=0.0, eval_every=4, samples_layout=layout,
+    return dict(recipe="gan_mlp", dataset="digits", label="3", epochs=epochs, batch_size=4, critic_steps=1,
+                latent_dim=8, precision="float32", checkpoint_minutes=0.0, eval_every=4,
                 checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"))
 
 
@@ -103,7 +103,7 @@ def contents(settings):
     return found
 
 
-def run(kills, seed, folder, progress=print, layout="flat"):
+def run(kills, seed, folder, progress=print):
     """Kills a run `kills` times; raises AssertionError where anything was lost.
 
     Args:
@@ -111,11 +111,10 @@ def run(kills, seed, folder, progress=print, layout="flat"):
         seed: of the moments.
         folder: an empty folder.
         progress: called with a line after each kill.
-        layout: of the grids.
     """
     import numpy as np
     draw, epochs = random.Random(seed), EPOCHS_PER_KILL * kills + 4
-    killed, alone = (settings_of(pathlib.Path(folder) / name, epochs, layout) for name in ("killed", "alone"))
+    killed, alone = (settings_of(pathlib.Path(folder) / name, epochs) for name in ("killed", "alone"))
     before = done = 0
     while done < kills:
         was_killed, output = kill_at_random(killed, draw)
@@ -146,10 +145,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--samples_layout", default="flat")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        done = run(arguments.kills, arguments.seed, folder, layout=arguments.samples_layout)
+        done = run(arguments.kills, arguments.seed, folder)
     print(f"{done} kills, and the same end as without")
 
 

@@ -24,7 +24,6 @@ from wgan.training import callbacks
 from wgan.training.launch import launch
 
 EARLY = 100  # epochs
-WAIT = 60  # seconds for the disk: what is still to be written is in memory
 
 
 def saving_often(epochs):
@@ -33,9 +32,8 @@ def saving_often(epochs):
     class SavingOften(callbacks.Checkpoints):
         def on_epoch_end(self, epoch, logs=None):
             if epoch % (5 if epoch < EARLY else max(5, epochs // 60)) == 0:
-                self._last_start = None
+                self._last_save = None
             super().on_epoch_end(epoch, logs)
-            self._writer.wait_for_earlier(WAIT)
     return SavingOften
 
 
@@ -47,7 +45,6 @@ def measuring(found, epochs):
         def on_epoch_end(self, epoch, logs=None):
             super().on_epoch_end(epoch, logs)
             if epoch + 1 in (EARLY, epochs):
-                self._writer.wait_for_earlier(WAIT)
                 gc.collect()
                 files = process.num_handles() if sys.platform == "win32" else process.num_fds()
                 found[epoch + 1] = {"bytes": process.memory_info().rss, "threads": process.num_threads(),
@@ -65,7 +62,7 @@ def main():
     found = {}
     callbacks.Checkpoints = saving_often(arguments.epochs)
     callbacks.SampleGrids = measuring(found, arguments.epochs)
-    settings = kill_harness.settings_of(arguments.folder, arguments.epochs, "flat")
+    settings = kill_harness.settings_of(arguments.folder, arguments.epochs)
     status = launch(TrainingConfig(**{**settings, "batch_size": 2, "eval_every": 0, "checkpoint_minutes": 60.0}))
     print(json.dumps(found))
     sys.exit(status)

@@ -35,7 +35,7 @@ from wgan.config import TrainingConfig, value_type
 from wgan.data import cifar10
 from wgan.images import animation
 from wgan.runs import checkpoints, initial_weights, trained
-from wgan.runs.history import COLUMNS
+from wgan.runs.history import COLUMNS, History
 from wgan.runs.run_folder import RunFolder
 from wgan.runs.sample_files import sample_path
 
@@ -359,10 +359,10 @@ def tiny_gan(seed):
 def run_of(epoch):
     """A GAN, and the files of the checkpoint that it was saved in, by their names."""
     gan = tiny_gan(epoch)
-    history = np.arange(epoch * len(COLUMNS), dtype=float).reshape(epoch, -1)
+    history = History(np.arange(epoch * len(COLUMNS), dtype=float).reshape(epoch, -1))
     with tempfile.TemporaryDirectory() as folder:
-        checkpoints.write_checkpoint(folder, gan, checkpoints.take_snapshot(gan), epoch, history)
-        checkpoints.write_best(folder, gan, values_of(gan.generator), epoch, 12.5)
+        checkpoints.write_checkpoint(folder, gan, history)
+        checkpoints.write_best(folder, gan.generator, epoch, 12.5)
         return gan, {path.name: path.read_bytes() for path in pathlib.Path(folder).iterdir()}
 
 
@@ -512,7 +512,7 @@ def configuration(folder):
             run.check_continues(config, stored)
         with refusal_naming(folder):
             assert_typed(*trained.read_run(folder))
-        run.add_setback({"epoch": 1})
+        run.add_rollback({"epoch": 1})
         run.write_config(config, images_of_a_run(), "0" * 64, {"epoch": 1})  # as --fresh does
         assert run.stored_run()["config"] == config.to_json()
     return damage, read

@@ -20,6 +20,7 @@ from wgan.images import grids
 from wgan.runs import checkpoints, drive, files, grid_archives, sample_files
 from wgan.runs.history import COLUMNS
 from wgan.runs.lock import RunLock
+from wgan.runs.retrying import RetryingThread
 from wgan.runs.run_folder import RunFolder
 from wgan.training import launch as launching
 from wgan.training.launch import launch
@@ -30,8 +31,8 @@ EPOCHS = 7  # of `run_with_weights`
 @pytest.fixture
 def quick(monkeypatch):
     """A failing disk is tried again without a pause."""
-    for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
-        monkeypatch.setattr(files.BackgroundWriter, name, 0.0)
+    monkeypatch.setattr(RetryingThread, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(RetryingThread, "LONGEST_PAUSE", 0.0)
 
 
 @pytest.fixture
@@ -252,7 +253,7 @@ def test_cut_off_before_any_operation_the_copy_is_whole(finished, tmp_path, monk
         set_epoch(tmp_path / "checkpoints", EPOCHS)
         for path in (tmp_path / "checkpoints").iterdir():
             path.touch()
-    monkeypatch.setattr(files.BackgroundWriter, "LAST_CHANCE", 0.0)
+    monkeypatch.setattr(RetryingThread, "LAST_CHANCE", 0.0)
     there, seen = drive.Drive(finished), set()
 
     def copy():
@@ -315,7 +316,7 @@ def test_a_state_that_is_replaced_while_the_grids_are_copied_is_copied_as_it_was
 
 def test_a_drive_that_fails_to_the_end_gives_one_line_and_the_same_command_makes_up_for_it(
         finished, tmp_path, monkeypatch, quick, capsys):
-    monkeypatch.setattr(files.BackgroundWriter, "LAST_CHANCE", 0.0)
+    monkeypatch.setattr(RetryingThread, "LAST_CHANCE", 0.0)
     with monkeypatch.context() as patched:
         fails(patched, lambda path: path.name.startswith("grids"))
         with pytest.raises(SystemExit) as ended:
@@ -353,7 +354,7 @@ def test_a_run_whose_machine_and_drive_failed_ends_in_the_same_bits(
     config = tiny(epochs=1, drive_dir=str(tmp_path / "drive"))
     failures = iter(range(12))
     with monkeypatch.context() as patched:
-        fails(patched, lambda path: "drive" in path.parts and next(failures, None) is not None)
+        fails(patched, lambda path: "drive" in path.parts and path.name != ".lock" and next(failures, None) is not None)
         assert launch(config) == 0
     assert f"warning: copies in {tmp_path / 'drive'} cannot be written" in capsys.readouterr().err
     for epoch in (2, 3):  # copied before a state that was lost

@@ -130,7 +130,7 @@ def test_names_that_are_no_text_can_be_written(tmp_path):
     (callbacks.Progress, KeyboardInterrupt),  # after it
 ])
 def test_whatever_ends_the_training_the_newest_state_is_saved(tiny, tmp_path, monkeypatch, callback, error):
-    whole = tiny(epochs=5)
+    whole = tiny(recipe="gan_mlp", epochs=4)
     broken = dataclasses.replace(whole, checkpoint_dir=str(tmp_path / "c2"), sample_dir=str(tmp_path / "s2"))
     original = callback.on_epoch_end
 

@@ -16,12 +16,12 @@ from wgan.models.randomness import Purpose
 from wgan.runs import checkpoints
 
 
-def evaluation(config, image_set, history, twin, writer):
+def evaluation(config, image_set, history, saver):
     """The callback that measures what a recipe makes; arguments as in `Evaluation`."""
     if config.the_recipe.makes_points:
         return PointEvaluation(config)
     kind = ClassEvaluation if config.the_recipe.wants_labels else Evaluation
-    return kind(config, image_set, history, twin, writer)
+    return kind(config, image_set, history, saver)
 
 
 class PointEvaluation(keras.callbacks.Callback):
@@ -50,21 +50,21 @@ class Evaluation(keras.callbacks.Callback):
     What it needs of the real images is computed before the first epoch, so that less is left to do after the last.
     """
 
-    def __init__(self, config, image_set, history, twin, writer):
+    def __init__(self, config, image_set, history, saver):
         """
         Args:
             config: a `TrainingConfig`.
             image_set: the run's images.
             history: of the epochs before; it knows the lowest FID so far.
-            twin: the GAN that `checkpoints.write_checkpoint` writes from.
-            writer: the `BackgroundWriter` of the checkpoints.
+            saver: a `files.TolerantSaver`.
         """
         super().__init__()
-        self._config, self._history, self._twin, self._writer = config, history, twin, writer
+        self._config, self._history, self._saver = config, history, saver
         self._reals = _at_most(MOST_REALS, image_set.images)
         self._heldout = None if image_set.heldout is None else _at_most(MOST_REALS, image_set.heldout)
 
     def on_train_begin(self, logs=None):
+        self._lowest_fid = np.nanmin([np.inf, *self._history.column("fid")])  # of what has been saved
         self._sample = Sampler(self.model.sampling_generator, len(self._reals), self._config.seed)
         self._mean_logit = _MeanLogit(self.model)
         if self._config.eval_every:
@@ -81,12 +81,14 @@ class Evaluation(keras.callbacks.Callback):
         samples = self._sample()
         logs.update(self._evaluator.figures(samples))
         logs.update(self._critic_estimates(samples))
-        if logs["fid"] < np.nanmin([np.inf, *self._history.column("fid")]):
-            weights = [variable.numpy() for variable in self.model.sampling_generator.variables]
-            if checkpoints.is_finite(weights):
-                # First: a state that waits may become this epoch's, whose history would know a best that no file has.
-                self._writer.submit(checkpoints.write_best, self._config.checkpoint_dir, self._twin, weights, number,
-                                    logs["fid"], key="best", first=True)
+        if logs["fid"] < self._lowest_fid:
+            self._save_best(number, logs["fid"])
+
+    def _save_best(self, number, fid):
+        network = self.model.sampling_generator
+        if checkpoints.is_finite([variable.numpy() for variable in network.variables]) and self._saver.save(
+                "the best generator", checkpoints.write_best, self._config.checkpoint_dir, network, number, fid):
+            self._lowest_fid = fid
 
     def _critic_estimates(self, samples):
         """mean D(x) - mean D(G(z)) for training and for held-out images x, dropout off, in the history's sign."""
@@ -100,8 +102,8 @@ class Evaluation(keras.callbacks.Callback):
 class ClassEvaluation(Evaluation):
     """Adds how many held-out images the discriminator names rightly, and how many the classifier alone does."""
 
-    def __init__(self, config, image_set, history, twin, writer):
-        super().__init__(config, image_set, history, twin, writer)
+    def __init__(self, config, image_set, history, saver):
+        super().__init__(config, image_set, history, saver)
         self._labels = image_set.heldout_labels
         self._all_heldout = image_set.heldout
 

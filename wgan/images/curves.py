@@ -34,8 +34,6 @@ def panels(columns):
 def draw_curves(history_array, path, columns=COLUMNS):
     """Draws the history's columns over the epochs into a PNG file.
 
-    Uses matplotlib without its global state, so that it may run outside the main thread.
-
     Args:
         history_array: float64 [epochs, columns], as `History.to_array` gives it.
         path: where to; complete or not at all.

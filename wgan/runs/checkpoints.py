@@ -55,32 +55,27 @@ def is_finite(snapshot):
     return all(np.isfinite(array).all() for array in snapshot)
 
 
-def write_checkpoint(folder, twin, snapshot, epoch, history_array, attempt=0):
-    """Writes state and weights; can run in another thread than the training.
+def write_checkpoint(folder, gan, history):
+    """Writes the state and the weights of a GAN between two epochs.
 
     Args:
         folder: where to.
-        twin: a GAN like the one in training, used by nobody else: Keras saves from live variables, and
-            those of the GAN in training change while a file is being written.
-        snapshot: what `take_snapshot` gave.
-        epoch: the number of epochs behind it.
-        history_array: float64 [epoch, columns].
-        attempt: as in `State`.
+        gan: the GAN in training.
+        history: its `History`, with a row for each epoch behind it.
 
     Raises:
         OSError: the disk fails.
     """
-    folder = pathlib.Path(folder)
-    put_back(twin, snapshot)
-    writes = [lambda: _write_weights(twin.generator, folder / GENERATOR_FILE, epoch=epoch),
-              lambda: _write_weights(twin.critic, folder / CRITIC_FILE, epoch=epoch),
-              lambda: _write_state(folder, twin, epoch, history_array, attempt)]
-    if twin.averaged_generator:
-        writes.insert(0, lambda: _write_weights(twin.averaged_generator, folder / AVERAGED_FILE, epoch=epoch))
-    if not (folder / STATE_FILE).exists():
-        writes.reverse()  # weights without a state would look like somebody else's
-    for write in writes:  # the state last: once it says that a run is finished, the weights are there
-        write()
+    folder, epoch = pathlib.Path(folder), len(history.rows)
+    is_first = not (folder / STATE_FILE).exists()
+    if is_first:  # weights without a state would look like somebody else's
+        _write_state(folder, gan, history)
+    if gan.averaged_generator:
+        _write_weights(gan.averaged_generator, folder / AVERAGED_FILE, epoch=epoch)
+    _write_weights(gan.generator, folder / GENERATOR_FILE, epoch=epoch)
+    _write_weights(gan.critic, folder / CRITIC_FILE, epoch=epoch)
+    if not is_first:  # once the state says that a run is finished, the weights are there
+        _write_state(folder, gan, history)
 
 
 def copy_state(source, folder):
@@ -100,20 +95,18 @@ def copy_state(source, folder):
         _keep_previous(folder, temporary)
 
 
-def write_best(folder, twin, weights, epoch, fid):
+def write_best(folder, network, epoch, fid):
     """Writes the sampling generator with the lowest FID so far, with epoch and FID as attributes of the file.
 
     Args:
-        folder, twin: as in `write_checkpoint`, and to be called in the same thread.
-        weights: the values of its variables, a list of arrays.
+        folder: where to.
+        network: the generator.
         epoch, fid: when it was measured, and what was found.
 
     Raises:
         OSError: the disk fails.
     """
-    for variable, value in zip(twin.sampling_generator.variables, weights, strict=True):
-        variable.assign(value)
-    _write_weights(twin.sampling_generator, pathlib.Path(folder, BEST_FILE), epoch=epoch, fid=fid)
+    _write_weights(network, pathlib.Path(folder, BEST_FILE), epoch=epoch, fid=fid)
 
 
 def newest_state(folder):
@@ -161,13 +154,13 @@ def _write_weights(network, path, **attributes):
         files.seal(temporary)
 
 
-def _write_state(folder, twin, epoch, history_array, attempt):
+def _write_state(folder, gan, history):
     with _whole_file(folder / STATE_FILE) as temporary:
-        twin.save_weights(temporary)
+        gan.save_weights(temporary)
         with h5py.File(temporary, "r+") as file:
-            history = file.create_dataset("history", data=history_array)
-            history.attrs["columns"] = np.bytes_(",".join(COLUMNS))
-            file.attrs.update(epoch=epoch, attempt=attempt)
+            dataset = file.create_dataset("history", data=history.to_array())
+            dataset.attrs["columns"] = np.bytes_(",".join(COLUMNS))
+            file.attrs.update(epoch=len(history.rows), attempt=int(gan.attempt))
         files.seal(temporary)
         files.flush_to_disk(temporary)
         _keep_previous(folder, temporary)
@@ -184,39 +177,26 @@ def _keep_previous(folder, temporary):
 
 @contextlib.contextmanager
 def _whole_file(path):
-    """`files.atomic_path` for a file that Keras writes."""
-    with _disk_errors(path), files.atomic_path(path) as temporary, _closed_after_failure(temporary):
-        yield temporary
+    """`files.atomic_path` for a file that Keras writes, with the system's own words for what has failed: those of h5py
+    are RuntimeErrors at times, and have buffers and addresses on many lines."""
+    with files.atomic_path(path) as temporary:
+        try:
+            yield temporary
+        except (RuntimeError, OSError) as error:
+            _close(temporary)
+            number = getattr(error, "errno", None)
+            if number:
+                raise OSError(number, os.strerror(number), str(path)) from error
+            raise OSError(f"{path}: {one_line(error)}") from error
 
 
-@contextlib.contextmanager
-def _closed_after_failure(path):
-    """Closes what Keras leaves open where it cannot finish a file.
-
-    Until it is closed, its bytes take room on a full disk even when its name has gone; and what closes it by
-    chance prints a traceback. Among all open files are those of other threads, which may close them at any moment.
-    """
-    try:
-        yield
-    except BaseException:
-        for identifier in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE):
-            with contextlib.suppress(OSError, RuntimeError, ValueError):  # ValueError: closed meanwhile
-                if h5py.h5f.get_name(identifier) == os.fsencode(path):
-                    h5py.File(identifier).close()
-        raise
-
-
-@contextlib.contextmanager
-def _disk_errors(path):
-    """h5py reports some failures of the disk as RuntimeError, and all of them with buffers and addresses on many
-    lines; gives the system's own words for what happened."""
-    try:
-        yield
-    except (RuntimeError, OSError) as error:
-        number = getattr(error, "errno", None)
-        if number:
-            raise OSError(number, os.strerror(number), str(path)) from error
-        raise OSError(f"{path}: {one_line(error)}") from error
+def _close(path):
+    """Closes an HDF5 file that Keras leaves open where it cannot finish it: its bytes would go on taking room on a full
+    disk, and the library would print tracebacks and crash at the end of the program."""
+    for identifier in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE):
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # another thread may close its own meanwhile
+            if h5py.h5f.get_name(identifier) == os.fsencode(path):
+                h5py.File(identifier).close()
 
 
 def _read_state(path):

@@ -16,9 +16,9 @@ import sys
 from wgan.common.errors import UserError
 from wgan.runs import checkpoints, files, grid_archives, sample_files
 from wgan.runs.lock import RunLock
+from wgan.runs.retrying import RetryingThread
 from wgan.runs.run_folder import RUN_ID_FILE, RunFolder
 
-_PATIENCE_WITH_GRIDS = 60.0  # seconds
 _TRIES_TO_CLEAR = 3
 _CLOCK = 0.01  # seconds; what a drive may take off a file's time
 
@@ -114,13 +114,12 @@ class Drive:
 
 
 @contextlib.contextmanager
-def copying(drive, epoch, grid_writer=None):
+def copying(drive, epoch):
     """Copies in a thread while the block runs, and what is missing when it ends well.
 
     Args:
         drive: a `Drive`; or None, and nothing is copied.
         epoch: from which the run goes on; grids of later ones are removed from the drive.
-        grid_writer: the `files.BackgroundWriter` of the grids, which has to live longer than the block; or None.
 
     Returns:
         A context manager; it gives a function without arguments, to be called after a checkpoint has been written.
@@ -131,8 +130,8 @@ def copying(drive, epoch, grid_writer=None):
     if drive is None:
         yield lambda: None
         return
-    with files.BackgroundWriter(f"copies in {drive.place}") as writer:
-        copies = _Copies(drive, epoch, writer, grid_writer)
+    with RetryingThread(f"copies in {drive.place}") as writer:
+        copies = _Copies(drive, epoch, writer)
         yield copies.request
         copies.request()
 
@@ -165,8 +164,8 @@ def copy_file(source, target):
 class _Copies:
     """What is to be copied. Each file is a job of its own, so that a slow drive can be told from one that hangs."""
 
-    def __init__(self, drive, epoch, writer, grid_writer):
-        self._drive, self._epoch, self._writer, self._grid_writer = drive, epoch, writer, grid_writer
+    def __init__(self, drive, epoch, writer):
+        self._drive, self._epoch, self._writer = drive, epoch, writer
         self._there = {}  # what `_look` said of the sources that were copied, by target
         self._is_clear, self._tries = False, 0
         self._plan = collections.deque()  # (source, target); a source is a path, or the grids of an archive by epoch
@@ -176,7 +175,7 @@ class _Copies:
     def request(self):
         """Has the newest state copied, with all that belongs to it."""
         self._asked += 1
-        self._writer.submit(self._step, key="copy")
+        self._writer.submit(self._step)
 
     def _step(self):
         if self._drive.lock.lost:
@@ -193,7 +192,7 @@ class _Copies:
         if not self._plan:
             self._held_state.unlink(missing_ok=True)
         if self._plan or self._asked > self._planned:
-            self._writer.submit(self._step, key="copy")
+            self._writer.submit(self._step)
 
     def _clear(self):
         """Removes what the run has gone back from; a folder of grids that cannot be listed does not hold up states."""
@@ -214,8 +213,6 @@ class _Copies:
         The state is held as it is: while the rest is copied, newer ones may replace it, and their grids come later.
         """
         self._hold_state()
-        if self._grid_writer:
-            self._grid_writer.wait_for_earlier(_PATIENCE_WITH_GRIDS)
         return collections.deque((source, target) for source, target in self._all_files()
                                  if _look(source) not in (None, self._there.get(target)))
 

@@ -1,4 +1,4 @@
-"""Files that are complete or absent, and a thread that writes them while training goes on."""
+"""Files that are complete or absent, and saving them on a disk that may fail."""
 
 import contextlib
 import errno
@@ -7,12 +7,10 @@ import os
 import pathlib
 import shutil
 import sys
-import threading
-import time
 
 from tqdm import tqdm
 
-from wgan.common.errors import TakenOver, UserError
+from wgan.common.errors import UserError
 from wgan.common.messages import one_line
 
 _SEAL = b"sha256:\n"
@@ -122,152 +120,60 @@ def check_writable(folder, named):
         raise UserError(f"{named}: {existing} cannot be written to; choose another place, or change its permissions")
 
 
-class BackgroundWriter:
-    """One thread that writes files, so that no disk holds up a training step.
+class TolerantSaver:
+    """Saves what can be saved: a disk that fails does not stop a training.
 
-    Where the disk fails (full, unplugged, a mounted drive that went away) the training goes on: the thread
-    says so once, tries again after growing pauses, and says when it works again. Used as a context manager:
-    leaving the block waits for what is still to be written, and raises where that could not be done. Only where
-    the block ends with TakenOver is nothing more written.
+    Each kind of file gets one warning when it begins to fail and a note when it works again. Leaving this context
+    manager raises where the last save of a kind has failed, unless the block has raised already.
     """
 
-    MOST_WAITING = 1000  # jobs
-    FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between two tries
-    LAST_CHANCE = 60.0  # seconds that a failing disk is given at the end
-    PATIENCE = 180.0  # seconds that a single write may hang at the end
+    def __init__(self):
+        self._failing = {}  # {kind: (the error in words, how many saves have failed)}
 
-    def __init__(self, what):
-        """Args: what: which files they are, in the plural, for messages: "grids"."""
-        self._what = what
-        self._jobs = {}  # (function, args) by key, in the order of their arrival
-        self._changed = threading.Condition()
-        self._leaving = threading.Event()
-        self._deadline = None  # for a failing disk, once the block is left
-        self._failing = None  # with what writing fails at present, in words
-        self._done = self._dropped = 0  # jobs
-        self._error = None
-        self._cancelled = False
-        self._thread = threading.Thread(target=self._work, name=f"writer of {what}", daemon=True)
-        self._thread.start()
-
-    def submit(self, function, *args, key=None, first=False):
-        """Has `function(*args)` called by the thread, again and again while it raises OSError.
-
-        Where as many jobs wait as memory should hold, the caller waits for a disk that is slow; for one that
-        fails, the job is dropped.
+    def save(self, kind, function, *args):
+        """Calls a function that writes; what fails is not tried again before the next save.
 
         Args:
+            kind: of what is written, for messages: "grids".
             function, args: what to call.
-            key: a job that still waits with the same key is replaced: only the newest is worth writing. It keeps the
-                place of the earlier one.
-            first: before all that wait now; for what jobs that take the place of theirs rest on.
 
-        Raises:
-            What an earlier job raised, if it was no OSError: a mistake in the program.
+        Returns:
+            Whether it was written.
         """
-        key = object() if key is None else key
-        with self._changed:
-            self._raise_error()
-            if self._cancelled:
-                return
-            self._changed.wait_for(lambda: len(self._jobs) < self.MOST_WAITING or key in self._jobs or self._failing)
-            if len(self._jobs) < self.MOST_WAITING or key in self._jobs:
-                self._jobs[key] = (function, args)
-                if first:
-                    self._jobs = {key: self._jobs.pop(key), **self._jobs}
-            else:
-                self._dropped += 1
-            self._changed.notify_all()
-
-    def wait_for_earlier(self, seconds):
-        """Waits until what was submitted before this call has been written, or the disk fails; at most so long."""
-        with self._changed:
-            count = self._done + len(self._jobs)
-            self._changed.wait_for(lambda: self._done >= count or self._failing, seconds)
-
-    def _work(self):
-        pause = self.FIRST_PAUSE
-        while (oldest := self._oldest_job()) is not None:
-            key, job = oldest
-            if self._succeeds(job):
-                self._note_success(key, job)
-                pause = self.FIRST_PAUSE
-            elif self._try_again_after(pause):
-                pause = min(2 * pause, self.LONGEST_PAUSE)
-            else:
-                return
-
-    def _succeeds(self, job):
-        """Tries a job once; False where the disk fails, of whose error no more than its words is kept: its frames
-        would hold a whole state through every pause."""
+        failures = self._failing.get(kind, ("", 0))[1]
         try:
-            job[0](*job[1])
+            function(*args)
         except OSError as error:
-            self._note_failure(one_line(error))
+            self._failing[kind] = one_line(error), failures + 1
+            if not failures:
+                note_failure(kind, self._failing[kind][0])
             return False
-        except Exception as error:  # handed to the training thread, which stops with it
-            self._error = self._error or error
+        if failures:
+            del self._failing[kind]
+            note_recovery(f"{kind}, after {failures} failed save{'s' * (failures > 1)}")
         return True
 
-    def _oldest_job(self):
-        """Waits for a job and gives it with its key; None when the block is left and nothing waits."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._jobs or self._leaving.is_set())
-            return next(iter(self._jobs.items()), None)
-
-    def _note_failure(self, words):
-        with self._changed:
-            if self._failing is None:
-                _say(f"warning: {self._what} cannot be written ({words}); the training goes on and tries again")
-            self._failing = words
-            self._changed.notify_all()
-
-    def _note_success(self, key, job):
-        with self._changed:
-            if self._failing is not None:
-                lost = f", but {self._dropped} were given up" if self._dropped else ""
-                _say(f"note: {self._what} are being written again{lost}")
-            self._failing, self._dropped = None, 0
-            if self._jobs.get(key) is job:  # and not a newer one, which came meanwhile
-                del self._jobs[key]
-            self._done += 1
-            self._changed.notify_all()
-
-    def _try_again_after(self, pause):
-        """Waits; gives False once the block has been left and the last chance is over."""
-        if not self._leaving.wait(pause):
-            return True
-        left = self._deadline - time.monotonic()
-        time.sleep(max(0.0, min(self.FIRST_PAUSE, left)))
-        return left > 0
-
-    def _raise_error(self):
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
+    def is_failing(self, kind):
+        """Whether the last save of this kind has failed."""
+        return kind in self._failing
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, error, traceback):
-        self._deadline = time.monotonic() + self.LAST_CHANCE
-        with self._changed:
-            if isinstance(error, TakenOver):
-                self._jobs.clear()
-                self._cancelled = True  # also what the job under way may want to follow
-            self._leaving.set()
-            self._changed.notify_all()
-        self._wait_for_the_rest()
-        if kind is None:
-            self._raise_error()
-            if self._jobs:
-                raise OSError(f"{self._what} could not be written: {self._failing or 'the disk does not answer'}")
+        if kind is None and self._failing:
+            words = next(iter(self._failing.values()))[0]
+            raise OSError(f"{' and '.join(self._failing)} could not be written: {words}")
 
-    def _wait_for_the_rest(self):
-        done = -1
-        while self._thread.is_alive() and self._done != done:  # as long as something moves
-            done = self._done
-            self._thread.join(self.PATIENCE)
+
+def note_failure(what, words):
+    """Warns that files of some kind cannot be written, and why."""
+    _say(f"warning: {what} cannot be written ({words}); the training goes on and tries again")
+
+
+def note_recovery(what):
+    """Says that writing them works again."""
+    _say(f"note: writing works again: {what}")
 
 
 def _say(line):

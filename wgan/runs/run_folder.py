@@ -12,7 +12,7 @@ from wgan import data
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.data.own_files import RUN_MARK
-from wgan.runs import checkpoints, event_log, files, sample_files
+from wgan.runs import checkpoints, files, sample_files
 
 CONFIG_FILE = "config.json"
 HISTORY_FILE = "history.csv"
@@ -138,13 +138,17 @@ class RunFolder:
 
     def files_of_a_run(self):
         """Every file that a run writes and that is there now."""
-        return self.checkpoint_files() + event_log.list_files(self.events_dir) + self.pictures()
+        return self.checkpoint_files() + self.event_files() + self.pictures()
 
     def checkpoint_files(self):
         """Those of them in the checkpoint folder."""
         names = (CONFIG_FILE, HISTORY_FILE, CURVES_FILE, *checkpoints.FILES)
         paths = [self.checkpoint_dir / name for name in names]
         return [path for path in paths if path.exists()]
+
+    def event_files(self):
+        """Those that `--tensorboard` has written."""
+        return sorted(self.events_dir.glob("events.out.tfevents.[0-9]*.wgan"))
 
     def describe(self, paths):
         """A phrase for what `--fresh` replaces."""
@@ -161,7 +165,7 @@ class RunFolder:
 
     def remove_checkpoint_files(self):
         """Removes those of an earlier run's files that are in the checkpoint folder, the configuration last."""
-        held = event_log.list_files(self.events_dir) + self.checkpoint_files()
+        held = self.event_files() + self.checkpoint_files()
         for path in sorted(held, key=lambda path: path == self.config_path):
             path.unlink()
         with contextlib.suppress(OSError):
@@ -188,13 +192,14 @@ class RunFolder:
                        "held_out": 0 if image_set.heldout is None else len(image_set.heldout),
                        "set_aside": image_set.heldout_indices, "classes": list(image_set.label_names),
                        "labels_sha256": fingerprint_of_labels(image_set)},
-            "working_dir": _working_dir(), "starts": starts, "setbacks": _events(earlier, "setbacks")})
+            "working_dir": _working_dir(), "starts": starts,
+            "rollbacks": _events(earlier, "setbacks") + _events(earlier, "rollbacks")})  # the first: earlier versions
 
-    def add_setback(self, setback):
+    def add_rollback(self, rollback):
         """Notes when and why the run went back to an earlier epoch; a failing disk does not stop it."""
         with contextlib.suppress(OSError):
             stored = self._stored_json()
-            self._write_json({**stored, "setbacks": [*_events(stored, "setbacks"), {**setback, "time": _now()}]})
+            self._write_json({**stored, "rollbacks": [*_events(stored, "rollbacks"), {**rollback, "time": _now()}]})
 
     def _stored_json(self):
         """All that the configuration file holds; empty where there is none."""

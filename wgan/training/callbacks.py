@@ -20,7 +20,7 @@ from wgan.images.curves import draw_curves
 from wgan.models import randomness
 from wgan.models.randomness import Purpose
 from wgan.runs import checkpoints
-from wgan.runs.history import HistoryFile, columns
+from wgan.runs.history import History, HistoryFile, columns
 
 
 class WatchNumbers(keras.callbacks.Callback):
@@ -49,9 +49,9 @@ class WatchLock(keras.callbacks.Callback):
 class HistoryWriter(keras.callbacks.Callback):
     """Adds each epoch's figures to the history and to its CSV file."""
 
-    def __init__(self, history, path, columns, writer):
+    def __init__(self, history, path, columns, saver):
         super().__init__()
-        self._history, self._file, self._writer = history, HistoryFile(history, path, columns), writer
+        self._history, self._file, self._saver = history, HistoryFile(history, path, columns), saver
 
     def on_train_begin(self, logs=None):
         self._update()  # without the rows that came after the restored state
@@ -64,55 +64,62 @@ class HistoryWriter(keras.callbacks.Callback):
         self._update()
 
     def _update(self):
-        self._writer.submit(self._file.update, key="history")
+        self._saver.save("history.csv", self._file.update)
 
 
 class SampleGrids(keras.callbacks.Callback):
     """Draws the same latents every few epochs: a grid of images, or the distribution of points."""
 
-    def __init__(self, config, writer):
+    def __init__(self, config, saver):
         super().__init__()
-        self._config, self._writer = config, writer
-        self._save = samples.saver(config.sample_dir, config.samples_layout)
+        self._config, self._saver = config, saver
+        self._write = samples.saver(config.sample_dir, config.samples_layout)
 
     def on_train_begin(self, logs=None):
         seed = randomness.stream(self._config.seed, 0, Purpose.PREVIEW_LATENTS)
-        self._picture = samples.picture_maker(self.model, self._config.the_recipe, seed)
+        self._draw = samples.picture_maker(self.model, self._config.the_recipe, seed)
 
     def on_epoch_end(self, epoch, logs=None):
         number = epoch + 1
         if number % self._config.sample_every == 0 or number == self._config.epochs:
-            self._writer.submit(self._save, number, self._picture(number))
+            self._saver.save("grids", self._write, number, self._draw(number))
 
 
 @dataclasses.dataclass(frozen=True)
 class GoodState:
-    """What a run can go back to: a snapshot of all variables, the epochs behind it, and their history's rows."""
+    """What a run can go back to: a snapshot of all variables, and the history's rows, one for each epoch behind it."""
 
     snapshot: list
-    epoch: int
     rows: list
+
+    @property
+    def epoch(self):
+        """The number of epochs behind it."""
+        return len(self.rows)
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves the whole state after the first epoch, every few minutes and at the end, in the writer's thread.
+    """Saves the whole state after the first epoch, every few minutes and at the end.
 
     `good` is the newest state whose numbers are all finite; others are not saved.
     """
 
-    def __init__(self, config, twin, history, attempt, curves_path, writer, after=lambda: None):
-        """Args: after: called in the writer's thread when a state has been written."""
+    def __init__(self, config, folder, history, saver, after=lambda: None):
+        """Args:
+            config, folder: the run's.
+            history: to which another callback has added an epoch before this one sees its end.
+            saver: a `files.TolerantSaver`.
+            after: called when a state has been written.
+        """
         super().__init__()
         self.good = self._reached = None
-        self._folder, self._seconds = config.checkpoint_dir, 60 * config.checkpoint_minutes
-        self._columns = columns(config.the_recipe)
-        self._twin, self._history, self._attempt, self._curves_path = twin, history, attempt, curves_path
-        self._writer, self._after = writer, after
+        self._folder, self._history, self._saver, self._after = folder, history, saver, after
+        self._seconds, self._columns = 60 * config.checkpoint_minutes, columns(config.the_recipe)
 
     def on_train_begin(self, logs=None):
         self._last_epoch = len(self._history.rows)
-        self._remember(self._last_epoch)
-        self._last_start = self._saved_epoch = None
+        self._remember()
+        self._last_save = self._saved_epoch = None
 
     def on_epoch_begin(self, epoch, logs=None):
         self._reached, self._epoch_start = None, time.monotonic()
@@ -121,46 +128,50 @@ class Checkpoints(keras.callbacks.Callback):
         """To be called at the end of each epoch before any callback that may fail; arguments as `on_epoch_end`."""
         self._reached = epoch + 1, logs
 
-    def save_newest(self):
-        """Saves the last whole epoch where an exception has ended `fit`.
-
-        After an exception in the middle of an epoch there is nothing newer than what has been saved: some of its
-        updates may have been made.
-        """
-        if self._reached is None or self._reached[0] == self._saved_epoch:
-            return
-        number, figures = self._reached
-        if len(self._history.rows) < number:
-            self._history.append(number, figures, time.monotonic() - self._epoch_start)
-        with contextlib.suppress(NumbersWentWrong):  # then it is not worth saving
-            self._save(number)
-
     def on_epoch_end(self, epoch, logs=None):
-        due = self._last_start is None or time.monotonic() - self._last_start >= self._seconds
-        if due:
-            self._save(epoch + 1)
+        if self._last_save is None or time.monotonic() - self._last_save >= self._seconds:
+            self._save()
         self._last_epoch = epoch + 1
 
     def on_train_end(self, logs=None):
         if self._last_epoch != self._saved_epoch:
-            self._save(self._last_epoch)
+            print(f"saving epoch {self._last_epoch}", flush=True)
+            self._save()
+        self.save_good()
 
-    def _save(self, epoch):
-        self._remember(epoch)
-        self._last_start, self._saved_epoch = time.monotonic(), epoch
-        # On a slow disk a newer state takes the place of one that waits: fewer checkpoints, not a queue of them.
-        self._writer.submit(self._write, self.good, self._history.to_array(), key="state")
+    def save_newest(self):
+        """Saves the last whole epoch where an exception has ended `fit`; one in the middle of an epoch's updates
+        leaves nothing newer than `good`."""
+        if self._reached is not None and self._reached[0] != self._saved_epoch:
+            number, figures = self._reached
+            if len(self._history.rows) < number:
+                self._history.append(number, figures, time.monotonic() - self._epoch_start)
+            with contextlib.suppress(NumbersWentWrong):  # then it is not worth saving
+                self._save()
+        self.save_good()
 
-    def _remember(self, epoch):
-        snapshot = checkpoints.take_snapshot(self.model)
+    def save_good(self):
+        """Saves `good` where that has failed: by now the disk may have room."""
+        if self.good and self._saver.is_failing("checkpoints"):
+            checkpoints.put_back(self.model, self.good.snapshot)
+            self._saver.save("checkpoints", self._write)
+
+    def _save(self):
+        self._remember()
+        self._last_save, self._saved_epoch = time.monotonic(), self.good.epoch
+        self._saver.save("checkpoints", self._write)
+
+    def _remember(self):
+        snapshot, rows = checkpoints.take_snapshot(self.model), list(self._history.rows)
         if not checkpoints.is_finite(snapshot):
-            raise NumbersWentWrong(f"after epoch {epoch} a weight is not finite")
-        self.good = GoodState(snapshot, epoch, list(self._history.rows))
+            raise NumbersWentWrong(f"after epoch {len(rows)} a weight is not finite")
+        self.good = GoodState(snapshot, rows)
 
-    def _write(self, good, history_array):
-        checkpoints.write_checkpoint(self._folder, self._twin, good.snapshot, good.epoch, history_array,
-                                     self._attempt)
-        draw_curves(history_array, self._curves_path, self._columns)
+    def _write(self):
+        """Writes what the GAN and the history hold, which has to be `good`."""
+        history = History(self.good.rows)
+        checkpoints.write_checkpoint(self._folder.checkpoint_dir, self.model, history)
+        draw_curves(history.to_array(), self._folder.curves_path, self._columns)
         self._after()
 
 

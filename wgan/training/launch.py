@@ -94,7 +94,8 @@ def _run(config, folder, lock, remote, fresh):
     print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
     if not found.state and not device.startswith("GPU"):
         _recommend(config)
-    return loop.train(config, folder, lock, image_set, sha256, found.state, device, remote)
+    locks = [lock, remote.lock] if remote else [lock]
+    return loop.train(loop.Run(config, folder, image_set, locks, remote), sha256, found.state, device)
 
 
 def _recommend(config):

@@ -1,11 +1,11 @@
 """One training run: networks, optimizers and callbacks put together, and `fit` called once."""
 
+import collections
 import contextlib
 import dataclasses
 import random
 import shutil
 import sys
-import typing
 
 import keras
 import numpy as np
@@ -30,24 +30,39 @@ from wgan.runs.run_folder import RunFolder
 from wgan.training import callbacks, tensorboard
 from wgan.training.batches import epoch_batches
 
-MOST_SETBACKS = 3  # from the same state
 GANS = {"plain": GAN, "semi_supervised": SemiSupervisedGAN}  # by the names that recipes use
+MAX_ROLLBACKS = 3  # from the same state
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What belongs to a run from its first epoch to its last.
+
+    Attributes:
+        config: a checked `TrainingConfig` with a canonical label.
+        folder: its `RunFolder`.
+        image_set: the real images.
+        locks: the `RunLock`s on the folder, and on the copy where there is one.
+        drive: the `Drive` with a copy of the run, or None.
+    """
+
+    config: TrainingConfig
+    folder: RunFolder
+    image_set: ImageSet
+    locks: list[RunLock]
+    drive: Drive | None = None
 
 
 @surroundings.usual()
-def train(config, folder, lock, image_set, sha256, state, device, remote=None):
+def train(run, sha256, state, device):
     """Trains up to `config.epochs` and leaves weights, state, history and grids on disk.
 
     Args:
-        config: a checked `TrainingConfig` with a canonical label.
-        folder: its `RunFolder`.
-        lock: the `RunLock` on it.
-        image_set: the real images.
-        sha256: their fingerprint, stored with the run.
+        run: a `Run`.
+        sha256: the images' fingerprint, stored with the run.
         state: the `checkpoints.State` to continue from, or None for a new run, which replaces whatever
             files of a run are there.
         device: what computes, in words.
-        remote: the `Drive` with a copy of the run, or None.
 
     Returns:
         The exit status: 0, or 128 + the number of the signal that stopped the run.
@@ -57,93 +72,92 @@ def train(config, folder, lock, image_set, sha256, state, device, remote=None):
             taken the folder over.
         OSError: the disk failed to the end.
     """
+    config, folder, image_set = run.config, run.folder, run.image_set
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    channels = image_set.images.shape[-1]
-    gan, twin = build_gan(config, channels), build_gan(config, channels)
+    gan = build_gan(config, image_set.images.shape[-1])
     _check_space(config, folder, gan, image_set)
-    epoch, history = _begin(gan, config, folder, state, remote)
+    epoch, history = _begin(gan, run, state)
     folder.mark_as_one_run()
     folder.write_config(config, image_set, sha256, {"epoch": epoch, "device": device, **startup.versions()})
-
     if config.tensorboard:
         print(tensorboard.how_to_look(folder.events_dir))
 
-    with (callbacks.StopOnSignal() as stop, files.BackgroundWriter("event files") as event_writer,
-          files.BackgroundWriter("grids") as grid_writer, drive.copying(remote, epoch, grid_writer) as copy_soon,
-          files.BackgroundWriter("checkpoints") as checkpoint_writer):
-        grid_writer.submit(samples.save_reals, folder.reals_path, image_set.images, config.the_recipe)
-        run = Run(config, folder, lock, remote, image_set, twin, stop, event_writer, grid_writer, checkpoint_writer,
-                  copy_soon)
-        history = _fit_with_second_chances(gan, run, history)
-        print(f"saving epoch {len(history.rows)}", flush=True)
+    with (callbacks.StopOnSignal() as stop, drive.copying(run.drive, epoch) as copy_soon,
+          files.TolerantSaver() as saver):
+        saver.save("grids", samples.save_reals, folder.reals_path, image_set.images, config.the_recipe)
+        history = Trainer(gan, run, stop, saver, copy_soon).fit_with_nan_recovery(history)
     return _report(stop.signal_number, config, len(history.rows))
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """What belongs to a run from its first epoch to its last; its callbacks are made anew after a setback."""
+class Trainer:
+    """Calls `fit` for a run, again where its numbers went wrong."""
 
-    config: TrainingConfig
-    folder: RunFolder
-    lock: RunLock
-    remote: Drive | None
-    image_set: ImageSet
-    twin: GAN
-    stop: callbacks.StopOnSignal
-    event_writer: files.BackgroundWriter
-    grid_writer: files.BackgroundWriter
-    checkpoint_writer: files.BackgroundWriter
-    copy_soon: typing.Callable
+    def __init__(self, gan, run, stop, saver, copy_soon):
+        """Args: a `GAN`, a `Run`, a `StopOnSignal`, a `TolerantSaver`; what to call when a state has been written."""
+        self._gan, self._run, self._stop, self._saver, self._copy_soon = gan, run, stop, saver, copy_soon
 
-    def make_callbacks(self, history, checkpointing):
-        """All of them, in the order in which they see an epoch."""
-        return [keras.callbacks.LambdaCallback(on_epoch_end=checkpointing.reach),
-                self.stop,
-                callbacks.WatchLock(self.lock),
-                *([callbacks.WatchLock(self.remote.lock)] if self.remote else []),
-                callbacks.WatchNumbers(),
-                evaluation(self.config, self.image_set, history, self.twin, self.checkpoint_writer),
-                callbacks.HistoryWriter(history, self.folder.history_path, columns(self.config.the_recipe),
-                                        self.checkpoint_writer),
-                callbacks.SampleGrids(self.config, self.grid_writer),
-                *self._events(history),
-                checkpointing,
-                callbacks.Progress(len(history.rows) + 1, self.config.epochs)]
+    def fit_with_nan_recovery(self, history):
+        """`fit`, which goes back to the last good state when numbers go wrong; the history at the end.
 
-    def _events(self, history):
-        return [tensorboard.EventWriter(self.config, self.folder, self.image_set, history, self.grid_writer,
-                                        self.event_writer)] if self.config.tensorboard else []
+        The same random numbers would lead to the same end, so each attempt draws others.
+        """
+        rollbacks = collections.Counter()  # by epoch
+        while True:
+            checkpointing = callbacks.Checkpoints(self._run.config, self._run.folder, history, self._saver,
+                                                  self._copy_soon)
+            try:
+                self._fit(history, checkpointing)
+                return history
+            except NumbersWentWrong as error:
+                good = checkpointing.good
+                if good is None:
+                    raise UserError(f"{error}: the run begins with such numbers; give it other weights with "
+                                    "--init_from, or start over with --fresh") from error
+                rollbacks[good.epoch] += 1
+                self._run.folder.add_rollback({"from_epoch": good.epoch, "attempt": int(self._gan.attempt),
+                                               "what": str(error)})
+                checkpoints.put_back(self._gan, good.snapshot)
+                if rollbacks[good.epoch] > MAX_ROLLBACKS:
+                    checkpointing.save_good()
+                    raise UserError(explain_wrong_numbers(error, good.epoch, self._run.config)) from error
+                print(f"warning: {error}; going back to epoch {good.epoch}, on with other random numbers",
+                      file=sys.stderr)
+                self._gan.attempt.assign_add(1)
+                history = History(good.rows)
 
-    def make_checkpoints(self, history, attempt):
-        return callbacks.Checkpoints(self.config, self.twin, history, attempt, self.folder.curves_path,
-                                     self.checkpoint_writer, self.copy_soon)
-
-
-def _fit_with_second_chances(gan, run, history):
-    """`fit`, which goes back to the last good state when numbers go wrong; the history at the end.
-
-    The same random numbers would lead to the same end, so each attempt draws others.
-    """
-    setbacks = {}
-    while True:
-        checkpointing = run.make_checkpoints(history, int(gan.attempt))
+    def _fit(self, history, checkpointing):
+        """`gan.fit`, after which the newest state is saved whatever has ended it, with one line in place of a
+        traceback where the device's memory is too small."""
+        config, images, epoch = self._run.config, self._run.image_set, len(history.rows)
+        batches = epoch_batches(images.images, config.seed, config.critic_steps, config.batch_size, epoch + 1,
+                                config.epochs, int(self._gan.attempt),
+                                images.labels if config.the_recipe.wants_labels else None)
         try:
-            _fit(gan, run, history, checkpointing)
-            return history
-        except NumbersWentWrong as error:
-            good = checkpointing.good
-            if good is None:
-                raise UserError(f"{error}: the run begins with such numbers; give it other weights with "
-                                "--init_from, or start over with --fresh") from error
-            run.folder.add_setback({"from_epoch": good.epoch, "attempt": int(gan.attempt), "what": str(error)})
-            setbacks[good.epoch] = setbacks.get(good.epoch, 0) + 1
-            if setbacks[good.epoch] > MOST_SETBACKS:
-                raise UserError(explain_wrong_numbers(error, good.epoch, run.config)) from error
-            print(f"warning: {error}; going back to epoch {good.epoch}, on with other random numbers", file=sys.stderr)
-            checkpoints.put_back(gan, good.snapshot)
-            gan.attempt.assign_add(1)
-            history = History(good.rows)
+            self._gan.fit(batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False,
+                          verbose=0, callbacks=self._callbacks(history, checkpointing))
+        except (NumbersWentWrong, TakenOver):
+            raise
+        except BaseException as error:
+            checkpointing.save_newest()
+            if not isinstance(error, tf.errors.ResourceExhaustedError):
+                raise
+            raise UserError(explain_memory(config)) from error
+
+    def _callbacks(self, history, checkpointing):
+        """All of them, in the order in which they see an epoch."""
+        run, config, saver = self._run, self._run.config, self._saver
+        events = tensorboard.EventWriter(config, run.folder, run.image_set, history, saver)
+        return [keras.callbacks.LambdaCallback(on_epoch_end=checkpointing.reach),
+                self._stop,
+                *map(callbacks.WatchLock, run.locks),
+                callbacks.WatchNumbers(),
+                evaluation(config, run.image_set, history, saver),
+                callbacks.HistoryWriter(history, run.folder.history_path, columns(config.the_recipe), saver),
+                callbacks.SampleGrids(config, saver),
+                *([events] if config.tensorboard else []),
+                checkpointing,
+                callbacks.Progress(len(history.rows) + 1, config.epochs)]
 
 
 def explain_wrong_numbers(error, epoch, config):
@@ -157,7 +171,7 @@ def explain_wrong_numbers(error, epoch, config):
     saved = f" The state of epoch {epoch} is saved." if epoch else ""
     rates = "--learning_rate" if config.critic_learning_rate is None else "--learning_rate or --critic_learning_rate"
     precise = "" if config.precision == "float32" else ", or with --precision float32,"
-    return (f"the numbers went wrong {MOST_SETBACKS + 1} times, last {error}.{saved} A new run with a smaller "
+    return (f"the numbers went wrong {MAX_ROLLBACKS + 1} times, last {error}.{saved} A new run with a smaller "
             f"{rates}{precise} may do better")
 
 
@@ -169,25 +183,6 @@ def explain_memory(config):
         names.append("--image_size")
     return ("out of memory: end what else uses the device, or begin a new run with a smaller "
             f"{' or '.join(names)}")
-
-
-def _fit(gan, run, history, checkpointing):
-    """`gan.fit`, after which the newest state is saved whatever has ended it, with one line in place of a traceback
-    where the device's memory is too small."""
-    config, epoch = run.config, len(history.rows)
-    batches = epoch_batches(run.image_set.images, config.seed, config.critic_steps, config.batch_size, epoch + 1,
-                            config.epochs, int(gan.attempt),
-                            run.image_set.labels if config.the_recipe.wants_labels else None)
-    try:
-        gan.fit(batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False, verbose=0,
-                callbacks=run.make_callbacks(history, checkpointing))
-    except (NumbersWentWrong, TakenOver):
-        raise
-    except BaseException as error:
-        checkpointing.save_newest()
-        if not isinstance(error, tf.errors.ResourceExhaustedError):
-            raise
-        raise UserError(explain_memory(config)) from error
 
 
 @surroundings.usual()
@@ -243,8 +238,9 @@ def _compiled_by_xla(config):
     return config.xla == "on"
 
 
-def _begin(gan, config, folder, state, remote):
+def _begin(gan, run, state):
     """Gives the GAN its first weights; (epochs behind it, history)."""
+    config, folder = run.config, run.folder
     if state is not None:
         checkpoints.restore(gan, state)
         folder.remove_grids_after(state.epoch)
@@ -252,8 +248,8 @@ def _begin(gan, config, folder, state, remote):
         return state.epoch, state.history
     if config.init_from:
         _start_from_others(gan, config)
-    if remote:
-        remote.remove_run()  # before the local one: what is newer on the drive would take its place again
+    if run.drive:
+        run.drive.remove_run()  # before the local one: what is newer on the drive would take its place again
     replaced = folder.files_of_a_run()
     if replaced:
         print(folder.describe(replaced))
