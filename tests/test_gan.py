@@ -6,7 +6,7 @@ import tensorflow as tf
 from wgan.models import randomness
 from wgan.models.constraints import GradientPenalty
 from wgan.models.gan import GAN, averaging_decay, scale
-from wgan.models.networks import Critic, Generator
+from wgan.models.networks import Critic, Generator, perceptrons
 from wgan.models.randomness import Purpose
 from wgan.training.batches import epoch_batches
 from wgan.training.loop import build_gan
@@ -16,7 +16,15 @@ IMAGES = np.random.default_rng(0).integers(0, 256, [40, 32, 32, 1], dtype=np.uin
 
 def make_gan(seed=0, **settings):
     keras.utils.set_random_seed(seed)
-    gan = GAN(Generator(latent_dim=8, channels=1), Critic(channels=1), seed=seed, **settings)
+    return compiled(GAN(Generator(latent_dim=8, channels=1), Critic(channels=1), seed=seed, **settings))
+
+
+def make_toy_gan():
+    """One dense layer for each network."""
+    return compiled(GAN(perceptrons.Generator(8, (32, 32, 1), ()), perceptrons.Discriminator((32, 32, 1), ())))
+
+
+def compiled(gan):
     gan.compile(keras.optimizers.Adam(2e-4, 0.5, 0.9), keras.optimizers.Adam(2e-4, 0.5, 0.9))
     return gan
 
@@ -37,18 +45,18 @@ def assert_same(first, second):
 
 
 def test_one_epoch_is_five_critic_updates_and_one_generator_update():
-    gan = make_gan()
+    gan = make_toy_gan()
     before = values(gan.trainable_variables)
     fit(gan)
     assert int(gan.critic_optimizer.iterations) == 5
     assert int(gan.generator_optimizer.iterations) == 1
     for earlier, variable in zip(before, gan.trainable_variables):
-        if variable is not gan.critic.dense.bias:  # D(x) - D(G(z)) does not see it
+        if variable is not gan.critic.last.bias:  # D(x) - D(G(z)) does not see it
             assert np.abs(variable.numpy() - earlier).max() > 0, variable.path
 
 
 def test_critic_updates_of_an_epoch_see_different_images(monkeypatch):
-    gan, seen = make_gan(), []
+    gan, seen = make_toy_gan(), []
     original = gan.update_critic
 
     def recording(reals, epoch, step):
@@ -91,7 +99,7 @@ def test_same_seed_gives_the_same_bits_and_another_seed_does_not():
 
 
 def test_logs_fit_together():
-    logs = {name: value[0] for name, value in fit(make_gan()).items()}
+    logs = {name: value[0] for name, value in fit(make_toy_gan()).items()}
     assert logs["wasserstein_estimate"] == pytest.approx(logs["critic_real"] - logs["critic_fake"], abs=1e-4)
     assert logs["critic_loss"] == pytest.approx(
         -logs["wasserstein_estimate"] + 10 * logs["gradient_penalty"], abs=1e-4)

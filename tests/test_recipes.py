@@ -18,15 +18,16 @@ from wgan.data import gaussian
 from wgan.evaluation.distances import frechet_distance
 from wgan.images import distribution
 from wgan.models import losses, networks, randomness
-from wgan.models.constraints import Clipping, WholeBatchPenalty, critic_gradients
+from wgan.models.constraints import CONSTRAINTS, Clipping, WholeBatchPenalty, critic_gradients
 from wgan.models.layers import StatelessDropout
 from wgan.models.losses import LOSSES
 from wgan.models.networks import Critic
 from wgan.recipes import RECIPES
+from wgan.recipes.recipe import FIGURES, SETTINGS
 from wgan.runs import class_folders
 from wgan.training.batches import epoch_batches
 from wgan.training.launch import launch
-from wgan.training.loop import build_gan
+from wgan.training.loop import GANS, build_gan
 
 ON_IMAGES = [name for name, recipe in RECIPES.items() if not recipe.makes_points]
 RNG = np.random.default_rng(0)
@@ -50,6 +51,12 @@ def test_every_recipe_is_there_and_the_main_one_comes_first():
     assert list(RECIPES)[0] == "wgan_gp"
     assert set(RECIPES) == {"wgan_gp", "wgan_gp_fast", "wgan_gp_article", "wgan_gp_paper", "wgan_clip", "lsgan_mlp",
                             "sgan", "gan_mlp", "dcgan", "gaussian_1d"}
+
+
+def test_settings_and_figures_are_those_of_parts_that_there_are():
+    parts = {*networks.NETWORKS, *LOSSES, *CONSTRAINTS, *GANS}
+    assert {*SETTINGS, *FIGURES} <= parts
+    assert {name for names in SETTINGS.values() for name in names} <= TrainingConfig().to_json().keys()
 
 
 @pytest.mark.parametrize("name", ON_IMAGES)
@@ -298,10 +305,10 @@ def test_the_help_lists_every_recipe_with_its_line():
         assert recipe.summary in text
 
 
-def test_a_run_of_another_recipe_is_not_continued(tiny):
-    launch(tiny(epochs=1, batch_size=4))
+def test_a_run_of_another_recipe_is_not_continued(tiny, toy):
+    launch(toy(epochs=1))
     other = dataclasses.replace(tiny(epochs=2), **{**RECIPES["wgan_clip"].defaults, "recipe": "wgan_clip"})
-    with pytest.raises(UserError, match="recipe was wgan_gp, now wgan_clip"):
+    with pytest.raises(UserError, match="recipe was toy, now wgan_clip"):
         launch(other)
 
 
@@ -358,7 +365,8 @@ def test_a_short_run_brings_the_samples_nearer_to_the_digits(name, epochs, value
     step = tf.function(gan.train_step)
     labels = reals.labels if config.the_recipe.wants_labels else None
     for element in epoch_batches(reals.images, 0, config.critic_steps, config.batch_size, 1, epochs, labels=labels):
-        step(element)
+        logs = step(element)
+    assert set(logs) == set(config.the_recipe.figures)
     assert pixel_distance(draw().numpy(), target) < 0.6 * before
 
 
@@ -385,16 +393,15 @@ def test_sgan_learns_the_classes_and_so_does_the_classifier_alone(tiny):
     assert "wasserstein_estimate" not in rows[0]
 
 
-def test_each_class_gets_a_generator_and_a_row(tmp_path, capsys):
+def test_each_class_gets_a_generator_and_a_row(toy, tmp_path, capsys):
     pictures = tmp_path / "pictures"
     for number, name in enumerate(("cats & dogs", "horses")):
         (pictures / name).mkdir(parents=True)
         for image in range(20):
             pixels = RNG.integers(0, 256, [32, 32, 3] if number else [32, 32], dtype=np.uint8)  # one class is grey
             Image.fromarray(pixels).save(pictures / name / f"{image}.png")
-    config = TrainingConfig.of_recipe(
-        "gan_mlp", dataset="folder", data_dir=str(pictures), label="each", epochs=2, batch_size=4, eval_every=0,
-        precision="float32", checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
+    config = toy(dataset="folder", data_dir=str(pictures), label="each", checkpoint_dir=str(tmp_path / "c"),
+                 sample_dir=str(tmp_path / "s"))
     assert launch(config) == 0
     assert sorted(path.name for path in (tmp_path / "c").iterdir()) == sorted(
         [class_folders.folder_name("cats & dogs"), "horses"])

@@ -11,6 +11,7 @@ from wgan.apps import train
 from wgan.common import cli
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+TOY = "tests/toy_recipe.py"  # train.py with the toy recipe
 
 
 def run_main(capsys, *arguments):
@@ -57,17 +58,16 @@ def test_mistakes_are_answered_without_tensorflow():
     assert answer.stdout.split() == ["2", "False", "False"]
 
 
-def start(tmp_path, *arguments):
+def start(tmp_path, script, *arguments):
     return subprocess.Popen(
-        [sys.executable, "-u", "train.py", "--dataset", "digits", "--label", "3", "--batch_size", "4",
-         "--critic_steps", "1", "--checkpoint_dir", str(tmp_path / "c"), "--sample_dir", str(tmp_path / "s"),
-         *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        [sys.executable, "-u", script, *arguments, "--checkpoint_dir", tmp_path / "c", "--sample_dir", tmp_path / "s"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can catch")
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, number, status):
-    with start(tmp_path, "--epochs", "1000000", "--sample_every", "1000000") as process:
+    with start(tmp_path, TOY, "--epochs", "1000000", "--sample_every", "1000000") as process:
         for line in process.stdout:
             if line.startswith("epoch 1/"):
                 process.send_signal(number)
@@ -78,7 +78,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, number, status):
     saved = int(out.split("saved at epoch ")[1].split(";")[0])
     assert len((tmp_path / "c/history.csv").read_text().splitlines()) == saved + 1
 
-    with start(tmp_path, "--epochs", str(saved + 1), "--sample_every", "1000000") as process:
+    with start(tmp_path, TOY, "--epochs", str(saved + 1), "--sample_every", "1000000") as process:
         out, err = process.communicate()
     assert process.returncode == 0, err
     assert f"continuing the run in {tmp_path / 'c'} after epoch {saved}" in out
@@ -86,7 +86,8 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, number, status):
 
 def test_deterministic_runs(tmp_path):
     """In a process of its own: TensorFlow cannot go back."""
-    with start(tmp_path, "--epochs", "2", "--deterministic") as process:
+    with start(tmp_path, "train.py", "--dataset", "digits", "--label", "3", "--batch_size", "4", "--critic_steps", "1",
+               "--epochs", "2", "--deterministic") as process:
         out, err = process.communicate()
     assert process.returncode == 0, err
     assert "done: 2 epochs" in out
