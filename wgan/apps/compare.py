@@ -38,7 +38,7 @@ def define_flags():
                   "measured too. 0: never.")
     groups.define("Files", "output_dir", str, "comparison", f"The runs' folders, and {page.PAGE_FILE}.")
     groups.define("Files", "report_only", bool, False, "Train nothing; write the page on what there is.")
-    groups.explain("Recipes", [(name, recipe.summary) for name, recipe in RECIPES.items() if not recipe.makes_points])
+    groups.explain("Recipes", [(name, recipe.summary) for name, recipe in RECIPES.items() if not recipe.is_1d])
     return groups
 
 

@@ -77,7 +77,7 @@ class SampleGrids(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         seed = randomness.stream(self._config.seed, 0, Purpose.PREVIEW_LATENTS)
-        self._draw = samples.picture_maker(self.model, self._config.the_recipe, seed)
+        self._draw = samples.picture_maker(self.model, self._config.recipe_spec, seed)
 
     def on_epoch_end(self, epoch, logs=None):
         number = epoch + 1
@@ -114,7 +114,7 @@ class Checkpoints(keras.callbacks.Callback):
         super().__init__()
         self.good = self._reached = None
         self._folder, self._history, self._saver, self._after = folder, history, saver, after
-        self._seconds, self._columns = 60 * config.checkpoint_minutes, columns(config.the_recipe)
+        self._seconds, self._columns = 60 * config.checkpoint_minutes, columns(config.recipe_spec)
 
     def on_train_begin(self, logs=None):
         self._last_epoch = len(self._history.rows)

@@ -85,7 +85,7 @@ def train(run, sha256, state, device):
 
     with (callbacks.StopOnSignal() as stop, drive.copying(run.drive, epoch) as copy_soon,
           files.TolerantSaver() as saver):
-        saver.save("grids", samples.save_reals, folder.reals_path, image_set.images, config.the_recipe)
+        saver.save("grids", samples.save_reals, folder.reals_path, image_set.images, config.recipe_spec)
         history = Trainer(gan, run, stop, saver, copy_soon).fit_with_nan_recovery(history)
     return _report(stop.signal_number, config, len(history.rows))
 
@@ -132,7 +132,7 @@ class Trainer:
         config, images, epoch = self._run.config, self._run.image_set, len(history.rows)
         batches = epoch_batches(images.images, config.seed, config.critic_steps, config.batch_size, epoch + 1,
                                 config.epochs, int(self._gan.attempt),
-                                images.labels if config.the_recipe.wants_labels else None)
+                                images.labels if config.recipe_spec.wants_labels else None)
         try:
             self._gan.fit(batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False,
                           verbose=0, callbacks=self._callbacks(history, checkpointing))
@@ -153,7 +153,7 @@ class Trainer:
                 *map(callbacks.WatchLock, run.locks),
                 callbacks.WatchNumbers(),
                 evaluation(config, run.image_set, history, saver),
-                callbacks.HistoryWriter(history, run.folder.history_path, columns(config.the_recipe), saver),
+                callbacks.HistoryWriter(history, run.folder.history_path, columns(config.recipe_spec), saver),
                 callbacks.SampleGrids(config, saver),
                 *([events] if config.tensorboard else []),
                 checkpointing,
@@ -178,8 +178,8 @@ def explain_wrong_numbers(error, epoch, config):
 def explain_memory(config):
     """A message on a run that the device's memory is too small for, and on the settings that could be smaller."""
     names = ["--batch_size", *(["--generator_batch_size"] if config.generator_batch_size else [])]
-    recipe = config.the_recipe
-    if not recipe.makes_points and config.image_size > min(recipe.image_sizes):
+    recipe = config.recipe_spec
+    if not recipe.is_1d and config.image_size > min(recipe.image_sizes):
         names.append("--image_size")
     return ("out of memory: end what else uses the device, or begin a new run with a smaller "
             f"{' or '.join(names)}")
@@ -188,8 +188,8 @@ def explain_memory(config):
 @surroundings.usual()
 def build_gan(config, channels):
     """A compiled `GAN` with all its variables, its initial weights drawn from the configured seed."""
-    with _initializers_seeded(config.seed), precision.used(config.precision):
-        recipe = config.the_recipe
+    with _initializers_seeded(config.seed), precision.policy_scope(config.precision):
+        recipe = config.recipe_spec
         gan = GANS[recipe.gan](*networks.build(config, channels), LOSSES[recipe.loss],
                                CONSTRAINTS[recipe.constraint](config), seed=config.seed,
                                critic_steps=config.critic_steps, generator_batch_size=config.generator_batch_size,
@@ -306,7 +306,7 @@ def _state_bytes(gan):
 def _disk_bytes(config, gan, image_set):
     """An estimate: two states, the weights and the best generator's, history, and grids as large as their pixels."""
     weights = 4 * (gan.count_params() + gan.generator.count_params())
-    grid = samples.bytes_of_a_picture(image_set.images, config.the_recipe)
+    grid = samples.bytes_of_a_picture(image_set.images, config.recipe_spec)
     history_row = 130 + (450 if config.tensorboard else 0)
     grids = config.epochs // config.sample_every + (60 if config.tensorboard else 0)
     return 2 * _state_bytes(gan) + weights + config.epochs * history_row + grids * grid

@@ -61,7 +61,7 @@ class EventWriter(keras.callbacks.Callback):
         """
         super().__init__()
         self._config, self._folder, self._history, self._saver = config, folder, history, saver
-        self._settings, self._columns = settings_as_markdown(config, image_set), columns(config.the_recipe)[1:]
+        self._settings, self._columns = settings_as_markdown(config, image_set), columns(config.recipe_spec)[1:]
         self._file = self._path = None  # a `tf.io.TFRecordWriter`, and where it writes to
 
     def on_train_begin(self, logs=None):

@@ -66,7 +66,7 @@ class Budget:
 
 def recipes(text):
     """The recipes in a text such as `wgan_gp,dcgan` as `Setting`s; raises UserError for one that cannot be compared."""
-    choice = f"choose from {', '.join(name for name, recipe in RECIPES.items() if not recipe.makes_points)}"
+    choice = f"choose from {', '.join(name for name, recipe in RECIPES.items() if not recipe.is_1d)}"
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise UserError(f"--recipes is empty: {choice}, separated by commas")
@@ -138,7 +138,7 @@ def _run(setting, values, budget, output_dir):
               "checkpoint_dir": str(folder / "checkpoints"), "sample_dir": str(folder / "samples")}
     try:
         config = TrainingConfig.of_recipe(values.pop("recipe", DEFAULT), **values)
-        if config.the_recipe.makes_points:
+        if config.recipe_spec.is_1d:
             raise UserError("it makes numbers on a line, and images are compared here: leave it out")
         config.check()
         label = data.check(config.dataset, config.data_dir, config.label, config.split)
