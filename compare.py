@@ -34,7 +34,7 @@ def define_flags():
     groups.define("Evaluation", "eval_every", int, 100, "Updates between two measurements; the last of --epochs is "
                   "measured too. 0: never.")
     groups.define("Files", "output_dir", str, "comparison", f"The runs' folders, and {page.PAGE_FILE}.")
-    groups.explain("Recipes", [(name, recipe.summary) for name, recipe in RECIPES.items() if not recipe.makes_points])
+    groups.explain("Recipes", [(name, recipe.summary) for name, recipe in RECIPES.items() if not recipe.is_1d])
     return groups
 
 

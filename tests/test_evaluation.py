@@ -99,8 +99,8 @@ def test_a_run_in_pieces_measures_the_same(tiny, tmp_path):
     one, other = measured_rows(whole), measured_rows(pieces)
     assert list(one) == list(other)
     for epoch in one:
-        assert [one[epoch][name] for name in whole.the_recipe.measures] == [
-            other[epoch][name] for name in whole.the_recipe.measures]
+        assert [one[epoch][name] for name in whole.recipe_spec.measures] == [
+            other[epoch][name] for name in whole.recipe_spec.measures]
 
 
 def test_the_figures_are_those_of_the_weights_that_were_saved(tiny, own):
@@ -185,7 +185,7 @@ def test_estimates_of_a_critic_that_scores_real_images_down_have_the_papers_sign
     watcher = Evaluation.__new__(Evaluation)
     watcher._reals, watcher._heldout, watcher._config = 3.0, 2.0, config
     watcher._mean_logit = lambda score: sign * score
-    watcher._model = types.SimpleNamespace(objective=LOSSES[config.the_recipe.loss])
+    watcher._model = types.SimpleNamespace(objective=LOSSES[config.recipe_spec.loss])
     assert watcher._critic_estimates(1.0) == {"training_estimate": 2.0, "heldout_estimate": 1.0}
 
 

@@ -73,7 +73,7 @@ def test_a_run_leaves_all_its_files_and_no_others(toy, tmp_path):
     with Image.open(tmp_path / "samples/sample_00003.png") as grid:
         assert grid.size == (62, 32) and grid.mode == "L"
     rows = rows_of(config)
-    recipe = config.the_recipe
+    recipe = config.recipe_spec
     assert rows[0] == list(columns(recipe)) and [row[0] for row in rows[1:]] == ["1", "2", "3"]
     for row in rows[1:]:
         for name, value in zip(rows[0], row):
@@ -312,7 +312,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(toy, tmp_path, capsys):
 def test_a_recipe_for_processors_is_named_when_a_run_begins_where_it_would_help(
         toy, capsys, monkeypatch, device, batch_size, is_said):
     monkeypatch.setattr("wgan.common.startup.import_tensorflow", lambda: device)
-    monkeypatch.setitem(RECIPES, "toy", dataclasses.replace(TOY, on_processors="wgan_gp_fast"))
+    monkeypatch.setitem(RECIPES, "toy", dataclasses.replace(TOY, cpu_recipe="wgan_gp_fast"))
     for epochs, begins in [(1, True), (2, False)]:
         launch(toy(epochs=epochs, batch_size=batch_size))
         assert ("--recipe wgan_gp_fast" in capsys.readouterr().out) == (is_said and begins)

@@ -21,7 +21,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, [24, 32, 32, 3], dtype=np.uin
 
 def make_gan(kind, critic_steps=2, **settings):
     keras.utils.set_random_seed(3)
-    with precision.used(kind):
+    with precision.policy_scope(kind):
         gan = GAN(Generator(latent_dim=8), Critic(), seed=3, critic_steps=critic_steps, **settings)
         gan.compile(*(precision.scaled_against_underflow(keras.optimizers.Adam(2e-4, 0.5, 0.9), kind)
                       for _ in range(2)))
@@ -52,7 +52,7 @@ def test_after_a_run_in_half_precision_generators_and_all_else_compute_in_float3
     config = tiny(epochs=1, precision="bfloat16")
     launch(config)
     assert keras.config.dtype_policy().name == "float32"
-    with precision.used("bfloat16"):
+    with precision.policy_scope("bfloat16"):
         generator = load_generator(config.checkpoint_dir)
     assert generator.conv_3.compute_dtype == "float32"
 
@@ -73,7 +73,7 @@ def test_layers_compute_in_half_precision_and_all_else_in_float32(kind):
 def test_the_step_of_every_recipe_can_be_traced_in_half_precision(recipe, kind):
     """What `auto` chooses depends on the machine: none may be the first on which data types do not fit."""
     config = TrainingConfig.of_recipe(recipe, precision=kind, batch_size=4, critic_steps=1)
-    points = RECIPES[recipe].makes_points
+    points = RECIPES[recipe].is_1d
     reals = np.zeros([8, 1], np.float32) if points else np.zeros([8, *[config.image_size] * 2, 3], np.uint8)
     labels = np.zeros(8, np.int32) if RECIPES[recipe].wants_labels else None
     gan = loop.build_gan(config, reals.shape[-1])

@@ -29,14 +29,14 @@ from wgan.training.batches import epoch_batches
 from wgan.training.launch import launch
 from wgan.training.loop import GANS, build_gan
 
-ON_IMAGES = [name for name, recipe in RECIPES.items() if not recipe.makes_points]
+ON_IMAGES = [name for name, recipe in RECIPES.items() if not recipe.is_1d]
 RNG = np.random.default_rng(0)
 REAL, FAKE = RNG.normal(scale=3, size=[2, 50])
 
 
 def config_of(name, **values):
     settings = dict(precision="float32", eval_every=0, **values)
-    if not RECIPES[name].makes_points:
+    if not RECIPES[name].is_1d:
         settings.setdefault("dataset", "digits")
     config = TrainingConfig.of_recipe(name, **settings)
     config.check()
@@ -363,10 +363,10 @@ def test_a_short_run_brings_the_samples_nearer_to_the_digits(name, epochs, value
     target = reals.images / 127.5 - 1
     before = pixel_distance(draw().numpy(), target)
     step = tf.function(gan.train_step)
-    labels = reals.labels if config.the_recipe.wants_labels else None
+    labels = reals.labels if config.recipe_spec.wants_labels else None
     for element in epoch_batches(reals.images, 0, config.critic_steps, config.batch_size, 1, epochs, labels=labels):
         logs = step(element)
-    assert set(logs) == set(config.the_recipe.figures)
+    assert set(logs) == set(config.recipe_spec.figures)
     assert pixel_distance(draw().numpy(), target) < 0.6 * before
 
 

@@ -22,7 +22,7 @@ from wgan.recipes import RECIPES
 
 def train(checkout, recipe, epochs, folder):
     """Trains a recipe on the digits (on its own data set where it makes no images); the path of its state."""
-    data = [] if RECIPES[recipe].makes_points else ["--dataset=digits"]
+    data = [] if RECIPES[recipe].is_1d else ["--dataset=digits"]
     subprocess.run([sys.executable, "train.py", f"--recipe={recipe}", *data, f"--epochs={epochs}", "--seed=0",
                     "--eval_every=0", f"--checkpoint_dir={folder / 'checkpoints'}",
                     f"--sample_dir={folder / 'samples'}"],

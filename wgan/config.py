@@ -211,7 +211,7 @@ class TrainingConfig:
         if unknown:
             raise UserError(f"--augment has {unknown[0]!r}; it may be none, or a list of {', '.join(CHANGES)}, "
                             "separated by commas")
-        self.the_recipe.check(self, usual)
+        self.recipe_spec.check(self, usual)
 
     def _check_steps(self, usual):
         """Raises UserError where the settings that lower learning rates do not go together.
@@ -239,7 +239,7 @@ class TrainingConfig:
         return cls(**{**RECIPES[name].defaults, **values, "recipe": name})
 
     @property
-    def the_recipe(self):
+    def recipe_spec(self):
         """The `Recipe` that is named."""
         return RECIPES[self.recipe]
 

@@ -18,9 +18,9 @@ from wgan.runs import checkpoints
 
 def evaluation(config, image_set, history, twin, writer):
     """The callback that measures what a recipe makes; arguments as in `Evaluation`."""
-    if config.the_recipe.makes_points:
+    if config.recipe_spec.is_1d:
         return PointEvaluation(config)
-    kind = ClassEvaluation if config.the_recipe.wants_labels else Evaluation
+    kind = ClassEvaluation if config.recipe_spec.wants_labels else Evaluation
     return kind(config, image_set, history, twin, writer)
 
 
@@ -90,7 +90,7 @@ class Evaluation(keras.callbacks.Callback):
 
     def _critic_estimates(self, samples):
         """mean D(x) - mean D(G(z)) for training and for held-out images x, dropout off, in the history's sign."""
-        if self._heldout is None or "heldout_estimate" not in self._config.the_recipe.measures:
+        if self._heldout is None or "heldout_estimate" not in self._config.recipe_spec.measures:
             return {}
         sign, fakes = self.model.objective.real_sign, self._mean_logit(samples)
         return {"training_estimate": sign * (self._mean_logit(self._reals) - fakes),

@@ -21,10 +21,10 @@ def picture_maker(gan, recipe, seed):
         A function of the epoch that gives a function without arguments, to be called in another thread, which
         gives the picture, uint8 [height, width, 1 or 3].
     """
-    rows, columns = recipe.sheet
-    latents = randomness.latents(distribution.POINTS if recipe.makes_points else rows * columns, gan.generator, seed)
+    rows, columns = recipe.grid_shape
+    latents = randomness.latents(distribution.POINTS if recipe.is_1d else rows * columns, gan.generator, seed)
     draw = tf.function(lambda: gan.sampling_generator(latents, training=False))
-    if recipe.makes_points:
+    if recipe.is_1d:
         scores = tf.function(lambda: tf.sigmoid(gan.critic(distribution.PLACES[:, None])))
         return lambda epoch: _later(distribution.draw, draw().numpy(), scores().numpy(), epoch)
     return lambda epoch: _later(_grid, draw().numpy(), columns)
@@ -49,15 +49,15 @@ def saver(sample_dir, layout):
 
 def save_reals(path, reals, recipe):
     """A sheet of real images, uint8 [N, height, width, channels], or the points that are to be met."""
-    rows, columns = recipe.sheet
-    grids.save_png(path, distribution.draw(reals) if recipe.makes_points
+    rows, columns = recipe.grid_shape
+    grids.save_png(path, distribution.draw(reals) if recipe.is_1d
                     else grids.image_grid(reals[:rows * columns], columns))
 
 
 def bytes_of_a_picture(reals, recipe):
     """About how large one is on the disk."""
-    rows, columns = recipe.sheet
-    return BYTES_OF_A_PLOT if recipe.makes_points else grids.image_grid(reals[:rows * columns], columns).nbytes
+    rows, columns = recipe.grid_shape
+    return BYTES_OF_A_PLOT if recipe.is_1d else grids.image_grid(reals[:rows * columns], columns).nbytes
 
 
 def _grid(samples, columns):

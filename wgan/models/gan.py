@@ -10,7 +10,7 @@ import tensorflow as tf
 from wgan.models import randomness
 from wgan.models.augmentation import augment, flip
 from wgan.models.constraints import GradientPenalty, NoConstraint
-from wgan.models.layers import statistics_moving_by
+from wgan.models.layers import batch_norm_momentum
 from wgan.models.losses import LOSSES, Objective, drift
 from wgan.models.randomness import Purpose
 
@@ -195,7 +195,7 @@ class GAN(keras.Model):
             if variable.trainable:
                 average.assign(decay * average + (1.0 - decay) * variable)
         if self.generator.non_trainable_variables:
-            with statistics_moving_by(decay):
+            with batch_norm_momentum(decay):
                 self.averaged_generator(latents, training=True)
 
     def _stream(self, epoch, purpose, step=0):

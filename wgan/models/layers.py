@@ -218,7 +218,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 @contextlib.contextmanager
-def statistics_moving_by(momentum):
+def batch_norm_momentum(momentum):
     """Each `BatchNormalization` called in this block moves its statistics by this momentum in place of its own.
 
     Args:

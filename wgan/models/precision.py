@@ -17,7 +17,7 @@ def resolve(precision):
 
 
 @contextlib.contextmanager
-def used(precision):
+def policy_scope(precision):
     """Layers that are made in this block compute in `precision`, with variables in float32; later ones as before."""
     earlier = keras.config.dtype_policy()
     keras.config.set_dtype_policy(_POLICIES[precision])

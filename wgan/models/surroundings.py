@@ -56,7 +56,7 @@ def usual():
     only warnings meanwhile.
     """
     usual_errors = np.errstate(divide="warn", over="warn", invalid="warn", under="ignore")
-    with precision.used("float32"), usual_errors, _usual_process():
+    with precision.policy_scope("float32"), usual_errors, _usual_process():
         yield
 
 

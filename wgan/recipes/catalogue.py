@@ -9,7 +9,7 @@ ADAM_OF_ARTICLES = dict(beta_1=0.5, beta_2=0.999)
 RECIPES = (
     Recipe("wgan_gp", "WGAN-GP (Gulrajani et al. 2017), its settings chosen from single runs.",
            networks="convolutional", loss="wasserstein", constraint="gradient_penalty", image_sizes=SIZES,
-           on_processors="wgan_gp_fast"),
+           cpu_recipe="wgan_gp_fast"),
 
     # A learning rate of 1e-3 takes a fifth off the FID with 2 critic updates, and nothing with 5: docs/results.md.
     Recipe("wgan_gp_fast", "wgan_gp with batches of 64, 2 critic updates and Adam 1e-3: better samples for the time "
@@ -45,7 +45,7 @@ RECIPES = (
            networks="mlp", network_options=dict(widths=(256, 512)), loss="least_squares",
            defaults=dict(dataset="mnist", epochs=18_750, batch_size=32, critic_steps=1, learning_rate=2e-4,
                          **ADAM_OF_ARTICLES, ema_decay=0.0, flips="off", sample_every=100),
-           sheet=(2, 5)),
+           grid_shape=(2, 5)),
 
     # Batch, latents, betas and passes are not in the article: 128, 100, (.5, .999), and 20 over 60,000 images.
     Recipe("gan_mlp", "Perceptrons with cross-entropy (Goodfellow et al. 2014, non-saturating).",
@@ -65,10 +65,10 @@ RECIPES = (
     # augmentation would give samples away.
     Recipe("sgan", "Semi-supervised: the discriminator learns the classes too (Odena 2016); see --labels_per_class.",
            networks="sgan", network_options=dict(num_classes=SGAN_CLASSES), loss="cross_entropy_mean",
-           gan="semi_supervised", most_classes=SGAN_CLASSES,
+           gan="semi_supervised", max_classes=SGAN_CLASSES,
            defaults=dict(dataset="mnist", epochs=46_875, batch_size=64, critic_steps=1, learning_rate=2e-4,
                          **ADAM_OF_ARTICLES, ema_decay=0.0, flips="off", sample_every=400),
-           refused=("flips", "augment"), sheet=(5, 5),
+           refused=("flips", "augment"), grid_shape=(5, 5),
            measures=(*IMAGE_MEASURES[:5], "heldout_accuracy", "heldout_accuracy_alone")),
 
     # The article has hidden layers of 6, and momentum .6 with a learning rate of .01 for both networks. So the samples
@@ -78,7 +78,7 @@ RECIPES = (
     # rate, no memory in Adam's mean of gradients; and an average of the generator, since it circles around its goal.
     # The initialisation is Keras's (Glorot's), the decay the article's.
     Recipe("gaussian_1d", "Numbers on a line: uniform noise becomes a normal distribution, whose distance is known.",
-           networks="gaussian", loss="cross_entropy", makes_points=True,
+           networks="gaussian", loss="cross_entropy", is_1d=True,
            defaults=dict(dataset="gaussian", epochs=10_000, batch_size=200, critic_steps=2, latent_dim=1,
                          learning_rate=3e-4, critic_learning_rate=3e-3, beta_1=0.0, beta_2=0.99, step_decay=0.95,
                          step_epochs=2_500, ema_decay=0.999, flips="off", sample_every=50, eval_every=100),

@@ -42,11 +42,11 @@ class Recipe:
         defaults: settings that belong to the recipe, in place of `TrainingConfig`'s; flags override them.
         refused: settings that would do harm or nothing, beside those of parts that the recipe does not have.
         measures: the history's columns that are filled at every measurement.
-        sheet: rows and columns of the grids of samples.
+        grid_shape: rows and columns of the grids of samples.
         image_sizes: pixels a side that its networks can draw.
-        most_classes: how many classes it learns at most; 0 where it has no use for labels.
-        makes_points: whether it makes numbers on a line in place of images.
-        on_processors: the recipe that is better for the time spent where there is no GPU; empty where none is.
+        max_classes: how many classes it learns at most; 0 where it has no use for labels.
+        is_1d: whether it makes numbers on a line in place of images.
+        cpu_recipe: the recipe that is better for the time spent where there is no GPU; empty where none is.
     """
 
     name: str
@@ -59,16 +59,16 @@ class Recipe:
     defaults: dict = dataclasses.field(default_factory=dict)
     refused: tuple[str, ...] = ()
     measures: tuple[str, ...] = IMAGE_MEASURES
-    sheet: tuple[int, int] = (4, 4)
+    grid_shape: tuple[int, int] = (4, 4)
     image_sizes: tuple[int, ...] = (28, 32, 64, 128)
-    most_classes: int = 0
-    makes_points: bool = False
-    on_processors: str = ""
+    max_classes: int = 0
+    is_1d: bool = False
+    cpu_recipe: str = ""
 
     @property
     def wants_labels(self):
         """Whether its images must have labels."""
-        return self.most_classes > 0
+        return self.max_classes > 0
 
     @property
     def figures(self):
@@ -95,12 +95,12 @@ class Recipe:
         for name in self.unused:
             if getattr(config, name) != getattr(usual, name):
                 raise UserError(f"--{name} does nothing in --recipe {self.name}; leave it out")
-        if not self.makes_points and config.image_size not in self.image_sizes:
+        if not self.is_1d and config.image_size not in self.image_sizes:
             raise UserError(f"--recipe {self.name} draws images of {' or '.join(map(str, self.image_sizes))} pixels a "
                             f"side, not {config.image_size}; choose another --image_size")
-        if self.makes_points and config.dataset != "gaussian":
+        if self.is_1d and config.dataset != "gaussian":
             raise UserError(f"--recipe {self.name} makes numbers on a line: its --dataset is gaussian; leave "
                             "--dataset out")
-        if not self.makes_points and config.dataset == "gaussian":
+        if not self.is_1d and config.dataset == "gaussian":
             raise UserError(f"--recipe {self.name} makes images, and gaussian has none; choose another --dataset, or "
                             "--recipe gaussian_1d")

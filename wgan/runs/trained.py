@@ -101,7 +101,7 @@ def read_run(checkpoint_dir, flag="--checkpoint_dir"):
 
 def check_draws_images(checkpoint_dir, config):
     """Raises UserError for a run that has no images."""
-    if config.the_recipe.makes_points:
+    if config.recipe_spec.is_1d:
         raise UserError(f"{checkpoint_dir} holds a run on numbers, not on images; its history.csv has their mean, "
                         "deviation and distance to the target, and its --sample_dir shows their distribution")
 

@@ -77,7 +77,7 @@ class SampleGrids(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         seed = randomness.stream(self._config.seed, 0, Purpose.PREVIEW_LATENTS)
-        self._picture = samples.picture_maker(self.model, self._config.the_recipe, seed)
+        self._picture = samples.picture_maker(self.model, self._config.recipe_spec, seed)
 
     def on_epoch_end(self, epoch, logs=None):
         number = epoch + 1
@@ -105,7 +105,7 @@ class Checkpoints(keras.callbacks.Callback):
         super().__init__()
         self.good = self._reached = None
         self._folder, self._seconds = config.checkpoint_dir, 60 * config.checkpoint_minutes
-        self._columns = columns(config.the_recipe)
+        self._columns = columns(config.recipe_spec)
         self._twin, self._history, self._attempt, self._curves_path = twin, history, attempt, curves_path
         self._writer, self._after = writer, after
 

@@ -99,7 +99,7 @@ def _run(config, folder, lock, remote, fresh):
 
 def _recommend(config):
     """Says so where another recipe is worth more on a processor; who chose small batches knows that."""
-    quicker = config.the_recipe.on_processors
+    quicker = config.recipe_spec.cpu_recipe
     if quicker and config.batch_size > TrainingConfig.of_recipe(quicker).batch_size:
         print(f"tip: without a GPU, --recipe {quicker} gives better samples for the time spent", flush=True)
 
@@ -245,7 +245,7 @@ def _check_same_images(config, image_set, sha256, stored):
     if stored["sha256"] != sha256:
         raise UserError(f"these {len(image_set.images)} images{_changed_classes(image_set, stored)} differ from the "
                         f"{stored['count']} that {remedy}")
-    if config.the_recipe.wants_labels and stored.get("labels_sha256") not in (None, fingerprint_of_labels(image_set)):
+    if config.recipe_spec.wants_labels and stored.get("labels_sha256") not in (None, fingerprint_of_labels(image_set)):
         raise UserError(f"the labels of these images{_changed_classes(image_set, stored)} differ from those that "
                         f"{remedy}")
 
@@ -261,7 +261,7 @@ def _changed_classes(image_set, stored):
 
 
 def _check_classes(config, image_set):
-    most = config.the_recipe.most_classes
+    most = config.recipe_spec.max_classes
     if most and image_set.labels is None:
         raise UserError(f"--recipe {config.recipe} learns classes, and {image_set.name} has none: put the pictures "
                         "into one folder per class")

@@ -72,7 +72,7 @@ def train(config, folder, lock, image_set, sha256, state, device, remote=None):
     with (callbacks.StopOnSignal() as stop, files.BackgroundWriter("event files") as event_writer,
           files.BackgroundWriter("grids") as grid_writer, drive.copying(remote, epoch, grid_writer) as copy_soon,
           files.BackgroundWriter("checkpoints") as checkpoint_writer):
-        grid_writer.submit(samples.save_reals, folder.reals_path, image_set.images, config.the_recipe)
+        grid_writer.submit(samples.save_reals, folder.reals_path, image_set.images, config.recipe_spec)
         run = Run(config, folder, lock, remote, image_set, twin, stop, event_writer, grid_writer, checkpoint_writer,
                   copy_soon)
         history = _fit_with_second_chances(gan, run, history)
@@ -104,7 +104,7 @@ class Run:
                 *([callbacks.WatchLock(self.remote.lock)] if self.remote else []),
                 callbacks.WatchNumbers(),
                 evaluation(self.config, self.image_set, history, self.twin, self.checkpoint_writer),
-                callbacks.HistoryWriter(history, self.folder.history_path, columns(self.config.the_recipe),
+                callbacks.HistoryWriter(history, self.folder.history_path, columns(self.config.recipe_spec),
                                         self.checkpoint_writer),
                 callbacks.SampleGrids(self.config, self.grid_writer),
                 *self._events(history),
@@ -164,8 +164,8 @@ def explain_wrong_numbers(error, epoch, config):
 def explain_memory(config):
     """A message on a run that the device's memory is too small for, and on the settings that could be smaller."""
     names = ["--batch_size", *(["--generator_batch_size"] if config.generator_batch_size else [])]
-    recipe = config.the_recipe
-    if not recipe.makes_points and config.image_size > min(recipe.image_sizes):
+    recipe = config.recipe_spec
+    if not recipe.is_1d and config.image_size > min(recipe.image_sizes):
         names.append("--image_size")
     return ("out of memory: end what else uses the device, or begin a new run with a smaller "
             f"{' or '.join(names)}")
@@ -177,7 +177,7 @@ def _fit(gan, run, history, checkpointing):
     config, epoch = run.config, len(history.rows)
     batches = epoch_batches(run.image_set.images, config.seed, config.critic_steps, config.batch_size, epoch + 1,
                             config.epochs, int(gan.attempt),
-                            run.image_set.labels if config.the_recipe.wants_labels else None)
+                            run.image_set.labels if config.recipe_spec.wants_labels else None)
     try:
         gan.fit(batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False, verbose=0,
                 callbacks=run.make_callbacks(history, checkpointing))
@@ -193,8 +193,8 @@ def _fit(gan, run, history, checkpointing):
 @surroundings.usual()
 def build_gan(config, channels):
     """A compiled `GAN` with all its variables, its initial weights drawn from the configured seed."""
-    with _initializers_seeded(config.seed), precision.used(config.precision):
-        recipe = config.the_recipe
+    with _initializers_seeded(config.seed), precision.policy_scope(config.precision):
+        recipe = config.recipe_spec
         gan = GANS[recipe.gan](*networks.build(config, channels), LOSSES[recipe.loss],
                                CONSTRAINTS[recipe.constraint](config), seed=config.seed,
                                critic_steps=config.critic_steps, generator_batch_size=config.generator_batch_size,
@@ -310,7 +310,7 @@ def _state_bytes(gan):
 def _disk_bytes(config, gan, image_set):
     """An estimate: two states, the weights and the best generator's, history, and grids as large as their pixels."""
     weights = 4 * (gan.count_params() + gan.generator.count_params())
-    grid = samples.bytes_of_a_picture(image_set.images, config.the_recipe)
+    grid = samples.bytes_of_a_picture(image_set.images, config.recipe_spec)
     history_row = 130 + (450 if config.tensorboard else 0)
     grids = config.epochs // config.sample_every + (60 if config.tensorboard else 0)
     return 2 * _state_bytes(gan) + weights + config.epochs * history_row + grids * grid

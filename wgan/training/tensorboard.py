@@ -189,7 +189,7 @@ class EventWriter(keras.callbacks.Callback):
         super().__init__()
         self._config, self._folder, self._history = config, folder, history
         self._grid_writer, self._writer = grid_writer, writer
-        self._events = RunEvents(folder.events_dir, history, columns(config.the_recipe),
+        self._events = RunEvents(folder.events_dir, history, columns(config.recipe_spec),
                                  settings_as_markdown(config, image_set))
 
     def on_train_begin(self, logs=None):

@@ -57,14 +57,14 @@ def read_recipes(text):
     Raises:
         UserError: there are none, one is unknown, given twice, or makes no images.
     """
-    choice = f"choose from {', '.join(name for name, recipe in RECIPES.items() if not recipe.makes_points)}"
+    choice = f"choose from {', '.join(name for name, recipe in RECIPES.items() if not recipe.is_1d)}"
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
     if not names:
         raise UserError(f"--recipes is missing: {choice}, separated by commas")
     for place, name in enumerate(names):
         if name not in RECIPES:
             raise UserError(f'no recipe is called "{one_line(name)}"{did_you_mean(name, RECIPES)}: {choice}')
-        if RECIPES[name].makes_points:
+        if RECIPES[name].is_1d:
             raise UserError(f"{name} makes numbers on a line, and images are compared here: leave it out of --recipes")
         if name in names[:place]:
             raise UserError(f"--recipes has {name} twice; remove one of them")

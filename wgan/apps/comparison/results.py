@@ -38,7 +38,7 @@ def _recipe(pairs):
     last = [described["measurements"][-1] for described in finished if described["measurements"]]
     per_epoch = [described["seconds_per_epoch"] for described in finished
                  if described["seconds_per_epoch"] is not None]
-    return {"recipe": config.recipe, "summary": config.the_recipe.summary, "settings": settings_in_words(config),
+    return {"recipe": config.recipe, "summary": config.recipe_spec.summary, "settings": settings_in_words(config),
             "planned": len(pairs), "seeds": [described["seed"] for described in finished],
             **{name: spread([row[name] for row in last if name in row]) for name in MEASURED},
             "measured_at": [row["epoch"] for row in last], "epochs": [described["epochs"] for described in finished],

@@ -51,5 +51,5 @@ def build(config, channels):
         config: a `TrainingConfig`.
         channels: of the images, 1 or 3.
     """
-    recipe = config.the_recipe
+    recipe = config.recipe_spec
     return NETWORKS[recipe.networks](config, channels, **recipe.network_options)
