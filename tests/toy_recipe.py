@@ -11,7 +11,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import train
+from wgan.apps import train
 from wgan.common import cli
 from wgan.recipes import RECIPES, Recipe
 
