@@ -76,7 +76,7 @@ class RunEvents:
         self._time = self._begin
 
     def add_picture(self, tag, step, where):
-        """Has a PNG, which `where.read_bytes()` gives, shown from the next update on; what is no picture is left out."""
+        """Has a PNG, which `where.read_bytes()` gives, shown from the next update on; others are left out."""
         self._pictures.append((tag, step, where))
 
     def update(self):
