@@ -1,4 +1,4 @@
-"""Zip files that each hold the grids of 500 epochs: a run's copy on a drive has a few of them, not thousands of PNGs."""
+"""Zip files that each hold the grids of 500 epochs: a drive gets a few of them, not thousands of PNGs."""
 
 import contextlib
 import functools
