@@ -37,10 +37,10 @@ def save(gan, folder, keras_2=False):
 
 @pytest.mark.parametrize("keras_2", [False, True], ids=["keras_3", "keras_2"])
 @pytest.mark.parametrize("old, new, words", [
-    (dict(latent_dim=9), dict(), "it has kernels of 9 x 2048 where 8 x 2048 is expected"),
-    (dict(channels=3), dict(), "it has kernels of 5 x 5 x 3 x 32 where 5 x 5 x 1 x 32 is expected"),
-    (dict(image_size=64), dict(), "it has kernels of 5 x 5 x 128 x 128 where none is expected .*image_size"),
-    (dict(), dict(image_size=64), "it has kernels of none where 5 x 5 x 128 x 128 is expected .*image_size")])
+    (dict(latent_dim=9), dict(), "kernels that are missing: 8 x 2048; kernels that are too many: 9 x 2048 "),
+    (dict(channels=3), dict(), "kernels that are missing: 5 x 5 x 1 x 32; .*many: 5 x 5 x 3 x 32 "),
+    (dict(image_size=64), dict(), "kernels that are missing: none; .*many: 5 x 5 x 128 x 128 .*image_size"),
+    (dict(), dict(image_size=64), "kernels that are missing: 5 x 5 x 128 x 128; .*many: none .*image_size")])
 def test_weights_of_another_architecture_are_refused_with_the_difference(tmp_path, old, new, words, keras_2):
     folder = save(gan_of(**old), tmp_path, keras_2)
     with pytest.raises(UserError, match=f"^{folder}/generator.*h5 does not fit the generator: {words}[^\n]*$"):
@@ -50,7 +50,7 @@ def test_weights_of_another_architecture_are_refused_with_the_difference(tmp_pat
 def test_a_critic_with_layers_beyond_the_networks_is_not_taken_for_a_smaller_one(tmp_path):
     folder = save(gan_of(), tmp_path)
     gan_of(image_size=64).critic.save_weights(folder / "critic.weights.h5")
-    with pytest.raises(UserError, match="critic.weights.h5 does not fit the critic: it has kernels of "):
+    with pytest.raises(UserError, match="critic.weights.h5 does not fit the critic: kernels that are missing: none; "):
         initial_weights.load_weights(gan_of(), folder)
 
 

@@ -50,8 +50,8 @@ def load(network, path, owner):
         held = _kernels_in(path)
         needed = Counter(tuple(variable.shape) for variable in network.variables if len(variable.shape) > 1)
         if held != needed:
-            raise ValueError(f"it has kernels of {_shapes(held - needed)} where {_shapes(needed - held)} is expected "
-                             "(other colours, or another --image_size, --latent_dim or --network?)")
+            raise ValueError(f"kernels that are missing: {_shapes(needed - held)}; kernels that are too many: "
+                             f"{_shapes(held - needed)} (other colours, --image_size, --latent_dim or --network?)")
         network.load_weights(path)
         if not all(np.isfinite(variable.numpy()).all() for variable in network.variables):
             raise ValueError("not all of its numbers are finite")
