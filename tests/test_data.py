@@ -105,7 +105,7 @@ def test_a_split_that_is_not_there_is_refused(dataset, tmp_path):
 @pytest.mark.parametrize("dataset", ["cifar10", "mnist", "fashion_mnist"])
 @pytest.mark.parametrize("error", [
     Exception("URL fetch failure on somewhere: None -- [Errno -3]\nno name"), OSError(28, "No space left"),
-    ValueError("Incomplete or corrupted file detected"), EOFError(), socket.timeout("timed out"),
+    ValueError("Incomplete or corrupted file detected"), EOFError(), TimeoutError("timed out"),
 ])
 def test_an_impossible_download_says_how_to_go_on(dataset, error, keras_datasets):
     def fail():

@@ -199,7 +199,7 @@ def test_batches_written_again_by_a_newer_numpy_are_read():
 
 def test_a_truncated_file_is_named_wherever_it_ends(folder):
     whole = (folder / "data_batch_2").read_bytes()
-    for length in [*range(0, 200), len(whole) // 2, len(whole) - 1]:
+    for length in [*range(200), len(whole) // 2, len(whole) - 1]:
         (folder / "data_batch_2").write_bytes(whole[:length])
         assert "data_batch_2 is truncated" in refused(folder)
 

@@ -155,22 +155,20 @@ def test_what_fails_to_the_end_is_raised(quick, monkeypatch, error, match):
 def test_a_drive_that_hangs_for_ever_does_not_keep_the_program(monkeypatch):
     monkeypatch.setattr(RetryingThread, "PATIENCE", 0.01)
     gate = threading.Event()
-    with pytest.raises(OSError, match="does not answer"):
-        with RetryingThread("copies") as thread:
-            thread.submit(gate.wait)
+    with pytest.raises(OSError, match="does not answer"), RetryingThread("copies") as thread:
+        thread.submit(gate.wait)
     gate.set()
 
 
 def test_nothing_follows_the_job_under_way_once_another_process_has_taken_over():
     done, begun = [], threading.Event()
-    with pytest.raises(TakenOver):
-        with RetryingThread("copies") as thread:
-            def step():
-                done.append(1)
-                begun.set()
-                thread.submit(step)
+    with pytest.raises(TakenOver), RetryingThread("copies") as thread:
+        def step():
+            done.append(1)
+            begun.set()
             thread.submit(step)
-            begun.wait()
-            raise TakenOver("process 7 has taken over")
+        thread.submit(step)
+        begun.wait()
+        raise TakenOver("process 7 has taken over")
     count = len(done)
     assert not any(one.name == "writer of copies" for one in threading.enumerate()) and len(done) == count

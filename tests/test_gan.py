@@ -218,7 +218,8 @@ def test_every_lever_changes_the_training_and_keeps_its_numbers_finite(eagerly, 
 def test_augmentation_is_part_of_the_generators_step():
     """The critic's score of the changed samples is what the generator climbs."""
     gan, epoch, seen = make_gan(augmentation=("cutout",)), tf.constant(1, tf.int64), []
-    gan.critic.call, original = lambda images, **kwargs: seen.append(images) or original(images, **kwargs), gan.critic.call
+    original = gan.critic.call
+    gan.critic.call = lambda images, **kwargs: seen.append(images) or original(images, **kwargs)
     gan.update_generator(4, epoch)
     grey = [(image == 0).mean() for image in seen[0].numpy()]
     assert min(grey) > 0.05  # a cut square, or a part of it

@@ -131,7 +131,7 @@ INTERRUPTIBLE = """
 @pytest.mark.parametrize("slow, status, last", [(False, 130, "saved at epoch 3"), (True, -signal.SIGINT, "saving")])
 def test_interrupts_go_on_to_the_run_and_its_end_is_awaited(script, shown, slow, status, last):
     def react(content):
-        if content.count("\n") == 0 and "own session" in content or slow and content.endswith("saving</pre>"):
+        if (content.count("\n") == 0 and "own session" in content) or (slow and content.endswith("saving</pre>")):
             raise KeyboardInterrupt
 
     assert shown.watch(script(INTERRUPTIBLE.format(slow=slow)), react) == status

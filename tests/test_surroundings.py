@@ -258,7 +258,8 @@ def test_the_library_computes_the_same_in_a_program_with_other_settings_and_leav
     figures = wgan.measure(reals[subset_indices(len(reals), 16)], Sampler(generator, 16, config.seed + 1)())
     assert settings() == before
     assert_same_run(clean / "run", tmp_path / "run")
-    assert figures.items() <= report(clean)["rows"][0].items()
+    expected = report(clean)["rows"][0]  # there in larger batches, whose sums some processors round otherwise
+    assert figures == pytest.approx({name: expected[name] for name in figures}, rel=1e-6)
     assert {variable.dtype for variable in generator.variables} == {"float32"}
     drawn = wgan.image_grid(samples, columns=2)[..., 0]
     np.testing.assert_array_equal(drawn, np.asarray(Image.open(clean / "samples.png")))

@@ -17,7 +17,7 @@ def strided_kernel(kernel, split):
 
 def naive(images, kernel, split, join):
     """The same convolution by its definition, one sum for each pixel of each phase."""
-    batch, height, width, _ = images.shape
+    batch, height, _, _ = images.shape
     taps, side = kernel.shape[0], height // split
     kernel, reach = strided_kernel(kernel, split), taps // 2 * split
     padded = np.pad(images, [(0, 0), (reach, reach), (reach, reach), (0, 0)])

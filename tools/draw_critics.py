@@ -12,13 +12,13 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+import keras
+import numpy as np
+import tensorflow as tf
+from matplotlib.figure import Figure
 
-from wgan.models import constraints  # noqa: E402
-from wgan.models.losses import LOSSES  # noqa: E402
+from wgan.models import constraints
+from wgan.models.losses import LOSSES
 
 REAL, FAKE, DEVIATION = 2.0, -2.0, 0.4
 UPDATES = 3000

@@ -9,14 +9,14 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402
-from PIL import Image, ImageDraw, ImageFont  # noqa: E402
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
-from wgan.common import cli  # noqa: E402
-from wgan.common.errors import UserError  # noqa: E402
-from wgan.images import animation, grids  # noqa: E402
-from wgan.runs import sample_files  # noqa: E402
-from wgan.runs.run_folder import REALS_FILE  # noqa: E402
+from wgan.common import cli
+from wgan.common.errors import UserError
+from wgan.images import animation, grids
+from wgan.runs import sample_files
+from wgan.runs.run_folder import REALS_FILE
 
 ENLARGED, TITLE_HEIGHT, GAP = 2, 24, 12  # times; pixels
 

@@ -11,13 +11,13 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from wgan.apps.generate import generate  # noqa: E402
-from wgan.common import cli  # noqa: E402
-from wgan.common.errors import UserError  # noqa: E402
-from wgan.config import TrainingConfig  # noqa: E402
-from wgan.evaluation.evaluate import REPORT_FILE, evaluate  # noqa: E402
-from wgan.runs import checkpoints, files, trained  # noqa: E402
-from wgan.runs.run_folder import CONFIG_FILE, PLACES  # noqa: E402
+from wgan.apps.generate import generate
+from wgan.common import cli
+from wgan.common.errors import UserError
+from wgan.config import TrainingConfig
+from wgan.evaluation.evaluate import REPORT_FILE, evaluate
+from wgan.runs import checkpoints, files, trained
+from wgan.runs.run_folder import CONFIG_FILE, PLACES
 
 SAMPLES_FILE = "samples.png"
 

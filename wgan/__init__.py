@@ -35,9 +35,25 @@ _HOMES = {name: module for module, names in {
 
 _WITH_TENSORFLOW = ("wgan.training.batches", "wgan.models.constraints", "wgan.models.gan", "wgan.models.networks")
 
-__all__ = ["Clipping", "Critic", "GAN", "Generator", "GradientPenalty", "ImageSet", "RECIPES", "TrainingConfig",
-           "UserError", "draw_samples", "epoch_batches", "image_grid", "load_generator", "load_images", "measure",
-           "save_png", "train"]
+__all__ = [
+    "GAN",
+    "RECIPES",
+    "Clipping",
+    "Critic",
+    "Generator",
+    "GradientPenalty",
+    "ImageSet",
+    "TrainingConfig",
+    "UserError",
+    "draw_samples",
+    "epoch_batches",
+    "image_grid",
+    "load_generator",
+    "load_images",
+    "measure",
+    "save_png",
+    "train",
+]
 
 
 def __getattr__(name: str) -> typing.Any:

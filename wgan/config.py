@@ -245,7 +245,7 @@ class TrainingConfig:
     @property
     def mirrors(self):
         """Whether half of the real images are mirrored."""
-        return self.flips == "on" or self.flips == "auto" and self.dataset == "cifar10"
+        return self.flips == "on" or (self.flips == "auto" and self.dataset == "cifar10")
 
     @property
     def augmentation(self):

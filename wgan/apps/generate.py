@@ -170,9 +170,9 @@ def _write_grid(request, sampler):
 
 def _write_arrays(request, sampler):
     latents = _latents(request, sampler)
-    with files.atomic_path(request.path) as temporary:
-        with open(temporary, "wb") as file:  # given a name, numpy would change one that ends in .NPZ
-            np.savez_compressed(file, images=sampler(latents), latents=latents)
+    # Given a name, numpy would change one that ends in .NPZ.
+    with files.atomic_path(request.path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, images=sampler(latents), latents=latents)
     return f"{request.num} samples"
 
 

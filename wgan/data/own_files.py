@@ -12,7 +12,7 @@ _GRIDS = re.compile(r"[0-9]{5,}-[0-9]{5,}")
 
 def is_run_folder(path):
     """Whether a folder is one that a run writes to, or holds 500 of its grids."""
-    return is_marked(path) or is_named_for_grids(path) and is_marked(os.path.dirname(os.path.abspath(path)))
+    return is_marked(path) or (is_named_for_grids(path) and is_marked(os.path.dirname(os.path.abspath(path))))
 
 
 def is_marked(path):

@@ -10,8 +10,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import (ExifTags, Image, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError,
-                 features)
+from PIL import ExifTags, Image, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError, features
 
 from wgan.data.own_files import is_own_picture
 

@@ -3,6 +3,7 @@
 Pillow holds all frames of a film in memory: `check_memory` refuses what would be too much.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -116,7 +117,7 @@ def write_webp(path, frames, fps, hold):
 def _durations(count, fps, hold, units):
     """Of each frame in 1/units s: the differences of rounded times, so that no error adds up."""
     times = [round(number * units / fps) for number in range(count)]
-    return [*(after - before for before, after in zip(times, times[1:])), round(units * max(hold, 1 / fps))]
+    return [*(after - before for before, after in itertools.pairwise(times)), round(units * max(hold, 1 / fps))]
 
 
 def write_mp4(path, frames, fps, hold):

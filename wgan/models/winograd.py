@@ -40,7 +40,7 @@ def applies(images, taps, split=1):
     return (batch is not None and batch >= _MIN_BATCH
             and height == width and height in [split * side for side in _SIDES.get(taps, ())]
             and (images.dtype in (tf.float32, tf.float64)
-                 or images.dtype == tf.bfloat16 and not precision.has_bfloat16_units())
+                 or (images.dtype == tf.bfloat16 and not precision.has_bfloat16_units()))
             and not tf.config.list_physical_devices("GPU"))
 
 
@@ -83,7 +83,7 @@ def convolve(images, kernel, split=1, join=1):
 
 def _pixels_first(images, split):
     """[batch, split * side, split * side, channels] to [side, side, batch, split^2 * channels]."""
-    batch, height, width, channels = images.shape
+    batch, height, _, channels = images.shape
     side = height // split
     maps = tf.transpose(tf.reshape(images, [batch, side, split, side, split, channels]), [1, 3, 0, 2, 4, 5])
     return tf.reshape(maps, [side, side, batch, split * split * channels])

@@ -83,7 +83,7 @@ def holds(path, grids):
     """Whether an archive has these grids, byte for byte; `grids` as in `update`."""
     with contextlib.suppress(FileNotFoundError, *_DAMAGE), zipfile.ZipFile(path) as archive:
         names = _names(archive)
-        return all(epoch in names and archive.getinfo(names[epoch]).CRC == zlib.crc32(grid.read_bytes())
+        return all(epoch in names and zlib.crc32(grid.read_bytes()) == archive.getinfo(names[epoch]).CRC
                    for epoch, grid in grids.items())
     return False
 
@@ -121,7 +121,7 @@ def remove_after(folder, epoch):
     for path in archives(folder):
         first, last = map(int, _ARCHIVE_NAME.fullmatch(path.name).groups())
         numbers = read(path) if first <= epoch < last else {}
-        if first > epoch or numbers and min(numbers) > epoch:
+        if first > epoch or (numbers and min(numbers) > epoch):
             path.unlink()
         elif numbers and max(numbers) > epoch:
             update(path, {}, epoch)

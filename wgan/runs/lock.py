@@ -86,8 +86,8 @@ class RunLock:
         found = _read(self._path)
         alive = found and found.is_alive()
         if alive is None:
-            print(f"note: {self._folder} is locked by {found or 'another run'}, which cannot be seen from here; waiting "
-                  f"up to {LEASE_SECONDS} seconds for a heartbeat", file=sys.stderr, flush=True)
+            print(f"note: {self._folder} is locked by {found or 'another run'}, which cannot be seen from here; "
+                  f"waiting up to {LEASE_SECONDS} seconds for a heartbeat", file=sys.stderr, flush=True)
             with contextlib.suppress(filelock.Timeout):
                 return self._lease.acquire(1.1 * LEASE_SECONDS,
                                            cancel_check=lambda: _read(self._path) not in (found, None))

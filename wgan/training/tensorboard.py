@@ -44,7 +44,7 @@ def is_shown(number, config):
     mark, before = 1, (number - 1) // config.sample_every * config.sample_every
     while mark <= before:  # the marks are 1, 2, 3, 4, 5, 6, 8, 10, 12 ...
         mark = max(mark + 1, round(GROWTH * mark))
-    return number == config.epochs or number % config.sample_every == 0 and mark <= number
+    return number == config.epochs or (number % config.sample_every == 0 and mark <= number)
 
 
 class EventWriter(keras.callbacks.Callback):

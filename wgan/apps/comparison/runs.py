@@ -72,7 +72,7 @@ def is_finished(run):
     if RunFolder(run.config).stored_run() is None:
         return False
     history = read_history(run.history_path)
-    return run.config.epochs in history or run.seconds is not None and trained_seconds(history) >= run.seconds
+    return run.config.epochs in history or (run.seconds is not None and trained_seconds(history) >= run.seconds)
 
 
 def training_times(history):
