@@ -140,8 +140,8 @@ def damage_to(content, other):
 
 CPU_SECONDS = 10  # for one file; the slowest takes a twentieth of it
 WALL_SECONDS = 120  # for a reader that waits and does not work
-MOST_MEMORY = 300 * MEBIBYTE  # beyond what the process held before
-MOST_ADDRESSES = 4096 * MEBIBYTE  # likewise: the machine of who runs the tests is not to suffer
+MAX_MEMORY = 300 * MEBIBYTE  # beyond what the process held before
+MAX_ADDRESSES = 4096 * MEBIBYTE  # likewise: the machine of who runs the tests is not to suffer
 
 
 def examine(kind, folder, count):
@@ -163,7 +163,7 @@ def complaint(function, *arguments, **named):
         text = re.sub(r"\d+", "N", " ".join(str(error).split()))[:120]
         return f"{type(error).__name__}: {text} ({pathlib.Path(place.filename).name}: {place.line})"
     grown = peak_memory() - before
-    return None if grown <= MOST_MEMORY else f"takes more than {MOST_MEMORY // MEBIBYTE} MiB"
+    return None if grown <= MAX_MEMORY else f"takes more than {MAX_MEMORY // MEBIBYTE} MiB"
 
 
 @contextlib.contextmanager
@@ -176,7 +176,7 @@ def limits():
     earlier = resource.getrlimit(resource.RLIMIT_AS)
     with contextlib.suppress(OSError, ValueError):
         pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
-        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MOST_ADDRESSES, earlier[1]))
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MAX_ADDRESSES, earlier[1]))
     signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
     signal.setitimer(signal.ITIMER_REAL, WALL_SECONDS)
     try:

@@ -32,7 +32,7 @@ EPOCHS = 7  # of `run_with_weights`
 def quick(monkeypatch):
     """A failing disk is tried again without a pause."""
     monkeypatch.setattr(RetryingThread, "FIRST_PAUSE", 0.0)
-    monkeypatch.setattr(RetryingThread, "LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(RetryingThread, "MAX_PAUSE", 0.0)
 
 
 @pytest.fixture

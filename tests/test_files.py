@@ -113,7 +113,7 @@ def test_an_end_that_could_not_be_saved_is_an_error_unless_there_is_one_already(
 def quick(monkeypatch):
     """Tries again without a pause."""
     monkeypatch.setattr(RetryingThread, "FIRST_PAUSE", 0.0)
-    monkeypatch.setattr(RetryingThread, "LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(RetryingThread, "MAX_PAUSE", 0.0)
 
 
 def test_a_failing_drive_is_tried_again_and_named_once(quick, capsys):

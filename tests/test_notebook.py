@@ -18,7 +18,7 @@ SCRIPTS = {f"{script.__name__.removeprefix('wgan.apps.')}.py": script
            for script in (train, evaluate, export_gif, export_model, generate)}
 TINY = ("--dataset digits --label 3 --batch_size 4 --critic_steps 2 --latent_dim 8 --precision float32 "
         "--eval_every 0 --sample_every 1 --epochs ")
-MOST_OUTPUT = 4_000_000  # bytes of an executed notebook; most of them a film of noise, which no GIF makes small
+MAX_OUTPUT = 4_000_000  # bytes of an executed notebook; most of them a film of noise, which no GIF makes small
 
 
 def cells(kind):
@@ -105,7 +105,7 @@ def test_the_notebook_runs_and_run_again_goes_on(tmp_path, drive, monkeypatch):
             assert outputs[cell][-1].data["text/html"].startswith("<img")
         assert "| samples " in outputs["evaluate"][0].data["text/markdown"]
         assert "image/png" in outputs["load"][-1].data
-        assert (tmp_path / "executed.ipynb").stat().st_size < MOST_OUTPUT
+        assert (tmp_path / "executed.ipynb").stat().st_size < MAX_OUTPUT
     for name in ("training.gif", "samples.png", "walk.gif", "generator.onnx", "evaluation.json", "nearest.png",
                  "checkpoints/history.csv", "checkpoints/history.png", "checkpoints/generator_ema.weights.h5"):
         assert (drive / name).stat().st_size > 0

@@ -28,7 +28,7 @@ def script(tmp_path, monkeypatch):
     """Writes a script and gives its command; scripts import this project, and see their folder as `here`."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setattr(notebook.tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(notebook, "LONGEST_NAP", 0.01)
+    monkeypatch.setattr(notebook, "MAX_NAP", 0.01)
 
     started, start = [], notebook._start
     monkeypatch.setattr(notebook, "_start", lambda *arguments: started.append(start(*arguments)) or started[-1])

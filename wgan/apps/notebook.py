@@ -31,7 +31,7 @@ from wgan.runs.run_folder import HISTORY_FILE, REALS_FILE
 
 LINES_SHOWN = 5  # of the run's output
 ALONE, IN_A_PAIR = 560, 420  # pixels of width, beyond which no image is enlarged: four times, and three times, a grid
-LONGEST_NAP = 0.5  # seconds after which the end of a run is noticed
+MAX_NAP = 0.5  # seconds after which the end of a run is noticed
 # Windows sends Ctrl-C only to whole consoles; a run that is ended there has saved within --checkpoint_minutes.
 _STOP = signal.SIGINT if os.name == "posix" else signal.SIGTERM
 # Of a run that ended well, or was stopped by a signal and has saved, or was stopped twice and has not.
@@ -146,7 +146,7 @@ def _until_end(alive, stop, view, seconds):
             if time.monotonic() >= due:
                 view.renew()
                 due = time.monotonic() + seconds
-            time.sleep(min(seconds, LONGEST_NAP))
+            time.sleep(min(seconds, MAX_NAP))
         except KeyboardInterrupt:
             interrupted = True
             with contextlib.suppress(ProcessLookupError):

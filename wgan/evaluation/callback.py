@@ -8,7 +8,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from wgan.evaluation import features
-from wgan.evaluation.evaluator import BATCH, MOST_REALS, Evaluator, Sampler, subset_indices
+from wgan.evaluation.evaluator import BATCH, MAX_REALS, Evaluator, Sampler, subset_indices
 from wgan.images import distribution
 from wgan.models import randomness
 from wgan.models.gan import scale
@@ -60,8 +60,8 @@ class Evaluation(keras.callbacks.Callback):
         """
         super().__init__()
         self._config, self._history, self._saver = config, history, saver
-        self._reals = _at_most(MOST_REALS, image_set.images)
-        self._heldout = None if image_set.heldout is None else _at_most(MOST_REALS, image_set.heldout)
+        self._reals = _at_most(MAX_REALS, image_set.images)
+        self._heldout = None if image_set.heldout is None else _at_most(MAX_REALS, image_set.heldout)
 
     def on_train_begin(self, logs=None):
         self._lowest_fid = np.nanmin([np.inf, *self._history.column("fid")])  # of what has been saved
@@ -128,9 +128,9 @@ def _say(line):
 
 
 def _guesser(network):
-    """The most probable class of each picture; that of samples is none of theirs."""
-    logits = tf.function(lambda pictures: network(scale(pictures))[1][:, :-1], reduce_retracing=True)
-    return lambda pictures: np.argmax(logits(tf.convert_to_tensor(pictures)).numpy(), axis=1)
+    """The most probable class of each image; that of samples is none of theirs."""
+    logits = tf.function(lambda images: network(scale(images))[1][:, :-1], reduce_retracing=True)
+    return lambda images: np.argmax(logits(tf.convert_to_tensor(images)).numpy(), axis=1)
 
 
 def is_due(number, config):
@@ -139,17 +139,17 @@ def is_due(number, config):
     return bool(every) and (number % every == 0 or number == config.epochs)
 
 
-def _at_most(most, pictures):
-    return pictures if len(pictures) <= most else pictures[subset_indices(len(pictures), most)]
+def _at_most(count, images):
+    return images if len(images) <= count else images[subset_indices(len(images), count)]
 
 
 class _MeanLogit:
-    """The critic's mean score of pictures, uint8 [N, size, size, channels]."""
+    """The critic's mean score of images, uint8 [N, size, size, channels]."""
 
     def __init__(self, gan):
-        self._sum = tf.function(lambda pictures: tf.reduce_sum(gan.critic(scale(pictures))), reduce_retracing=True)
+        self._sum = tf.function(lambda images: tf.reduce_sum(gan.critic(scale(images))), reduce_retracing=True)
 
-    def __call__(self, pictures):
-        sums = [float(self._sum(tf.convert_to_tensor(pictures[start:start + BATCH])))
-                for start in range(0, len(pictures), BATCH)]
-        return sum(sums) / len(pictures)
+    def __call__(self, images):
+        sums = [float(self._sum(tf.convert_to_tensor(images[start:start + BATCH])))
+                for start in range(0, len(images), BATCH)]
+        return sum(sums) / len(images)

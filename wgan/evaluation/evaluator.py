@@ -10,26 +10,26 @@ from wgan.images import grids
 from wgan.models import randomness
 from wgan.models.randomness import Purpose
 
-MOST_REALS = 6000  # all horses; more cost time without changing the figures much
+MAX_REALS = 6000  # all horses; more cost time without changing the figures much
 BATCH = 500
 FIGURES = ("fid", "kid", "kid_error", "precision", "recall")
 
 
 def subset_indices(count, most):
-    """Which of `count` pictures to take where at most `most` are wanted: always the same ones, in their order."""
+    """Which of `count` images to take where at most `most` are wanted: always the same ones, in their order."""
     if count <= most:
         return np.arange(count)
     return np.sort(np.random.default_rng(0).choice(count, most, replace=False))
 
 
 class Sampler:
-    """Draws the same pictures from a generator whenever its weights are the same."""
+    """Draws the same images from a generator whenever its weights are the same."""
 
     def __init__(self, generator, count, seed):
         """
         Args:
             generator: latents [batch, latent_dim] to images in [-1, 1].
-            count: number of pictures.
+            count: number of images.
             seed: of the latents.
         """
         stream = randomness.stream(seed, 0, Purpose.EVALUATION_LATENTS)
@@ -71,6 +71,6 @@ class Evaluator:
         """Computes all that depends on the real images alone, which takes seconds; else `figures` does at first."""
         return self.real_features, self._real_kernel_sums, self._real_radii
 
-    def figures(self, pictures):
-        """The `FIGURES` of pictures, uint8 [M, size, size, channels], as a dictionary of floats."""
-        return report.figures(self.real_features, self.extract(pictures), self._real_kernel_sums, self._real_radii)
+    def figures(self, images):
+        """The `FIGURES` of images, uint8 [M, size, size, channels], as a dictionary of floats."""
+        return report.figures(self.real_features, self.extract(images), self._real_kernel_sums, self._real_radii)

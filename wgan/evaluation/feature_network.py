@@ -58,7 +58,7 @@ class FeatureNetwork(keras.Model):
 
 @keras.saving.register_keras_serializable(package="wgan")
 class Block(layers.Layer):
-    """Two 3x3 convolutions with normalisation; the picture is halved after the first."""
+    """Two 3x3 convolutions with normalisation; the image is halved after the first."""
 
     def __init__(self, filters, **kwargs):
         """Args: filters: channels of the output."""

@@ -1,4 +1,4 @@
-"""Features of pictures: what the metrics compare in place of pixels."""
+"""Features of images: what the metrics compare in place of pixels."""
 
 import dataclasses
 import typing
@@ -16,14 +16,14 @@ BATCH = {"own": 500, "inception": 50}
 
 @dataclasses.dataclass(frozen=True)
 class Extractor:
-    """Turns pictures into features.
+    """Turns images into features.
 
     Attributes:
         description: what the features are, for every report that rests on them.
         caveat: with what figures made by them cannot be compared.
         image_size: pixels a side that the network takes.
         network: float32 images [batch, image_size, image_size, 3] in [-1, 1] to [batch, dimensions].
-        batch: pictures at a time.
+        batch: images at a time.
     """
 
     description: str
@@ -35,25 +35,25 @@ class Extractor:
     def __post_init__(self):
         object.__setattr__(self, "_on_batch", tf.function(self._batch_features, reduce_retracing=True))
 
-    def __call__(self, pictures):
-        """uint8 [N, height, width, 1 or 3] to float32 [N, dimensions]; grey pictures count as RGB."""
-        batches = (pictures[start:start + self.batch] for start in range(0, len(pictures), self.batch))
+    def __call__(self, images):
+        """uint8 [N, height, width, 1 or 3] to float32 [N, dimensions]; grey images count as RGB."""
+        batches = (images[start:start + self.batch] for start in range(0, len(images), self.batch))
         with precision.exact():
             return np.concatenate([self._on_batch(tf.convert_to_tensor(_as_rgb(batch))).numpy() for batch in batches])
 
-    def _batch_features(self, pictures):
-        pictures = tf.cast(pictures, tf.float32)
-        if pictures.shape[1] != self.image_size:
-            pictures = tf.image.resize(pictures, [self.image_size, self.image_size], antialias=True)
-        return self.network(pictures / 127.5 - 1)
+    def _batch_features(self, images):
+        images = tf.cast(images, tf.float32)
+        if images.shape[1] != self.image_size:
+            images = tf.image.resize(images, [self.image_size, self.image_size], antialias=True)
+        return self.network(images / 127.5 - 1)
 
 
-def _as_rgb(pictures):
-    return np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures
+def _as_rgb(images):
+    return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
 
 
 def own():
-    """The project's own features: nothing is downloaded, 6,000 pictures take seconds."""
+    """The project's own features: nothing is downloaded, 6,000 images take seconds."""
     network = feature_network.load_feature_network()
     made = feature_network.provenance()
     return Extractor(
@@ -64,7 +64,7 @@ def own():
 
 
 def inception(weights="imagenet"):
-    """Keras's InceptionV3 before its last layer, on pictures enlarged to 299x299.
+    """Keras's InceptionV3 before its last layer, on images enlarged to 299x299.
 
     Args:
         weights: as `keras.applications.InceptionV3` takes them; None draws them at random, for tests.

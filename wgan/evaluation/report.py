@@ -51,13 +51,13 @@ def sample_row(reals, samples, training):
     return {"name": "samples", **measure(reals, samples), "copies": copies.share}, copies
 
 
-def yardsticks(extract, reals, pictures, other):
+def yardsticks(extract, reals, images, other):
     """What the figures are worth: the best, the nearly right, and the worst that can be expected.
 
     Args:
         extract: an `Extractor`.
-        reals: features of `pictures`.
-        pictures: uint8 [N, size, size, channels].
+        reals: features of `images`.
+        images: uint8 [N, size, size, channels].
         other: an `ImageSet` of another class, or None.
 
     Yields:
@@ -70,12 +70,12 @@ def yardsticks(extract, reals, pictures, other):
         features = extract(other.images[:len(reals)])
         yield {"name": other.class_name, **measure(reals, features),
                "copies": neighbours.find_copies(reals, features).share}
-    noise = extract(np.random.default_rng(0).integers(0, 256, pictures.shape, np.uint8))
+    noise = extract(np.random.default_rng(0).integers(0, 256, images.shape, np.uint8))
     yield {"name": "noise", **measure(reals, noise), "copies": neighbours.find_copies(reals, noise).share}
 
 
 def closest_pairs(samples, training, copies):
-    """A picture of the samples that come nearest to training images, each with that image to its right.
+    """A grid of the samples that come nearest to training images, each with that image to its right.
 
     Args:
         samples, training: uint8 [., size, size, channels].
@@ -84,7 +84,7 @@ def closest_pairs(samples, training, copies):
     Returns:
         uint8 [height, width, channels], four pairs a row.
     """
-    # By distance: by closeness, training images that are unlike all others would fill the picture.
+    # By distance: by closeness, training images that are unlike all others would fill the grid.
     closest = np.argsort(copies.distances, kind="stable")[:PAIRS_SHOWN]
     pairs = np.stack([samples[closest], training[copies.nearest[closest]]], axis=1)
     return image_grid(pairs.reshape(-1, *samples.shape[1:]), columns=8)

@@ -1,4 +1,4 @@
-"""The training as a moving picture: which grids are shown, how a frame looks, and writing them all.
+"""The training as an animation: which grids are shown, how a frame looks, and writing them all.
 
 A grid is read when the writer of the file asks for its frame; see `wgan.images.animation_formats`.
 """
@@ -82,10 +82,10 @@ def read_grid(where):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is stricter
-            with Image.open(io.BytesIO(where.read_bytes()), formats=["PNG"]) as picture:
-                if picture.width * picture.height > _MAX_GRID_PIXELS:
-                    raise UserError(f"{picture.width}x{picture.height} pixels are too many for a grid")
-                return np.asarray(picture.convert("RGB"))
+            with Image.open(io.BytesIO(where.read_bytes()), formats=["PNG"]) as image:
+                if image.width * image.height > _MAX_GRID_PIXELS:
+                    raise UserError(f"{image.width}x{image.height} pixels are too many for a grid")
+                return np.asarray(image.convert("RGB"))
     except _UNREADABLE as error:
         raise UserError(f"not a readable PNG ({one_line(error)})") from error
 

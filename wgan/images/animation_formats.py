@@ -65,13 +65,13 @@ def write_gif(path, frames, fps, hold):
     """
     frames = list(frames)
     if frames:
-        pictures = _pictures(frames)
+        images = _images(frames)
         durations = [10 * hundredths for hundredths in _durations(len(frames), fps, hold, 100)]
-        next(pictures).save(path, format="GIF", save_all=True, append_images=pictures, duration=durations, loop=0,
+        next(images).save(path, format="GIF", save_all=True, append_images=images, duration=durations, loop=0,
                             disposal=1, optimize=True, comment=SOFTWARE)
 
 
-def _pictures(frames):
+def _images(frames):
     """Yields a GIF's frames as Pillow's images, all with the same palette; the grids are reduced while small."""
     colours = _film_colours(frames)
     text = len(colours)
@@ -86,9 +86,9 @@ def _pictures(frames):
             grid = np.where(error <= _TOLERANCE, shown, grid)
         shown = grid
         strip = text + (frame.strip.astype(np.uint16) + 8) // 17  # the nearest of the greys
-        picture = Image.fromarray(np.concatenate([strip.astype(np.uint8), frame.enlarge(grid)]))
-        picture.putpalette(colours.tobytes())
-        yield picture
+        image = Image.fromarray(np.concatenate([strip.astype(np.uint8), frame.enlarge(grid)]))
+        image.putpalette(colours.tobytes())
+        yield image
 
 
 def _film_colours(frames):
@@ -105,12 +105,12 @@ def _film_colours(frames):
 
 def write_webp(path, frames, fps, hold):
     """Writes a lossless WebP that loops forever; arguments as for `write_gif`."""
-    pictures = [Image.fromarray(frame.rgb()) for frame in frames]
-    if pictures:
+    images = [Image.fromarray(frame.rgb()) for frame in frames]
+    if images:
         exif = Image.Exif()
         exif[ExifTags.Base.Software] = SOFTWARE
-        pictures[0].save(path, format="WEBP", save_all=True, append_images=pictures[1:], loop=0, exif=exif,
-                         duration=_durations(len(pictures), fps, hold, 1000),
+        images[0].save(path, format="WEBP", save_all=True, append_images=images[1:], loop=0, exif=exif,
+                         duration=_durations(len(images), fps, hold, 1000),
                          lossless=True, method=0)  # the slower methods save a quarter, at 20 times the time
 
 

@@ -1,4 +1,4 @@
-"""The history as a picture."""
+"""The history as curves."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Numbers on a line against the normal distribution that they are to have: a picture, and figures."""
+"""Numbers on a line against the normal distribution that they are to have: a plot, and figures."""
 
 import numpy as np
 

@@ -12,7 +12,7 @@ BACKGROUND = 255  # white: gaps between the images, the border, and places witho
 
 
 def to_uint8(images):
-    """Turns the generator's range into that of picture files.
+    """Turns the generator's range into that of image files.
 
     Args:
         images: float array of any shape, -1 (black) to 1 (white); what lies outside is clipped.
@@ -53,7 +53,7 @@ def image_grid(images, columns, gap=2):
 
 
 def save_png(path, grid, is_marked=True):
-    """Writes a picture, complete or not at all.
+    """Writes a PNG, complete or not at all.
 
     Args:
         path: the PNG file, in a folder that is there.
@@ -63,14 +63,14 @@ def save_png(path, grid, is_marked=True):
     Raises:
         OSError: the file cannot be written.
     """
-    picture = Image.fromarray(grid[:, :, 0] if grid.shape[2] == 1 else grid)
+    image = Image.fromarray(grid[:, :, 0] if grid.shape[2] == 1 else grid)
     metadata = PngInfo()
     if is_marked:
         metadata.add_text("Software", SOFTWARE)
     with atomic_path(path) as temporary:
         # Photographs hardly shrink further: on grids of 32x32 images level 9 takes three times as long
         # as level 1 and saves a twentieth of the bytes. A run writes many thousands of these.
-        picture.save(temporary, format="PNG", compress_level=1, pnginfo=metadata)
+        image.save(temporary, format="PNG", compress_level=1, pnginfo=metadata)
 
 
 def save_sample(sample_dir, epoch, grid, layout="flat"):

@@ -18,7 +18,7 @@ _PLAIN_NAME = re.compile(r"[a-z0-9_][a-z0-9_-]{0,59}")
 # Names that are plain, and yet would meet another folder: those of Windows's devices, those that `folder_name` gives
 # other names, and those of earlier versions, which began with the class's number.
 _TAKEN_NAME = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])|.*-[0-9a-f]{8}|[0-9]+_.*")
-_LONGEST_READABLE_PART = 40  # characters
+_MAX_READABLE_PART = 40  # characters
 
 
 def folder_name(class_name):
@@ -30,7 +30,7 @@ def folder_name(class_name):
     """
     if _PLAIN_NAME.fullmatch(class_name) and not _TAKEN_NAME.fullmatch(class_name):
         return class_name
-    readable = re.sub("[^A-Za-z0-9]+", "_", class_name)[:_LONGEST_READABLE_PART]
+    readable = re.sub("[^A-Za-z0-9]+", "_", class_name)[:_MAX_READABLE_PART]
     checksum = hashlib.sha256(class_name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     return f"{readable}-{checksum}"
 

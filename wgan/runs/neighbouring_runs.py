@@ -5,7 +5,7 @@ import pathlib
 from wgan.common.messages import listed
 from wgan.runs.run_folder import CONFIG_FILE, REALS_FILE, RUN_ID_FILE
 
-MOST_LEVELS = 3  # a run of a comparison is in RECIPE/SEED/checkpoints
+MAX_LEVELS = 3  # a run of a comparison is in RECIPE/SEED/checkpoints
 
 
 def advice_on_runs(folder, flag):
@@ -39,7 +39,7 @@ def advice_on_grids(folder):
 
 def _folders_with(folder, name):
     """The folders below one that hold a file, those of the first level that has any."""
-    for level in range(1, MOST_LEVELS + 1):
+    for level in range(1, MAX_LEVELS + 1):
         found = sorted(path.parent for path in pathlib.Path(folder).glob("*/" * level + name))
         if found:
             return found

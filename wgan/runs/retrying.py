@@ -16,7 +16,7 @@ class RetryingThread:
     block ends with TakenOver is nothing more written.
     """
 
-    FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between two tries
+    FIRST_PAUSE, MAX_PAUSE = 1.0, 60.0  # seconds between two tries
     LAST_CHANCE = 60.0  # seconds that a failing drive is given at the end
     PATIENCE = 180.0  # seconds that a single write may hang at the end
 
@@ -56,7 +56,7 @@ class RetryingThread:
             if self._succeeds(job):
                 pause = self.FIRST_PAUSE
             elif self._try_again_after(pause):
-                pause = min(2 * pause, self.LONGEST_PAUSE)
+                pause = min(2 * pause, self.MAX_PAUSE)
             else:
                 return
 

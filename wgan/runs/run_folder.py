@@ -65,15 +65,15 @@ class RunFolder:
 
     def check_samples_belong(self):
         """Raises UserError where the sample folder holds grids of a run that is not in the checkpoint folder."""
-        if self._run_id(self.sample_dir) != self.run_id() and self.pictures():
+        if self._run_id(self.sample_dir) != self.run_id() and self.sample_files():
             raise UserError(f"{self.sample_dir} holds grids of a run that is not in {self.checkpoint_dir}; choose "
                             f"{self._other_place}")
 
     def check_replaceable(self):
         """Raises UserError where `--fresh` would remove pictures that may be the user's: nothing is known of a run."""
-        pictures = self.pictures()
-        if pictures and not self._run_id(self.sample_dir) and not self.checkpoint_files():
-            raise UserError(f"{pictures[0]} is in the way, and nothing shows that a run wrote it; choose "
+        held = self.sample_files()
+        if held and not self._run_id(self.sample_dir) and not self.checkpoint_files():
+            raise UserError(f"{held[0]} is in the way, and nothing shows that a run wrote it; choose "
                             f"{self._other_place}, or move it away")
 
     def make(self):
@@ -138,7 +138,7 @@ class RunFolder:
 
     def files_of_a_run(self):
         """Every file that a run writes and that is there now."""
-        return self.checkpoint_files() + self.event_files() + self.pictures()
+        return self.checkpoint_files() + self.event_files() + self.sample_files()
 
     def checkpoint_files(self):
         """Those of them in the checkpoint folder."""
@@ -152,13 +152,13 @@ class RunFolder:
 
     def describe(self, paths):
         """A phrase for what `--fresh` replaces."""
-        pictures = len(self.pictures())
-        return (f"replacing {len(paths) - pictures} files of an earlier run in {self.checkpoint_dir} and "
-                f"{pictures} pictures in {self.sample_dir}")
+        samples = len(self.sample_files())
+        return (f"replacing {len(paths) - samples} files of an earlier run in {self.checkpoint_dir} and "
+                f"{samples} images in {self.sample_dir}")
 
     def remove_run(self):
         """Removes an earlier run's files, the configuration last: until then the run can be recognised."""
-        for path in self.pictures():
+        for path in self.sample_files():
             path.unlink()
         self.remove_grids_after(0)  # also the folders that they were in
         self.remove_checkpoint_files()
@@ -212,7 +212,7 @@ class RunFolder:
     def _write_json(self, stored):
         files.write_text(self.config_path, json.dumps(stored, indent=2) + "\n")
 
-    def pictures(self):
+    def sample_files(self):
         """Those of a run's files that are in the sample folder."""
         grids = sample_files.sample_files(self.sample_dir)
         return [self.reals_path, *grids] if self.reals_path.exists() else grids

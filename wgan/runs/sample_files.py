@@ -39,8 +39,8 @@ def list_samples(sample_dir):
     found = {}
     for path in grid_archives.archives(sample_dir):
         found.update(grid_archives.read(path))
-    found.update(_pictures(sample_dir, "folders"))
-    found.update(_pictures(sample_dir, "flat"))
+    found.update(_pngs(sample_dir, "folders"))
+    found.update(_pngs(sample_dir, "flat"))
     return sorted(found.items())
 
 
@@ -50,8 +50,8 @@ def sample_files(sample_dir):
     Raises:
         OSError: the folder cannot be read.
     """
-    pictures = [*_pictures(sample_dir, "flat"), *_pictures(sample_dir, "folders")]
-    return [path for _, path in sorted(pictures)] + grid_archives.archives(sample_dir)
+    pngs = [*_pngs(sample_dir, "flat"), *_pngs(sample_dir, "folders")]
+    return [path for _, path in sorted(pngs)] + grid_archives.archives(sample_dir)
 
 
 def sample_folders(sample_dir):
@@ -71,7 +71,7 @@ def remove_samples_after(sample_dir, epoch):
         OSError: a file cannot be removed.
     """
     for layout in ("flat", "folders"):
-        for number, path in _pictures(sample_dir, layout):
+        for number, path in _pngs(sample_dir, layout):
             if number > epoch:
                 path.unlink()
     grid_archives.remove_after(sample_dir, epoch)
@@ -80,7 +80,7 @@ def remove_samples_after(sample_dir, epoch):
             folder.rmdir()
 
 
-def _pictures(sample_dir, layout):
+def _pngs(sample_dir, layout):
     """(epoch, path) of the PNGs in one layout."""
     paths = pathlib.Path(sample_dir).glob("sample_*.png" if layout == "flat" else "*-*/sample_*.png")
     named = [(_SAMPLE_NAME.fullmatch(path.name), path) for path in paths]

@@ -15,7 +15,7 @@ import keras
 from tqdm import tqdm
 
 from wgan.common.errors import NumbersWentWrong, TakenOver
-from wgan.images import samples
+from wgan.images import grids, samples
 from wgan.images.curves import draw_curves
 from wgan.models import randomness
 from wgan.models.randomness import Purpose
@@ -73,16 +73,16 @@ class SampleGrids(keras.callbacks.Callback):
     def __init__(self, config, saver):
         super().__init__()
         self._config, self._saver = config, saver
-        self._write = samples.saver(config.sample_dir, config.samples_layout)
 
     def on_train_begin(self, logs=None):
         seed = randomness.stream(self._config.seed, 0, Purpose.PREVIEW_LATENTS)
-        self._draw = samples.picture_maker(self.model, self._config.recipe_spec, seed)
+        self._draw = samples.grid_drawer(self.model, self._config.recipe_spec, seed)
 
     def on_epoch_end(self, epoch, logs=None):
         number = epoch + 1
         if number % self._config.sample_every == 0 or number == self._config.epochs:
-            self._saver.save("grids", self._write, number, self._draw(number))
+            self._saver.save("grids", grids.save_sample, self._config.sample_dir, number, self._draw(number),
+                             self._config.samples_layout)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,7 +24,7 @@ def write(runs, folder):
         Its path.
     """
     rows = [_row(run) for run in runs]
-    channels = max(row.shape[-1] for row in rows)  # a class of grey pictures may stand beside one in colour
+    channels = max(row.shape[-1] for row in rows)  # a class of grey images may stand beside one in colour
     rows = [np.broadcast_to(row, (*row.shape[:-1], channels)) for row in rows]
     path = pathlib.Path(folder, SHEET_FILE)
     grids.save_png(path, grids.image_grid(np.concatenate(rows), COLUMNS))

@@ -16,7 +16,7 @@ from wgan.common.errors import NumbersWentWrong, TakenOver, UserError
 from wgan.config import TrainingConfig
 from wgan.data import ImageSet
 from wgan.evaluation.callback import evaluation
-from wgan.images import samples
+from wgan.images import grids, samples
 from wgan.models import networks, precision, surroundings
 from wgan.models.constraints import CONSTRAINTS
 from wgan.models.gan import GAN
@@ -85,7 +85,7 @@ def train(run, sha256, state, device):
 
     with (callbacks.StopOnSignal() as stop, drive.copying(run.drive, epoch) as copy_soon,
           files.TolerantSaver() as saver):
-        saver.save("grids", samples.save_reals, folder.reals_path, image_set.images, config.recipe_spec)
+        saver.save("grids", grids.save_png, folder.reals_path, samples.reals_grid(image_set.images, config.recipe_spec))
         history = Trainer(gan, run, stop, saver, copy_soon).fit_with_nan_recovery(history)
     return _report(stop.signal_number, config, len(history.rows))
 
@@ -306,10 +306,10 @@ def _state_bytes(gan):
 def _disk_bytes(config, gan, image_set):
     """An estimate: two states, the weights and the best generator's, history, and grids as large as their pixels."""
     weights = 4 * (gan.count_params() + gan.generator.count_params())
-    grid = samples.bytes_of_a_picture(image_set.images, config.recipe_spec)
+    grid = samples.bytes_of_a_grid(image_set.images, config.recipe_spec)
     history_row = 130 + (450 if config.tensorboard else 0)
-    grids = config.epochs // config.sample_every + (60 if config.tensorboard else 0)
-    return 2 * _state_bytes(gan) + weights + config.epochs * history_row + grids * grid
+    count = config.epochs // config.sample_every + (60 if config.tensorboard else 0)
+    return 2 * _state_bytes(gan) + weights + config.epochs * history_row + count * grid
 
 
 def _report(signal_number, config, epoch):
