@@ -208,7 +208,7 @@ def load_images(data_dir, count, image_size):
 
 
 def load_folder(count, image_size):
-    """Pictures of noise written to a folder and read again as a user's own."""
+    """Images of noise written to a folder and read again as a user's own."""
     from PIL import Image
 
     from wgan import data
@@ -218,7 +218,7 @@ def load_folder(count, image_size):
             Image.fromarray(pixels).save(f"{folder}/{index}.bmp")
         start = time.perf_counter()
         images = data.load("folder", folder, None, "all", image_size).images
-        print(f"reading {count:,} pictures took {time.perf_counter() - start:.0f} s", file=sys.stderr)
+        print(f"reading {count:,} images took {time.perf_counter() - start:.0f} s", file=sys.stderr)
         return images
 
 
@@ -234,7 +234,7 @@ def main(argv):
     groups.define("Run", "data_dir", str, None, "CIFAR-10; noise without it.")
     groups.define("Run", "count", int, 6000, "Images; any other number than 6000 is noise.")
     groups.define("Run", "image_size", int, 32, "Pixels a side; any other number than 32 is noise (ours only).")
-    groups.define("Run", "folder", bool, False, "Take the images from a folder of pictures, made on the fly.")
+    groups.define("Run", "folder", bool, False, "Take the images from a folder of images, made on the fly.")
     values = groups.parse(argv)
     if values["precision"] not in ("float32", "bfloat16"):
         raise UserError(f"--precision is {values['precision']!r}; choose float32 or bfloat16")
@@ -249,7 +249,7 @@ def main(argv):
 
 def timed(values):
     """Trains as the flags say and tells how long each epoch took, in seconds, the memory, in bytes, and whether small
-    pictures had Winograd convolutions."""
+    images had Winograd convolutions."""
     if values["folder"]:
         images = load_folder(values["count"], values["image_size"])
     else:

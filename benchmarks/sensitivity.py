@@ -62,8 +62,8 @@ def main(argv):
     real_features = extract(reals)
     order = np.argsort(rest.mean(axis=(1, 2, 3)), kind="stable")
     rows = []
-    for name, pictures in damaged(rest, reals, order):
-        row, _ = report.sample_row(real_features, extract(pictures), real_features)
+    for name, images in damaged(rest, reals, order):
+        row, _ = report.sample_row(real_features, extract(images), real_features)
         rows.append({**row, "name": name})
     print(f"features: {extract.description}\n\n{report.as_table(rows)}")
     return 0

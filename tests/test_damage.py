@@ -597,7 +597,7 @@ def test_a_damaged_network_of_features_is_named(reader, tmp_path, kind, count):
     assert reader.failures(kind, tmp_path, count) == {}
 
 
-# --- pictures ---
+# --- images ---
 
 def noise(seed, size, file_format="PNG", **options):
     pixels = np.random.default_rng(seed).integers(0, 256, (size, size, 3), np.uint8)
@@ -664,7 +664,7 @@ PICTURE_FORMATS = {"png": {}, "jpeg": {}, "gif": {}, "bmp": {}, "webp": {}, "tif
 AT_A_TIME = 40
 
 
-def folder_of_pictures(folder):
+def folder_of_images(folder):
     for number in range(16):
         (folder / f"z{number}.png").write_bytes(noise(number, 40))
     whole = data.load("folder", folder, None, "all").images
@@ -681,7 +681,7 @@ def folder_of_pictures(folder):
         loaded = data.load("folder", folder, None, "all")
         assert (loaded.images[-16:] == whole).all() and loaded.images.dtype == np.uint8
         broken = 16 + AT_A_TIME - len(loaded.images)
-        assert sum(map(int, re.findall("([0-9]+) pictures? left out", " ".join(loaded.notices)))) == broken
+        assert sum(map(int, re.findall("([0-9]+) images? left out", " ".join(loaded.notices)))) == broken
         for path in folder.glob("a*"):
             path.unlink()
     return damage, read
@@ -691,8 +691,8 @@ def test_damaged_grids_are_named_and_skipped(reader, tmp_path):
     assert reader.failures(grids, tmp_path, 500) == {}
 
 
-def test_damaged_pictures_are_counted_and_the_others_unharmed(reader, tmp_path):
-    assert reader.failures(folder_of_pictures, tmp_path, 25) == {}
+def test_damaged_images_are_counted_and_the_others_unharmed(reader, tmp_path):
+    assert reader.failures(folder_of_images, tmp_path, 25) == {}
 
 
 # --- data sets ---

@@ -172,7 +172,7 @@ def test_text_from_file_names_stays_on_one_line():
     assert len(messages.one_line("x" * 5000)) <= 300
 
 
-def write_pictures(folder):
+def write_images(folder):
     (folder / "cats").mkdir(parents=True)
     (folder / "cats/1.png").touch()
 
@@ -194,10 +194,10 @@ def write_idx(folder):
 
 
 @pytest.mark.parametrize("write, dataset, label, inner, right", [
-    (write_pictures, "cifar10", None, "", "pictures, which are for --dataset folder, and nothing for --dataset cif"),
-    (write_pictures, "cifar10", "cats", "", "--dataset folder"),
-    (write_pictures, "mnist", None, "", "--dataset folder"),
-    (write_pictures, "fashion_mnist", "cats", "", "--dataset folder"),
+    (write_images, "cifar10", None, "", "images, which are for --dataset folder, and nothing for --dataset cif"),
+    (write_images, "cifar10", "cats", "", "--dataset folder"),
+    (write_images, "mnist", None, "", "--dataset folder"),
+    (write_images, "fashion_mnist", "cats", "", "--dataset folder"),
     (write_cifar10, "folder", None, "", "--dataset cifar10"),
     (write_cifar10, "mnist", None, "", "--dataset cifar10"),
     (write_archive, "folder", None, "", "--dataset cifar10"),
@@ -213,20 +213,20 @@ def test_files_of_another_data_set_are_recognised_and_its_flag_is_named(tmp_path
 
 
 def test_no_other_data_set_is_named_where_the_right_one_was_given(tmp_path):
-    write_pictures(tmp_path / "data")
+    write_images(tmp_path / "data")
     write_cifar10(tmp_path / "data")
     for dataset in ("cifar10", "folder"):
         assert "has no class 'dogs'" in refused(dataset, tmp_path / "data", "dogs", "all")
 
 
 def test_the_classes_of_a_folder_that_was_not_named_are_not_looked_for_here(tmp_path, monkeypatch):
-    write_pictures(tmp_path)
+    write_images(tmp_path)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="--dataset folder needs --data_dir"):
         data.class_names("folder", None)
 
 
-def test_a_missing_folder_of_pictures_cannot_be_left_out(tmp_path):
+def test_a_missing_folder_of_images_cannot_be_left_out(tmp_path):
     with pytest.raises(UserError, match="correct the path$"):
         data.check("folder", tmp_path / "nowhere", None, "all")
     with pytest.raises(UserError, match="or leave --data_dir out"):

@@ -130,7 +130,8 @@ def test_an_empty_folder_says_what_belongs_there(tmp_path):
     assert all(part in message for part in ("cifar-10-batches-py", "cifar-10-python.tar.gz", str(tmp_path)))
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip file", gzip.compress(b"no tar", mtime=0), b"\x1f\x8b damaged"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip file", gzip.compress(b"no tar", mtime=0),
+                                     b"\x1f\x8b damaged"])
 def test_another_file_is_no_archive(tmp_path, content):
     path = tmp_path / "cifar-10-python.tar.gz"
     path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""The user's own pictures: formats, orientation, transparency, depth, broken files, class folders."""
+"""The user's own images: formats, orientation, transparency, depth, broken files, class folders."""
 
 import concurrent.futures
 import errno
@@ -19,7 +19,7 @@ from PIL import Image, ImageFile
 from wgan import data
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.data import folder, own_files, pictures
+from wgan.data import folder, image_files, own_files
 from wgan.images import animation_formats
 from wgan.images.grids import save_png
 from wgan.training.launch import launch
@@ -34,7 +34,7 @@ def plain(path, colour=RED, size=(40, 40), mode="RGB", **options):
 
 
 def fill(path, count=16, colour=RED, start=0):
-    """Writes pictures enough to be accepted, named so that they sort after any other."""
+    """Writes images enough to be accepted, named so that they sort after any other."""
     for number in range(start, start + count):
         plain(path / f"z{number}.png", colour)
     return path
@@ -45,9 +45,9 @@ def load(data_dir, label=None):
 
 
 def read(path):
-    """The pixels of one picture at 32x32."""
-    with pictures.usual_pillow():
-        return pictures.read(path, 32).pixels
+    """The pixels of one image at 32x32."""
+    with image_files.usual_pillow():
+        return image_files.read(path, 32).pixels
 
 
 def refused(data_dir, label=None, split="all", function=data.load):
@@ -58,7 +58,7 @@ def refused(data_dir, label=None, split="all", function=data.load):
 
 
 def halves(size=(64, 64), mode="RGB"):
-    """A picture whose left half is red, whose right half is blue, and whose top quarter is green."""
+    """An image whose left half is red, whose right half is blue, and whose top quarter is green."""
     pixels = np.zeros((size[1], size[0], 3), np.uint8)
     pixels[:, :size[0] // 2] = RED
     pixels[:, size[0] // 2:] = BLUE
@@ -70,7 +70,7 @@ def near(pixel, colour, by=12):
     return np.abs(np.asarray(pixel, int) - colour).max() <= by
 
 
-def test_pictures_of_many_formats_sizes_and_modes(tmp_path):
+def test_images_of_many_formats_sizes_and_modes(tmp_path):
     plain(tmp_path / "a.bmp", RED, (100, 20))
     plain(tmp_path / "b.JPEG", RED, (500, 700), quality=95)
     plain(tmp_path / "c.gif", RED, (1, 1))
@@ -107,7 +107,7 @@ def test_resizing_is_antialiased(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tiff", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_are_turned_upright(tmp_path, orientation, suffix):
+def test_images_are_turned_upright(tmp_path, orientation, suffix):
     upright = halves((96, 64))
     undo = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_90",
             7: "TRANSVERSE", 8: "ROTATE_270"}
@@ -119,7 +119,7 @@ def test_pictures_are_turned_upright(tmp_path, orientation, suffix):
     assert near(image[20, 4], RED, 40) and near(image[20, 28], BLUE, 40) and near(image[2, 16], GREEN, 40)
 
 
-def test_damaged_exif_does_not_cost_the_picture(tmp_path):
+def test_damaged_exif_does_not_cost_the_image(tmp_path):
     plain(tmp_path / "a.jpg", RED, exif=b"Exif\0\0II*\0\xff\xff\xff\xff garbage")
     assert near(read(tmp_path / "a.jpg"), RED)
 
@@ -142,7 +142,7 @@ def test_transparency_lies_on_white(tmp_path):
 
 
 def of_deep_values(folder, values):
-    """What becomes of three values, each of them a third of a picture."""
+    """What becomes of three values, each of them a third of an image."""
     Image.fromarray(np.repeat(np.repeat(values, 32)[:, None], 96, axis=1)).save(folder / "deep.tiff")
     return read(folder / "deep.tiff")[[5, 16, 27], 16, 0].astype(int)
 
@@ -168,7 +168,7 @@ def test_deep_values_as_bytes(tmp_path, values, expected):
     assert np.abs(of_deep_values(tmp_path, values) - expected).max() <= 1
 
 
-def test_grey_pictures_only_give_one_channel(tmp_path):
+def test_grey_images_only_give_one_channel(tmp_path):
     for number, mode in enumerate(["L", "1", "I;16", "LA", "RGB"] * 4):
         colour = {"L": 200, "1": 1, "I;16": 51400, "LA": (200, 255), "RGB": (200, 200, 200)}[mode]
         plain(tmp_path / f"{number}.png", colour, mode=mode)
@@ -179,9 +179,9 @@ def test_grey_pictures_only_give_one_channel(tmp_path):
     assert load(tmp_path).images.shape == (21, 32, 32, 3)
 
 
-def test_files_that_are_no_pictures_are_passed_over_in_silence(tmp_path):
+def test_files_that_are_no_images_are_passed_over_in_silence(tmp_path):
     for name in (".DS_Store", "._z1.png", ".hidden.png", "Thumbs.db", "desktop.ini", "notes.txt", "a.pdf"):
-        (tmp_path / name).write_bytes(b"\0\1 no picture")
+        (tmp_path / name).write_bytes(b"\0\1 no image")
     (tmp_path / "empty").mkdir()
     loaded = load(fill(tmp_path))
     assert len(loaded.images) == 16 and loaded.notices == ()
@@ -199,7 +199,7 @@ def png_header(width, height):
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-def test_broken_pictures_are_named_and_left_out(tmp_path, capfd, monkeypatch):
+def test_broken_images_are_named_and_left_out(tmp_path, capfd, monkeypatch):
     fill(tmp_path, colour=GREEN)
     whole = io.BytesIO()
     halves((200, 200)).save(whole, "JPEG")
@@ -212,7 +212,7 @@ def test_broken_pictures_are_named_and_left_out(tmp_path, capfd, monkeypatch):
     png = png_header(20_000, 20_000)
     (tmp_path / "one.ico").write_bytes(struct.pack("<3H4B2H2I", 0, 1, 1, 0, 0, 0, 0, 1, 32, len(png), 22) + png)
     (tmp_path / "one.icns").write_bytes(struct.pack(">4sI4sI", b"icns", 16 + len(png), b"ic10", 8 + len(png)) + png)
-    (tmp_path / "text.gif").write_bytes(b"no picture")
+    (tmp_path / "text.gif").write_bytes(b"no image")
     Image.new("RGB", (40, 40)).save(tmp_path / "postscript.png", "EPS")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # as where another library has lifted Pillow's limit
     with warnings.catch_warnings():
@@ -220,11 +220,11 @@ def test_broken_pictures_are_named_and_left_out(tmp_path, capfd, monkeypatch):
         loaded = load(tmp_path)
     assert len(loaded.images) == 16 and near(loaded.images, GREEN)
     assert sorted(loaded.notices) == [
-        "1 picture left out (empty.png): empty; copy them again",
-        "1 picture left out (postscript.png): for printing (PDF or PostScript); convert them to PNG",
-        "1 picture left out (text.gif): text, whatever the name says; put the pictures in their place",
-        "3 pictures left out (cut.jpg, head.jpg, head.png): cut off or damaged; copy them again",
-        "4 pictures left out (bomb.png, large.png, one.icns, one.ico): more than 89 million pixels (a JPEG: 357); "
+        "1 image left out (empty.png): empty; copy them again",
+        "1 image left out (postscript.png): for printing (PDF or PostScript); convert them to PNG",
+        "1 image left out (text.gif): text, whatever the name says; put the images in their place",
+        "3 images left out (cut.jpg, head.jpg, head.png): cut off or damaged; copy them again",
+        "4 images left out (bomb.png, large.png, one.icns, one.ico): more than 89 million pixels (a JPEG: 357); "
         "make them smaller"]
     assert capfd.readouterr() == ("", "")
 
@@ -232,7 +232,7 @@ def test_broken_pictures_are_named_and_left_out(tmp_path, capfd, monkeypatch):
 def test_pillows_remarks_stay_off_the_terminal_and_its_settings_as_they_were(tmp_path, capfd, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 12345)
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    with pictures.usual_pillow():
+    with image_files.usual_pillow():
         logging.getLogger("PIL.TiffImagePlugin").error("odd samples")
         warnings.warn("odd tags")
     assert capfd.readouterr() == ("", "")
@@ -257,48 +257,48 @@ def test_loading_in_several_threads_leaves_the_settings_of_pillow_as_they_were(t
     ("b.jxl", b"\0\0\0\x0cJXL \r\n\x87\n", "pip install pillow-jxl-plugin"),
     ("burst.heic", b"\0\0\0\x18ftyphevc", "pip install pillow-heif"),
     ("general.avif", b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "pip install --upgrade pillow"),
-    ("page.jpg", b"\n<!DOCTYPE html>\n<html>", "download the pictures anew"),
+    ("page.jpg", b"\n<!DOCTYPE html>\n<html>", "download the images anew"),
     ("pointer.png", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
     ("paper.png", b"%PDF-1.4\n\x80", "convert them to PNG"),
     ("other.bmp", b"\1\2\3 something else", "in no format that is read"),
 ])
-def test_pictures_of_a_kind_pillow_cannot_read_are_named_with_the_remedy(tmp_path, monkeypatch, name, head, remedy):
-    monkeypatch.setattr(pictures, "_formats", lambda: ("PNG", "JPEG"))  # as where no further decoder is installed
+def test_images_of_a_kind_pillow_cannot_read_are_named_with_the_remedy(tmp_path, monkeypatch, name, head, remedy):
+    monkeypatch.setattr(image_files, "_formats", lambda: ("PNG", "JPEG"))  # as where no further decoder is installed
     (tmp_path / name).write_bytes(head.ljust(40, b"\0"))
     assert remedy in refused(tmp_path) and name in refused(tmp_path)
     notice, = load(fill(tmp_path)).notices
-    assert notice.startswith(f"1 picture left out ({name}): ") and remedy in notice
+    assert notice.startswith(f"1 image left out ({name}): ") and remedy in notice
 
 
 def test_a_decoder_that_is_installed_is_used(monkeypatch):
     registered = []
     module = types.SimpleNamespace(register_heif_opener=lambda: registered.append("HEIF"))
     monkeypatch.setitem(sys.modules, "pillow_heif", module)
-    monkeypatch.setattr(pictures, "_formats", pictures._formats.__wrapped__)  # as if asked for the first time
-    pictures.suffixes.__wrapped__()
+    monkeypatch.setattr(image_files, "_formats", image_files._formats.__wrapped__)  # as if asked for the first time
+    image_files.suffixes.__wrapped__()
     assert registered == ["HEIF"]
 
 
-def test_pictures_without_a_telling_suffix_are_found_whatever_their_size(tmp_path):
+def test_images_without_a_telling_suffix_are_found_whatever_their_size(tmp_path):
     text = chunk(b"zTXt", b"parameters\0\0" + zlib.compress(b"x" * 3_000_000))
     content = plain(tmp_path / "cat" / "a.png").read_bytes()
     (tmp_path / "cat" / "a").write_bytes(content[:33] + text + content[33:])
     (tmp_path / "cat" / "large").write_bytes(png_header(40_000, 40_000))
-    (tmp_path / "cat" / "notes").write_text("of no picture")
+    (tmp_path / "cat" / "notes").write_text("of no image")
     loaded = load(fill(tmp_path / "cat").parent)
     assert len(loaded.images) == 18
     assert loaded.notices == (
-        "1 picture left out (cat/large): more than 89 million pixels (a JPEG: 357); make them smaller",)
+        "1 image left out (cat/large): more than 89 million pixels (a JPEG: 357); make them smaller",)
 
 
 def test_a_large_jpeg_is_decoded_small(tmp_path):
-    """Of one colour, since a picture of 108 million pixels takes its time to be written."""
+    """Of one colour, since an image of 108 million pixels takes its time to be written."""
     plain(tmp_path / "a.jpg", RED, (12_000, 9_000), quality=50)
     assert near(read(tmp_path / "a.jpg"), RED)
 
 
 @pytest.mark.parametrize("metadata", ["text", "late text", "profile"])
-def test_metadata_of_any_size_does_not_cost_the_picture(tmp_path, metadata):
+def test_metadata_of_any_size_does_not_cost_the_image(tmp_path, metadata):
     text = chunk(b"zTXt", b"parameters\0\0" + zlib.compress(b"x" * 3_000_000))
     profile = chunk(b"iCCP", b"profile\0\0" + zlib.compress(bytes(1_500_000)))
     content = plain(tmp_path / "a.png").read_bytes()
@@ -308,7 +308,7 @@ def test_metadata_of_any_size_does_not_cost_the_picture(tmp_path, metadata):
     assert near(read(tmp_path / "a.png"), RED, by=0)
 
 
-def test_deep_pictures_have_one_scale(tmp_path):
+def test_deep_images_have_one_scale(tmp_path):
     """Two of 12 bits in 16-bit files: one dark, one with the largest value; one of 8 bits, which stays; a fraction."""
     fill(tmp_path / "cat")
     for name, value in (("a.png", 1000), ("b.png", 4000)):
@@ -318,13 +318,13 @@ def test_deep_pictures_have_one_scale(tmp_path):
     loaded = load(tmp_path, "cat")
     assert loaded.images[:4, 9, 9, 0].tolist() == [64, 255, 100, 191]
     words = "of more than 8 bits: values from 0 to {} are taken as black to white"
-    assert set(loaded.notices) == {f"1 picture {words.format(1)}", f"2 pictures {words.format(4000)}"}
+    assert set(loaded.notices) == {f"1 image {words.format(1)}", f"2 images {words.format(4000)}"}
 
 
 def test_a_set_that_is_nearly_black_is_noticed(tmp_path):
     """As of 12-bit colours in 16-bit files, of which Pillow keeps the upper 8 bits."""
     assert load(fill(tmp_path, colour=(15, 3, 0))).notices == (
-        "the pictures are nearly black: no value is above 15 of 255",)
+        "the images are nearly black: no value is above 15 of 255",)
 
 
 def test_pages_that_are_not_read_are_noticed(tmp_path):
@@ -333,36 +333,36 @@ def test_pages_that_are_not_read_are_noticed(tmp_path):
         pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
     loaded = load(fill(tmp_path, colour=GREEN))
     assert near(loaded.images, GREEN) and loaded.notices == (
-        "of 4 pictures the first page or frame alone is read: a.tiff, b.gif, c.webp, d.png",)
+        "of 4 images the first page or frame alone is read: a.tiff, b.gif, c.webp, d.png",)
 
 
-def test_pictures_too_far_down_are_noticed(tmp_path):
+def test_images_too_far_down_are_noticed(tmp_path):
     fill(tmp_path / "cat", 20)
     fill(tmp_path / "cat" / "more", 100)
     fill(tmp_path / "dog" / "deep" / "deeper", 3)
-    words = "100 pictures further down are not read (cat/more): move them up"
+    words = "100 images further down are not read (cat/more): move them up"
     assert len(load(tmp_path, "cat").images) == 20 and words in load(tmp_path, "cat").notices[0]
-    assert "103 pictures further down are not read (cat/more, dog/deep/deeper)" in load(tmp_path).notices[0]
-    assert "103 pictures further down" not in refused(tmp_path / "dog" / "deep", "x")
+    assert "103 images further down are not read (cat/more, dog/deep/deeper)" in load(tmp_path).notices[0]
+    assert "103 images further down" not in refused(tmp_path / "dog" / "deep", "x")
     fill(tmp_path / "new" / "deep" / "deeper", 3)
-    assert "3 pictures further down are not read (deep/deeper)" in refused(tmp_path / "new")
+    assert "3 images further down are not read (deep/deeper)" in refused(tmp_path / "new")
 
 
-def test_the_look_for_pictures_further_down_has_an_end(tmp_path, monkeypatch):
+def test_the_look_for_images_further_down_has_an_end(tmp_path, monkeypatch):
     fill(tmp_path / "cat")
     fill(tmp_path / "cat" / "a", 30)
     for number in range(30):  # folders count as well
         (tmp_path / "cat" / "b" / str(number)).mkdir(parents=True)
     fill(tmp_path / "cat" / "b" / "7", 1)
     monkeypatch.setattr(folder, "MAX_ENTRIES_LOOKED_AT", 20)
-    assert "at least 20 pictures further down are not read (cat/a)" in load(tmp_path, "cat").notices[0]
+    assert "at least 20 images further down are not read (cat/a)" in load(tmp_path, "cat").notices[0]
     shutil.rmtree(tmp_path / "cat" / "a")
     fill(tmp_path / "cat" / "b" / "29", 1)
-    assert "at least 1 pictures further down are not read (cat/b/7)" in load(tmp_path, "cat").notices[0]
+    assert "at least 1 images further down are not read (cat/b/7)" in load(tmp_path, "cat").notices[0]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs links")
-def test_links_that_lead_back_bring_no_picture_twice(tmp_path):
+def test_links_that_lead_back_bring_no_image_twice(tmp_path):
     fill(tmp_path / "set" / "cat")
     fill(tmp_path / "set" / "cat" / "more", 3)
     fill(tmp_path, 2)
@@ -372,7 +372,7 @@ def test_links_that_lead_back_bring_no_picture_twice(tmp_path):
     assert len(loaded.images) == 16 and loaded.label_names == ("cat",)
     assert loaded.notices[0] == ("passed over: self (a link to a folder that it lies in), up (a link to a folder "
                                  "that it lies in), cat/up (a link to a folder that it lies in)")
-    assert loaded.notices[1].startswith("3 pictures further down are not read (cat/more): ")
+    assert loaded.notices[1].startswith("3 images further down are not read (cat/more): ")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs links and pipes")
@@ -401,7 +401,7 @@ def test_one_bad_entry_does_not_spoil_the_set(tmp_path, monkeypatch):
 
 
 def test_what_runs_have_written_is_never_read(tmp_path):
-    """A run's folders among the pictures, and pictures that scripts have drawn beside them."""
+    """A run's folders among the images, and images that scripts have drawn beside them."""
     fill(tmp_path / "cat")
     before = load(tmp_path)
     for inner in ("samples", "each/cat"):
@@ -423,7 +423,7 @@ def test_films_are_never_read(tmp_path, name):
               for level in (0, 99)]
     animation_formats.WRITERS[name[4:]](tmp_path / name, frames, fps=10, hold=0)
     notice, = load(fill(tmp_path)).notices
-    assert notice.startswith(f"1 picture left out ({name}): drawn by this program")
+    assert notice.startswith(f"1 image left out ({name}): drawn by this program")
 
 
 def test_samples_of_their_own_may_be_trained_on(tmp_path):
@@ -433,40 +433,40 @@ def test_samples_of_their_own_may_be_trained_on(tmp_path):
 
 
 @pytest.mark.parametrize("place", [".", "cat", "cat/../cat"])
-def test_a_run_does_not_write_among_the_pictures(tmp_path, place):
+def test_a_run_does_not_write_among_the_images(tmp_path, place):
     fill(tmp_path / "cat")
-    with pytest.raises(UserError, match="--sample_dir .* holds pictures of --data_dir"):
+    with pytest.raises(UserError, match="--sample_dir .* holds images of --data_dir"):
         folder.check_apart(tmp_path, [("--checkpoint_dir", tmp_path / "new"), ("--sample_dir", tmp_path / place)])
     folder.check_apart(tmp_path, [("--sample_dir", tmp_path / "new"), ("--checkpoint_dir", tmp_path.parent)])
 
 
-def test_grids_in_a_folder_of_500_are_never_read_nor_pictures_there_removed(tmp_path):
+def test_grids_in_a_folder_of_500_are_never_read_nor_images_there_removed(tmp_path):
     """Those of earlier versions do not say what drew them."""
     fill(tmp_path / "run" / "00001-00500")
-    with pytest.raises(UserError, match="--sample_dir .*run holds pictures"):
+    with pytest.raises(UserError, match="--sample_dir .*run holds images"):
         folder.check_apart(tmp_path / "run" / "00001-00500", [("--sample_dir", tmp_path / "run")])
     (tmp_path / "run" / own_files.RUN_MARK).write_text("a run")
     assert "a folder that a run writes to" in refused(tmp_path / "run" / "00001-00500", function=data.check)
-    fill(tmp_path / "run" / "pictures")
-    assert len(load(tmp_path / "run" / "pictures").images) == 16
+    fill(tmp_path / "run" / "images")
+    assert len(load(tmp_path / "run" / "images").images) == 16
 
 
-@pytest.mark.parametrize("places", [dict(sample_dir="pictures"), dict(checkpoint_dir="pictures"),
-                                    dict(drive_dir="pictures"), dict(sample_dir=".", checkpoint_dir="c")])
-def test_one_generator_per_class_does_not_write_among_the_pictures_either(tmp_path, places):
-    """In the last case the class `pictures` of the pictures in `pictures` would."""
-    for name in ("A class", "pictures"):
-        fill(tmp_path / "pictures" / name)
+@pytest.mark.parametrize("places", [dict(sample_dir="images"), dict(checkpoint_dir="images"),
+                                    dict(drive_dir="images"), dict(sample_dir=".", checkpoint_dir="c")])
+def test_one_generator_per_class_does_not_write_among_the_images_either(tmp_path, places):
+    """In the last case the class `images` of the images in `images` would."""
+    for name in ("A class", "images"):
+        fill(tmp_path / "images" / name)
     before = sorted(tmp_path.rglob("*"))
     settings = dict(checkpoint_dir="c", sample_dir="s") | places
-    config = TrainingConfig(dataset="folder", label="each", data_dir=str(tmp_path / "pictures"),
+    config = TrainingConfig(dataset="folder", label="each", data_dir=str(tmp_path / "images"),
                             **{name: str(tmp_path / place) for name, place in settings.items()})
-    with pytest.raises(UserError, match=f"--{next(iter(places))} .*pictures holds pictures of --data_dir"):
+    with pytest.raises(UserError, match=f"--{next(iter(places))} .*images holds images of --data_dir"):
         launch(config)
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_too_few_pictures_are_refused(tmp_path):
+def test_too_few_images_are_refused(tmp_path):
     fill(tmp_path, 15)
     (tmp_path / "a.png").write_bytes(b"broken")
     message = refused(tmp_path)
@@ -476,7 +476,7 @@ def test_too_few_pictures_are_refused(tmp_path):
 
 
 def test_an_empty_folder_a_file_and_nothing(tmp_path):
-    assert "holds no pictures" in refused(tmp_path, function=data.check)
+    assert "holds no images" in refused(tmp_path, function=data.check)
     assert "is no folder" in refused(plain(tmp_path / "a.png"), function=data.check)
     assert "--data_dir" in refused(None, function=data.check)
 
@@ -485,7 +485,7 @@ def test_the_order_is_the_same_everywhere(tmp_path):
     expected = ["0.png", "9.png", "10.png", "a.png", "B1.png", "b2.png", "b10.png", "z.png", "e\u0301.png"]
     for number, name in enumerate(expected):  # a large one takes longer to read
         plain(tmp_path / name, (10 * number, 0, 0), (40 if number % 2 else 900,) * 2)
-    loaded = load(fill(tmp_path / "more").parent)  # a class folder, after the pictures beside it
+    loaded = load(fill(tmp_path / "more").parent)  # a class folder, after the images beside it
     assert loaded.images[:9, 0, 0, 0].tolist() == [10 * number for number in range(9)]
     assert loaded.notices[0].endswith(f"{', '.join(expected[:5])} and 4 more")
 
@@ -522,7 +522,7 @@ def test_what_is_beside_class_folders_belongs_to_all_only(classes):
     plain(classes / "overview.png", BLUE)
     (classes / "cat" / "a.jpg").write_bytes(b"broken")
     cats = load(classes, "cat")
-    assert len(cats.images) == 16 and "1 picture left out (cat/a.jpg): text" in cats.notices[0]
+    assert len(cats.images) == 16 and "1 image left out (cat/a.jpg): text" in cats.notices[0]
     everything = load(classes, "all")
     assert len(everything.images) == 52 and everything.class_name == "all"
     for place, colour in ((0, BLUE), (1, RED), (17, GREEN), (-1, BLUE)):
@@ -554,7 +554,7 @@ def test_names_that_cannot_be_printed(tmp_path):
     assert "bro ken?.png" in loaded.notices[0]
 
 
-def test_very_many_pictures_are_kept_in_a_temporary_file(tmp_path, monkeypatch):
+def test_very_many_images_are_kept_in_a_temporary_file(tmp_path, monkeypatch):
     fill(tmp_path)
     in_memory = load(tmp_path).images
     monkeypatch.setattr(folder, "MAX_BYTES_IN_MEMORY", 0)

@@ -126,10 +126,10 @@ def test_the_critic_s_estimates_are_those_of_the_weights_that_were_saved(tiny):
     image_set, row = data.load_for_run(config), measured_rows(config)[2]
     samples = evaluator.Sampler(generator, len(image_set.images), config.seed)()
 
-    def score(pictures):
-        return critic(scale(tf.constant(pictures))).numpy().mean(dtype=float)
-    for name, pictures in (("training_estimate", image_set.images), ("heldout_estimate", image_set.heldout)):
-        assert float(row[name]) == pytest.approx(score(pictures) - score(samples), rel=1e-4, abs=1e-6)
+    def score(images):
+        return critic(scale(tf.constant(images))).numpy().mean(dtype=float)
+    for name, images in (("training_estimate", image_set.images), ("heldout_estimate", image_set.heldout)):
+        assert float(row[name]) == pytest.approx(score(images) - score(samples), rel=1e-4, abs=1e-6)
 
 
 def test_the_best_generator_is_the_one_with_the_lowest_fid(tiny):
@@ -143,7 +143,7 @@ def test_the_best_generator_is_the_one_with_the_lowest_fid(tiny):
 
 def test_a_continued_run_remembers_the_best(tiny, monkeypatch):
     fids = iter([3.0, 5.0, 4.0, 2.0])
-    monkeypatch.setattr(evaluator.Evaluator, "figures", lambda self, pictures: dict.fromkeys(
+    monkeypatch.setattr(evaluator.Evaluator, "figures", lambda self, images: dict.fromkeys(
         evaluator.FIGURES, next(fids)))
     monkeypatch.setattr(evaluator.Evaluator, "prepare", lambda self: None)
     noted = []
@@ -291,8 +291,8 @@ def test_a_report_names_features_counts_and_reference_beside_the_yardsticks(run,
         assert phrase in printed
     stored = json.loads(pathlib.Path(run.checkpoint_dir, "evaluation.json").read_text())
     assert stored["rows"] == found["rows"]
-    with Image.open(pathlib.Path(run.checkpoint_dir, "nearest.png")) as picture:
-        assert picture.size == (8 * 34 + 2, 8 * 34 + 2)  # 32 pairs, four a row
+    with Image.open(pathlib.Path(run.checkpoint_dir, "nearest.png")) as image:
+        assert image.size == (8 * 34 + 2, 8 * 34 + 2)  # 32 pairs, four a row
 
 
 def test_the_yardsticks_stand_in_the_order_of_their_quality(run):

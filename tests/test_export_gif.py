@@ -37,9 +37,9 @@ def make_samples(folder, epochs, **options):
 
 def read_frames(path):
     """All frames as uint8 arrays, and their durations in ms."""
-    with Image.open(path) as picture:
+    with Image.open(path) as image:
         frames, durations = [], []
-        for frame in ImageSequence.Iterator(picture):
+        for frame in ImageSequence.Iterator(image):
             frames.append(np.asarray(frame.convert("RGB")))
             durations.append(frame.info["duration"])
     return frames, durations
@@ -83,8 +83,8 @@ def test_early_epochs_get_more_frames():
 # --- what is in the files ---
 
 @pytest.mark.parametrize("suffix, program", [
-    (".gif", lambda picture: picture.info["comment"].decode()),
-    (".webp", lambda picture: picture.getexif()[ExifTags.Base.Software])])
+    (".gif", lambda image: image.info["comment"].decode()),
+    (".webp", lambda image: image.getexif()[ExifTags.Base.Software])])
 def test_it_shows_every_chosen_epoch_loops_and_says_which_program_wrote_it(tmp_path, suffix, program):
     make_samples(tmp_path / "s", [1, 2, 3, 99999, 100000])
     path = tmp_path / f"a{suffix}"
@@ -92,8 +92,8 @@ def test_it_shows_every_chosen_epoch_loops_and_says_which_program_wrote_it(tmp_p
     frames, durations = read_frames(path)
     assert durations == [50, 50, 50, 50, 3000] and len({frame.shape for frame in frames}) == 1
     assert done == (path, 5, 1, 100000, 0, path.stat().st_size)
-    with Image.open(path) as picture:
-        assert picture.info["loop"] == 0 and program(picture) == "wgan-gp-cifar10"
+    with Image.open(path) as image:
+        assert image.info["loop"] == 0 and program(image) == "wgan-gp-cifar10"
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
@@ -233,7 +233,7 @@ def test_more_frames_than_memory_should_hold_are_refused(tmp_path, capsys, suffi
 # --- bad input ---
 
 def png_claiming(width, height):
-    """A tiny PNG whose header announces a huge picture."""
+    """A tiny PNG whose header announces a huge image."""
     def chunk(name, payload):
         return (len(payload).to_bytes(4, "big") + name + payload
                 + zlib.crc32(name + payload).to_bytes(4, "big"))

@@ -1,4 +1,4 @@
-"""The feature network, how it is trained, and what is made of pictures before it sees them."""
+"""The feature network, how it is trained, and what is made of images before it sees them."""
 
 import os
 
@@ -18,28 +18,28 @@ def own():
     return features.own()
 
 
-def pictures(count, size=32, channels=3, seed=0):
+def random_images(count, size=32, channels=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, channels), np.uint8)
 
 
 def test_features_are_float32_and_the_same_in_any_batch(own):
-    found = own(pictures(7))
+    found = own(random_images(7))
     assert found.shape == (7, feature_network.FEATURES) and found.dtype == np.float32
-    np.testing.assert_allclose(own(pictures(7)[3:4])[0], found[3], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(own(random_images(7)[3:4])[0], found[3], rtol=1e-4, atol=1e-5)
 
 
-def test_more_pictures_than_a_batch_keep_their_order(own, monkeypatch):
-    found = own(pictures(7))
+def test_more_images_than_a_batch_keep_their_order(own, monkeypatch):
+    found = own(random_images(7))
     monkeypatch.setitem(own.__dict__, "batch", 3)
-    np.testing.assert_allclose(own(pictures(7)), found, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(own(random_images(7)), found, rtol=1e-4, atol=1e-5)
 
 
-def test_grey_pictures_count_as_colour(own):
-    grey = pictures(3, channels=1)
+def test_grey_images_count_as_colour(own):
+    grey = random_images(3, channels=1)
     np.testing.assert_array_equal(own(grey), own(np.repeat(grey, 3, axis=-1)))
 
 
-def test_large_pictures_are_reduced_without_aliasing(own):
+def test_large_images_are_reduced_without_aliasing(own):
     stripes = np.zeros((1, 64, 64, 3), np.uint8)
     stripes[:, :, ::2] = 255  # every other column: reduced properly they are grey, picked out they are black or white
     grey, black = np.full((1, 32, 32, 3), 127, np.uint8), np.zeros((1, 32, 32, 3), np.uint8)
@@ -49,7 +49,7 @@ def test_large_pictures_are_reduced_without_aliasing(own):
 
 def test_features_do_not_depend_on_the_precision_of_the_training(own):
     keras.config.set_dtype_policy("mixed_bfloat16")
-    np.testing.assert_array_equal(features.own()(pictures(4)), own(pictures(4)))
+    np.testing.assert_array_equal(features.own()(random_images(4)), own(random_images(4)))
 
 
 def test_the_shipped_network_is_as_small_as_promised_and_says_where_it_comes_from():
@@ -67,17 +67,17 @@ def test_the_shipped_network_is_as_accurate_as_it_says():
     assert found == pytest.approx(feature_network.provenance()["test_accuracy"], abs=0.001)
 
 
-def test_inception_takes_small_grey_pictures_and_computes_in_float32():
+def test_inception_takes_small_grey_images_and_computes_in_float32():
     keras.config.set_dtype_policy("mixed_bfloat16")
     extract = features.inception(weights=None)
-    found = extract(pictures(2, channels=1))
+    found = extract(random_images(2, channels=1))
     assert found.shape == (2, 2048) and found.dtype == np.float32 and np.isfinite(found).all()
     assert "random" in extract.description and "published" in extract.caveat
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
 
 
 def test_augmentation_is_a_crop_a_flip_and_a_blank_square():
-    images = pictures(400)
+    images = random_images(400)
     found = train_feature_network.augmented(images, 28, np.random.default_rng(1))
     assert found.shape == (400, 28, 28, 3) and found.dtype == np.float32
     seen, blanks = set(), []
@@ -101,7 +101,7 @@ def test_an_epoch_shows_every_image_at_most_once_and_depends_on_seed_and_epoch(m
 
     def order(seed, epoch):
         return np.concatenate([chosen for _, chosen in
-                               train_feature_network.epoch_batches(pictures(20), labels, 28, seed, epoch)])
+                               train_feature_network.epoch_batches(random_images(20), labels, 28, seed, epoch)])
     assert len(order(0, 0)) == len(set(order(0, 0))) == 16
     assert np.array_equal(order(0, 1), order(0, 1))
     assert not np.array_equal(order(0, 0), order(0, 1)) and not np.array_equal(order(0, 0), order(1, 0))
@@ -120,7 +120,7 @@ def test_training_learns_and_repeats_to_the_bit(monkeypatch):
 
 def test_weights_are_stored_in_half_and_load_as_they_were(tmp_path, monkeypatch):
     network = feature_network.FeatureNetwork()
-    images = np.float32(pictures(3)) / 127.5 - 1
+    images = np.float32(random_images(3)) / 127.5 - 1
     logits = network(images)
     network.compile("sgd", "mse")
     train_feature_network.write(network, tmp_path, {})
@@ -129,8 +129,8 @@ def test_weights_are_stored_in_half_and_load_as_they_were(tmp_path, monkeypatch)
     assert (tmp_path / feature_network.WEIGHTS.name).stat().st_size < 2.2 * network.count_params()
 
 
-def test_a_picture_file_and_its_array_give_the_same_features(own, tmp_path):
-    array = pictures(1)[0]
+def test_a_image_file_and_its_array_give_the_same_features(own, tmp_path):
+    array = random_images(1)[0]
     Image.fromarray(array).save(tmp_path / "one.png")
     with Image.open(tmp_path / "one.png") as saved:
         np.testing.assert_array_equal(own(np.asarray(saved)[None]), own(array[None]))

@@ -34,8 +34,8 @@ def run_main(capsys, *arguments):
 
 
 def read_png(path):
-    with Image.open(path) as picture:
-        pixels = np.asarray(picture)
+    with Image.open(path) as image:
+        pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
 
@@ -123,7 +123,7 @@ def test_a_walk_passes_every_station_and_closes():
 
 # --- images ---
 
-def test_pictures_are_the_generator_s_in_inference_mode(generator):
+def test_images_are_the_generator_s_in_inference_mode(generator):
     latents = image_sampler.draw_latents(3, 0, 10, 8)
     expected = grids.to_uint8(generator(latents, training=False).numpy())
     drawn = image_sampler.ImageSampler(generator, 4)(latents)
@@ -132,17 +132,17 @@ def test_pictures_are_the_generator_s_in_inference_mode(generator):
     assert abs(grids.to_uint8(generator(latents, training=True).numpy()).astype(int) - expected).max() > 20
 
 
-def test_a_picture_does_not_depend_on_how_many_are_drawn(generator):
+def test_a_image_does_not_depend_on_how_many_are_drawn(generator):
     latents = image_sampler.draw_latents(3, 0, 20, 8)
-    pictures = image_sampler.ImageSampler(generator, 8)
-    whole = pictures(latents)
+    images = image_sampler.ImageSampler(generator, 8)
+    whole = images(latents)
     for count in (1, 8, 11):
-        np.testing.assert_array_equal(pictures(latents[:count]), whole[:count])
+        np.testing.assert_array_equal(images(latents[:count]), whole[:count])
     for batch_size in (1, 3, 64):  # other shapes may be added up in another order
         assert abs(image_sampler.ImageSampler(generator, batch_size)(latents).astype(int) - whole).max() <= 1
 
 
-def test_grid_arrays_and_single_pictures_hold_the_same_samples(run_with_weights, tmp_path, capsys):
+def test_grid_arrays_and_single_images_hold_the_same_samples(run_with_weights, tmp_path, capsys):
     same = ("--weights", run_with_weights, "--num", 10, "--seed", 4, "--truncation", 1.5, "--batch_size", 4)
     for out in ("a.npz", "a.png", "single/"):
         status, printed, err = run_main(capsys, *same, "--out", f"{tmp_path}/{out}")
@@ -155,8 +155,8 @@ def test_grid_arrays_and_single_pictures_hold_the_same_samples(run_with_weights,
     np.testing.assert_array_equal(read_png(tmp_path / "a.png"), grids.image_grid(drawn, 4))
     names = sorted(path.name for path in (tmp_path / "single").iterdir())
     assert names == [f"{number:06d}.png" for number in range(1, 11)]
-    for name, picture in zip(names, drawn):
-        np.testing.assert_array_equal(read_png(tmp_path / "single" / name), picture)
+    for name, image in zip(names, drawn):
+        np.testing.assert_array_equal(read_png(tmp_path / "single" / name), image)
 
 
 def test_the_folder_s_generator_is_the_average_and_a_file_is_taken_at_its_word(run_with_weights, tmp_path, capsys):

@@ -24,11 +24,11 @@ def test_to_uint8_undoes_the_scaling_of_every_level():
 
 
 def test_grid_places_images_row_by_row_between_white_gaps():
-    pictures = random_images(6)
-    grid = grids.image_grid(pictures, columns=3, gap=2)
+    images = random_images(6)
+    grid = grids.image_grid(images, columns=3, gap=2)
     assert grid.shape == (2 * 6 + 2, 3 * 6 + 2, 3) and grid.dtype == np.uint8
-    assert np.array_equal(grid[2:6, 8:12], pictures[1])
-    assert np.array_equal(grid[8:12, 2:6], pictures[3])
+    assert np.array_equal(grid[2:6, 8:12], images[1])
+    assert np.array_equal(grid[8:12, 2:6], images[3])
     covered = np.zeros(grid.shape[:2], bool)
     for top in (2, 8):
         for left in (2, 8, 14):
@@ -44,9 +44,9 @@ def test_a_partial_last_row_is_filled_with_white():
 
 
 def test_fewer_images_than_columns_and_no_gap():
-    pictures = random_images(2, channels=1)
-    grid = grids.image_grid(pictures, columns=2, gap=0)
-    assert np.array_equal(grid, np.concatenate(list(pictures), axis=1))
+    images = random_images(2, channels=1)
+    grid = grids.image_grid(images, columns=2, gap=0)
+    assert np.array_equal(grid, np.concatenate(list(images), axis=1))
 
 
 @pytest.mark.parametrize("bad", [
@@ -68,17 +68,17 @@ def test_saved_png_holds_the_grid_exactly(tmp_path, channels, mode):
     grid = grids.image_grid(random_images(4, channels), 2)
     path = tmp_path / "sample_00001.png"
     grids.save_png(path, grid)
-    with Image.open(path) as picture:
-        assert picture.mode == mode and picture.format == "PNG"
-        assert np.array_equal(np.asarray(picture).reshape(grid.shape), grid)
+    with Image.open(path) as image:
+        assert image.mode == mode and image.format == "PNG"
+        assert np.array_equal(np.asarray(image).reshape(grid.shape), grid)
     assert [file.name for file in path.parent.iterdir()] == ["sample_00001.png"]
 
 
-def test_a_failing_save_leaves_the_old_picture(tmp_path, monkeypatch):
+def test_a_failing_save_leaves_the_old_image(tmp_path, monkeypatch):
     path = tmp_path / "sample_00001.png"
     path.write_bytes(b"old")
 
-    def fail(picture, target, **_):
+    def fail(image, target, **_):
         target.write_bytes(b"half")
         raise OSError("disk full")
 

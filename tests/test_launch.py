@@ -191,7 +191,7 @@ def test_fresh_starts_over_and_says_what_it_replaces(toy, capsys):
     launch(toy(epochs=3))
     assert launch(toy(epochs=1, seed=9), fresh=True) == 0
     printed = capsys.readouterr().out
-    assert "replacing 8 files of an earlier run" in printed and "and 4 pictures in" in printed
+    assert "replacing 8 files of an earlier run" in printed and "and 4 images in" in printed
     assert list(grids_of(toy())) == ["reals.png", "sample_00001.png"]
     assert len(rows_of(toy())) == 2
 
@@ -212,7 +212,7 @@ def test_a_folder_that_cannot_be_made_is_named_before_any_work(toy, tmp_path):
 
 @pytest.mark.parametrize("name", ["samples/sample_00001.png", "samples/00001-00500/sample_00001.png",
                                   "samples/reals.png"])
-def test_pictures_that_no_run_is_known_to_have_written_are_not_even_replaced_when_asked(toy, tmp_path, name):
+def test_images_that_no_run_is_known_to_have_written_are_not_even_replaced_when_asked(toy, tmp_path, name):
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_bytes(b"precious")
     for fresh in (True, False):
@@ -379,8 +379,8 @@ def test_the_first_epoch_which_compiles_is_no_measure_of_the_time_left(monkeypat
     assert [line.split()[-2] for line in lines[1:]] == ["03:22", "03:20"]
 
 
-def pictures_in_classes(folder, names, count=8):
-    """Grey pictures, each of a brightness of its own, `count` in a folder per class."""
+def images_in_classes(folder, names, count=8):
+    """Grey images, each of a brightness of its own, `count` in a folder per class."""
     for number, name in enumerate(names):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for index in range(count):
@@ -398,46 +398,46 @@ def begun_without_training(config):
 
 def learning_classes(tmp_path, **changes):
     return TrainingConfig.of_recipe("sgan", **{
-        **dict(dataset="folder", data_dir=str(tmp_path / "pictures"), label="all", eval_every=0, precision="float32",
+        **dict(dataset="folder", data_dir=str(tmp_path / "images"), label="all", eval_every=0, precision="float32",
                checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s")), **changes})
 
 
 def test_an_added_class_is_named_where_it_changes_the_images_of_a_run(tmp_path):
-    pictures_in_classes(tmp_path / "pictures", ["cats", "dogs"])
+    images_in_classes(tmp_path / "images", ["cats", "dogs"])
     config = learning_classes(tmp_path)
     begun_without_training(config)
-    pictures_in_classes(tmp_path / "pictures", ["ants"])
+    images_in_classes(tmp_path / "images", ["ants"])
     with pytest.raises(UserError, match=r"these 24 images \(new classes: ants\) differ from the 16"):
         launch(config)
 
 
 def test_the_same_images_in_other_classes_are_refused_where_classes_are_learned(tmp_path):
-    pictures_in_classes(tmp_path / "pictures", ["cats", "dogs"])
+    images_in_classes(tmp_path / "images", ["cats", "dogs"])
     begun_without_training(learning_classes(tmp_path))
-    (tmp_path / "pictures/cats/8.png").rename(tmp_path / "pictures/dogs/0.png")  # its place in the order is the same
+    (tmp_path / "images/cats/8.png").rename(tmp_path / "images/dogs/0.png")  # its place in the order is the same
     with pytest.raises(UserError, match="the labels of these images differ"):
         launch(learning_classes(tmp_path))
 
 
 def test_a_number_that_has_come_to_mean_another_class_is_refused(tmp_path):
-    pictures_in_classes(tmp_path / "pictures", ["cats", "dogs"], count=16)
-    config = TrainingConfig(dataset="folder", data_dir=str(tmp_path / "pictures"), label="0",
+    images_in_classes(tmp_path / "images", ["cats", "dogs"], count=16)
+    config = TrainingConfig(dataset="folder", data_dir=str(tmp_path / "images"), label="0",
                             checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
     begun_without_training(dataclasses.replace(config, label=data.check("folder", config.data_dir, "0", "all")))
-    pictures_in_classes(tmp_path / "pictures", ["ants"])
+    images_in_classes(tmp_path / "images", ["ants"])
     with pytest.raises(UserError, match="label was cats, now ants"):
         launch(config)
 
 
-def test_a_run_among_its_pictures_sees_the_same_ones_again(toy, tmp_path):
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+def test_a_run_among_its_images_sees_the_same_ones_again(toy, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
     for number in range(16):
-        Image.new("L", (8, 8), 10 * number).save(pictures / f"sample_{number:05d}.png")
-    config = toy(dataset="folder", label=None, data_dir=str(pictures), epochs=1, batch_size=4,
-                  checkpoint_dir=str(pictures / "run"), sample_dir=str(pictures / "grids"))
+        Image.new("L", (8, 8), 10 * number).save(images / f"sample_{number:05d}.png")
+    config = toy(dataset="folder", label=None, data_dir=str(images), epochs=1, batch_size=4,
+                  checkpoint_dir=str(images / "run"), sample_dir=str(images / "grids"))
     assert launch(config) == 0
     assert launch(dataclasses.replace(config, epochs=2)) == 0  # refused, were the images others
-    with pytest.raises(UserError, match="--sample_dir .* holds pictures of --data_dir"):
-        launch(dataclasses.replace(config, sample_dir=str(pictures)), fresh=True)
-    assert len(list(pictures.glob("*.png"))) == 16
+    with pytest.raises(UserError, match="--sample_dir .* holds images of --data_dir"):
+        launch(dataclasses.replace(config, sample_dir=str(images)), fresh=True)
+    assert len(list(images.glob("*.png"))) == 16

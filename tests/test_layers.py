@@ -82,7 +82,7 @@ def test_upsample_conv_is_upsampling_then_convolution(float64, both_ways, transp
 
 
 def join_phases(phases):
-    """[batch, height, width, 4, channels] to the picture that they are the phases of, one pixel at a time."""
+    """[batch, height, width, 4, channels] to the image that they are the phases of, one pixel at a time."""
     batch, height, width, _, channels = phases.shape
     rows = [[phases[:, y // 2, x // 2, 2 * (y % 2) + x % 2] for x in range(2 * width)] for y in range(2 * height)]
     return tf.reshape(tf.stack([tf.stack(row, 1) for row in rows], 1), [batch, 2 * height, 2 * width, channels])
@@ -98,7 +98,7 @@ def test_phases_are_those_of_the_upsampled_convolution(float64):
 
 
 @pytest.mark.parametrize("height, width, channels, filters", [(4, 4, 3, 5), (1, 2, 1, 1), (3, 5, 2, 3)])
-def test_phases_convolution_is_that_of_the_joined_picture(float64, height, width, channels, filters):
+def test_phases_convolution_is_that_of_the_joined_image(float64, height, width, channels, filters):
     inputs = tf.constant(np.random.default_rng(6).normal(size=[2, height, width, 4, channels]))
     plain = keras.Sequential([layers.Lambda(join_phases),
                               layers.Conv2DTranspose(filters, 5, padding="same", use_bias=False)])

@@ -193,10 +193,10 @@ def test_other_scripts_pass_their_output_on_and_fail_with_their_last_line(script
     assert capfd.readouterr().out == ""
 
 
-def test_pictures_are_enlarged_by_whole_numbers(tmp_path):
+def test_images_are_enlarged_by_whole_numbers(tmp_path):
     grids.save_png(tmp_path / "a.png", np.zeros((100, 130, 1), np.uint8))
     pytest.importorskip("IPython")
-    assert "width: 520px" in notebook.picture(tmp_path / "a.png").data
+    assert "width: 520px" in notebook.image(tmp_path / "a.png").data
 
 
 def test_an_evaluation_is_shown_as_a_table(tmp_path):

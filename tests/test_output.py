@@ -37,11 +37,11 @@ def train(folder, *arguments, **options):
 
 
 def test_a_reader_that_leaves_and_an_encoding_that_lacks_letters_stop_nothing(tmp_path):
-    pictures = tmp_path / "фото" / "кошки"
-    pictures.mkdir(parents=True)
+    images = tmp_path / "фото" / "кошки"
+    images.mkdir(parents=True)
     for number in range(16):
-        Image.new("L", (8, 8), 10 * number).save(pictures / f"{number}.png")
-    run = train(tmp_path, "--dataset=folder", f"--data_dir={pictures.parent}", "--label=кошки", "--epochs=4",
+        Image.new("L", (8, 8), 10 * number).save(images / f"{number}.png")
+    run = train(tmp_path, "--dataset=folder", f"--data_dir={images.parent}", "--label=кошки", "--epochs=4",
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONIOENCODING": "cp1252"})
     first = run.stdout.readline().decode("cp1252")
     run.stdout.close()
@@ -93,11 +93,11 @@ def test_a_log_on_a_full_disk_stops_nothing(tiny, monkeypatch):
 @pytest.mark.parametrize("redirection", [">&- 2>&- <&-", ">/dev/full 2>&1", "2>&- | true"])
 def test_every_script_works_without_anywhere_to_write_to(tmp_path, redirection):
     """By one that needs no TensorFlow: they all run by `cli.run`."""
-    script = f"{sys.executable} {ROOT}/examples/earth_mover.py --output {tmp_path}/picture.png"
+    script = f"{sys.executable} {ROOT}/examples/earth_mover.py --output {tmp_path}/image.png"
     status = subprocess.run(["bash", "-c", f"set -o pipefail; {script} {redirection}"], cwd=tmp_path).returncode
     assert status == 0
-    with Image.open(tmp_path / "picture.png") as picture:
-        picture.load()
+    with Image.open(tmp_path / "image.png") as image:
+        image.load()
 
 
 def test_help_whose_reader_leaves_ends_well():

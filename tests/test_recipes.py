@@ -273,11 +273,11 @@ def test_settings_without_effect_are_refused(name, values, message):
 
 def test_more_classes_than_the_class_head_has_are_refused(tiny, tmp_path):
     for number in range(11):
-        folder = tmp_path / "pictures" / f"kind {number}"
+        folder = tmp_path / "images" / f"kind {number}"
         folder.mkdir(parents=True)
         for name in ("a.png", "b.png"):
             Image.new("L", (28, 28), 20 * number).save(folder / name)
-    config = dataclasses.replace(config_of("sgan", dataset="folder", data_dir=str(tmp_path / "pictures")),
+    config = dataclasses.replace(config_of("sgan", dataset="folder", data_dir=str(tmp_path / "images")),
                                  checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
     with pytest.raises(UserError, match="learns up to 10 classes, and .* has 11; leave some"):
         launch(config)
@@ -394,23 +394,23 @@ def test_sgan_learns_the_classes_and_so_does_the_classifier_alone(tiny):
 
 
 def test_each_class_gets_a_generator_and_a_row(toy, tmp_path, capsys):
-    pictures = tmp_path / "pictures"
+    images = tmp_path / "images"
     for number, name in enumerate(("cats & dogs", "horses")):
-        (pictures / name).mkdir(parents=True)
+        (images / name).mkdir(parents=True)
         for image in range(20):
             pixels = RNG.integers(0, 256, [32, 32, 3] if number else [32, 32], dtype=np.uint8)  # one class is grey
-            Image.fromarray(pixels).save(pictures / name / f"{image}.png")
-    config = toy(dataset="folder", data_dir=str(pictures), label="each", checkpoint_dir=str(tmp_path / "c"),
+            Image.fromarray(pixels).save(images / name / f"{image}.png")
+    config = toy(dataset="folder", data_dir=str(images), label="each", checkpoint_dir=str(tmp_path / "c"),
                  sample_dir=str(tmp_path / "s"))
     assert launch(config) == 0
     assert sorted(path.name for path in (tmp_path / "c").iterdir()) == sorted(
         [class_folders.folder_name("cats & dogs"), "horses"])
-    with Image.open(tmp_path / "s" / "each.png") as sheet:
-        assert sheet.size == (10 * 30 + 2, 2 * 30 + 2)
+    with Image.open(tmp_path / "s" / "each.png") as grid:
+        assert grid.size == (10 * 30 + 2, 2 * 30 + 2)
     assert launch(config) == 0  # both are finished
     assert capsys.readouterr().out.count("finished: the run in") == 2
     before = {path: path.read_bytes() for path in (tmp_path / "c").rglob("*") if path.is_file()}
-    shutil.copytree(pictures / "horses", pictures / "a class that comes first")
+    shutil.copytree(images / "horses", images / "a class that comes first")
     assert launch(config) == 0
     printed = capsys.readouterr().out
     assert printed.count("finished: the run in") == 2 and "a class that comes first, cats & dogs, horses" in printed

@@ -21,7 +21,7 @@ def draw(folder, brightness, count=16):
 
 def begin(**settings):
     """Stores a run as it is when it begins; its folder."""
-    config = TrainingConfig(**{**dict(dataset="folder", data_dir="pictures", label="all", checkpoint_dir="checkpoints",
+    config = TrainingConfig(**{**dict(dataset="folder", data_dir="images", label="all", checkpoint_dir="checkpoints",
                                       eval_every=0), **settings})
     image_set = data.load_for_run(config)
     folder = RunFolder(config)
@@ -31,8 +31,8 @@ def begin(**settings):
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """A folder with pictures and a run on them, both given by relative paths; beside it an empty one, where we are."""
-    draw(tmp_path / "project/pictures", 0)
+    """A folder with images and a run on them, both given by relative paths; beside it an empty one, where we are."""
+    draw(tmp_path / "project/images", 0)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "project")
     begin(sample_dir=str(tmp_path / "project/samples"))
@@ -54,21 +54,21 @@ def forget_working_dir(folder):
 
 def test_images_are_found_from_another_working_folder(project):
     config, image_set, is_the_run_s = find(project / "checkpoints")
-    assert config.data_dir == str(project / "pictures") and len(image_set.images) == 16 and is_the_run_s
+    assert config.data_dir == str(project / "images") and len(image_set.images) == 16 and is_the_run_s
 
 
 def test_a_folder_of_the_same_name_here_is_not_taken_for_them(project, tmp_path):
-    draw(tmp_path / "elsewhere/pictures", 100)
-    assert find(project / "checkpoints")[0].data_dir == str(project / "pictures")
+    draw(tmp_path / "elsewhere/images", 100)
+    assert find(project / "checkpoints")[0].data_dir == str(project / "images")
     forget_working_dir(project / "checkpoints")  # then the folder here is looked at first, as ever
-    assert find(project / "checkpoints")[0].data_dir == str(project / "pictures")
+    assert find(project / "checkpoints")[0].data_dir == str(project / "images")
 
 
 def test_images_that_were_moved_together_with_the_run_are_found(project, tmp_path):
     project.rename(tmp_path / "moved")
-    assert find(tmp_path / "moved/checkpoints")[0].data_dir == str(tmp_path / "moved/pictures")
-    draw(project / "pictures", 100)  # others, where they were
-    assert find(tmp_path / "moved/checkpoints")[0].data_dir == str(tmp_path / "moved/pictures")
+    assert find(tmp_path / "moved/checkpoints")[0].data_dir == str(tmp_path / "moved/images")
+    draw(project / "images", 100)  # others, where they were
+    assert find(tmp_path / "moved/checkpoints")[0].data_dir == str(tmp_path / "moved/images")
 
 
 @pytest.mark.parametrize("name", ["checkpoints", "link"])
@@ -80,30 +80,30 @@ def test_a_run_of_an_earlier_version_is_measured_from_its_working_folder(project
 
 
 def test_images_that_are_gone_are_named_by_where_they_were(project):
-    shutil.rmtree(project / "pictures")
-    with pytest.raises(UserError, match="was trained on images in .*project/pictures, which is not there: say with "):
+    shutil.rmtree(project / "images")
+    with pytest.raises(UserError, match="was trained on images in .*project/images, which is not there: say with "):
         find(project / "checkpoints")
 
 
 def test_what_has_become_of_the_images_is_said_without_a_flag_that_was_not_given(project):
-    shutil.rmtree(project / "pictures")
-    (project / "pictures").mkdir()
-    with pytest.raises(UserError, match="trained on images in .*project/pictures, which cannot be used"):
+    shutil.rmtree(project / "images")
+    (project / "images").mkdir()
+    with pytest.raises(UserError, match="trained on images in .*project/images, which cannot be used"):
         find(project / "checkpoints")
 
 
 @pytest.mark.parametrize("given", [False, True])
 def test_other_images_are_refused_with_both_counts_unless_they_are_wanted(project, given):
-    shutil.rmtree(project / "pictures")
-    draw(project / "pictures", 100, count=20)
-    wishes = dict(data_dir=str(project / "pictures")) if given else {}
-    with pytest.raises(UserError, match="the 20 images in .*pictures are not the 16 that .* with --other_images"):
+    shutil.rmtree(project / "images")
+    draw(project / "images", 100, count=20)
+    wishes = dict(data_dir=str(project / "images")) if given else {}
+    with pytest.raises(UserError, match="the 20 images in .*images are not the 16 that .* with --other_images"):
         find(project / "checkpoints", **wishes)
     assert find(project / "checkpoints", other_images=True, **wishes)[2] is False
 
 
 def test_a_given_folder_goes_before_all_others(project, tmp_path):
-    shutil.copytree(project / "pictures", tmp_path / "copy")
+    shutil.copytree(project / "images", tmp_path / "copy")
     assert find(project / "checkpoints", data_dir=str(tmp_path / "copy"))[0].data_dir == str(tmp_path / "copy")
     with pytest.raises(UserError, match="--data_dir nowhere does not exist"):
         find(project / "checkpoints", data_dir="nowhere")

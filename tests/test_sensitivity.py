@@ -1,4 +1,4 @@
-"""The metrics on real pictures and their own features: every kind of damage is seen, and by the right figure."""
+"""The metrics on real images and their own features: every kind of damage is seen, and by the right figure."""
 
 import numpy as np
 import pytest
@@ -15,13 +15,13 @@ def own():
 
 @pytest.fixture(scope="module")
 def digits(own):
-    """Pictures of all ten digits and, by digit, their features."""
+    """Images of all ten digits and, by digit, their features."""
     sets = {name: data.load("digits", None, name, "all").images for name in "0123456789"}
     return sets, {name: own(images) for name, images in sets.items()}
 
 
 def both_halves(found, names="0123456789"):
-    """Every other picture of some digits, and the rest of them."""
+    """Every other image of some digits, and the rest of them."""
     return (np.concatenate([found[name][0::2] for name in names]),
             np.concatenate([found[name][1::2] for name in names]))
 
@@ -39,9 +39,9 @@ def with_noise(images, deviation):
 @pytest.mark.parametrize("damage, strengths", [
     (blurred, (0.5, 1, 2, 4)), (with_noise, (4, 8, 16, 32))])  # beyond, the features know only that it is no digit
 def test_fid_and_kid_grow_with_the_strength_of_blur_and_noise(own, digits, damage, strengths):
-    pictures, found = digits
+    images, found = digits
     reals, _ = both_halves(found)
-    _, rest = both_halves(pictures)
+    _, rest = both_halves(images)
     measured = [own(rest), *(own(damage(rest, strength)) for strength in strengths)]
     fids = [distances.frechet_distance(reals, samples) for samples in measured]
     kids = [distances.kernel_distance(reals, samples)[0] for samples in measured]
@@ -64,17 +64,17 @@ def test_dropped_modes_cost_recall_and_coverage_but_no_precision(digits):
 
 
 def test_noise_costs_precision_and_density(own, digits):
-    pictures, found = digits
+    images, found = digits
     reals, rest = both_halves(found)
-    noisy = own(with_noise(both_halves(pictures)[1], 64))
+    noisy = own(with_noise(both_halves(images)[1], 64))
     assert neighbours.precision_recall(reals, noisy)[0] < neighbours.precision_recall(reals, rest)[0] - 0.3
     assert neighbours.density_coverage(reals, noisy)[0] < neighbours.density_coverage(reals, rest)[0] / 2
 
 
 def test_a_generator_that_copies_is_found_out_though_its_fid_is_perfect(own, digits):
-    pictures, found = digits
+    images, found = digits
     training, fresh = both_halves(found)
-    copies = own(with_noise(both_halves(pictures)[0], 2))
+    copies = own(with_noise(both_halves(images)[0], 2))
     assert distances.frechet_distance(training, copies) < distances.frechet_distance(training, fresh)
     assert neighbours.find_copies(training, copies).share > 0.9
     assert neighbours.find_copies(training, fresh).share < 0.7

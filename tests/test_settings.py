@@ -56,7 +56,7 @@ def test_a_device_without_memory_is_answered_with_what_could_be_smaller(toy, cha
     assert loop.explain_memory(toy(**changes)).endswith(f"begin a new run with {advice}")
 
 
-@pytest.mark.parametrize("changes", [{}, dict(critic_learning_rate=1e-4, data_dir="pictures")])
+@pytest.mark.parametrize("changes", [{}, dict(critic_learning_rate=1e-4, data_dir="images")])
 def test_settings_come_back_from_json(toy, changes):
     config = toy(**changes)
     assert TrainingConfig.from_json(config.to_json()) == config

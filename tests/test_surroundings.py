@@ -155,7 +155,7 @@ def test_a_run_has_the_same_bits_curves_and_history_among_other_settings(clean, 
     assert_same_run(clean / run, hostile / run)
 
 
-def test_all_pictures_and_films_have_the_same_bytes_among_other_settings(clean, hostile):
+def test_all_images_and_films_have_the_same_bytes_among_other_settings(clean, hostile):
     made = [path.relative_to(clean) for path in clean.rglob("*") if path.suffix in (".png", ".gif")]
     assert {path.name for path in made} >= {
         "sample_00001.png", "sample_00002.png", "reals.png", "history.png", "nearest.png", "samples.png",
@@ -332,7 +332,7 @@ def test_figures_of_two_threads_do_not_mix_up_the_programs_style():
         assert matplotlib.rcParams["figure.facecolor"] == "red"
 
 
-def test_which_pictures_are_broken_does_not_depend_on_the_calling_programs_pillow(tmp_path, monkeypatch):
+def test_which_images_are_broken_does_not_depend_on_the_calling_programs_pillow(tmp_path, monkeypatch):
     noise = np.random.default_rng(0).integers(0, 256, [64, 64, 3], dtype=np.uint8)
     for number in range(17):
         Image.fromarray(noise).save(tmp_path / f"{number:02d}.png")

@@ -9,7 +9,7 @@ from wgan.models.networks import plain
 
 
 def strided_kernel(kernel, split):
-    """What a convolution of a picture's phases does to the picture, as a kernel with stride `split`."""
+    """What a convolution of an image's phases does to the image, as a kernel with stride `split`."""
     taps, _, channels, filters = kernel.shape
     kernel = kernel.reshape(taps, taps, split, split, channels // split**2, filters)
     return kernel.transpose(0, 2, 1, 3, 4, 5).reshape(taps * split, taps * split, channels // split**2, filters)

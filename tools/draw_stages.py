@@ -25,14 +25,14 @@ def define_flags():
     """Which run, and which of its epochs."""
     groups = cli.FlagGroups("Draws grids of a run at a few epochs beside its real images.")
     groups.define("Files", "sample_dir", str, "samples", "The run's grids, in any layout.")
-    groups.define("Files", "out", str, "docs/images/horses.png", "The picture.")
-    groups.define("Picture", "epochs", str, "20,300,800", "Whose grids, separated by commas.")
-    groups.define("Picture", "reals", str, "real horses", "The title of the real images.")
+    groups.define("Files", "out", str, "docs/images/horses.png", "The image.")
+    groups.define("Grids", "epochs", str, "20,300,800", "Whose grids, separated by commas.")
+    groups.define("Grids", "reals", str, "real horses", "The title of the real images.")
     return groups
 
 
 def main(argv):
-    """Writes the picture; returns the exit status."""
+    """Writes the image; returns the exit status."""
     flags = define_flags().parse(argv)
     folder = pathlib.Path(flags["sample_dir"])
     if not all(epoch.strip().isdecimal() for epoch in flags["epochs"].split(",")):
@@ -52,15 +52,15 @@ def enlarged(where):
     return Image.fromarray(animation.read_grid(where).repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1))
 
 
-def side_by_side(pictures):
-    """The pictures from left to right, each under its title: uint8 [height, width, 3]."""
-    width = sum(picture.width + GAP for picture in pictures.values()) - GAP
-    canvas = Image.new("RGB", (width, TITLE_HEIGHT + max(picture.height for picture in pictures.values())), "white")
+def side_by_side(images):
+    """The images from left to right, each under its title: uint8 [height, width, 3]."""
+    width = sum(image.width + GAP for image in images.values()) - GAP
+    canvas = Image.new("RGB", (width, TITLE_HEIGHT + max(image.height for image in images.values())), "white")
     pen, left = ImageDraw.Draw(canvas), 0
-    for title, picture in pictures.items():
+    for title, image in images.items():
         pen.text((left + 4, 2), title, fill="black", font=ImageFont.load_default(15))
-        canvas.paste(picture, (left, TITLE_HEIGHT))
-        left += picture.width + GAP
+        canvas.paste(image, (left, TITLE_HEIGHT))
+        left += image.width + GAP
     return np.asarray(canvas)
 
 

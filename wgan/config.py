@@ -47,11 +47,11 @@ class TrainingConfig:
         None, "Data", "What to train on: a class number, a class name (horse), all for one GAN on every class, or "
         "each for one after another. Default: horse with cifar10, all elsewhere.", decides_result=True)
     dataset: str = option(
-        "cifar10", "Data", "digits needs no download; folder is your own pictures in --data_dir; gaussian is "
+        "cifar10", "Data", "digits needs no download; folder is your own images in --data_dir; gaussian is "
         "gaussian_1d's.", decides_result=True, choices=DATASET_NAMES)
     data_dir: str | None = option(
         None, "Data", "Where the data already is: the official cifar-10-python.tar.gz or its unpacked folder, "
-        "MNIST's IDX files, or your pictures. Default: Keras's verified download.", decides_result=False)
+        "MNIST's IDX files, or your images. Default: Keras's verified download.", decides_result=False)
     split: str = option(
         "all", "Data", "all takes training and test images together; train leaves the test images out.",
         decides_result=True, choices=("all", "train"))

@@ -108,7 +108,7 @@ def watch(command, checkpoint_dir, sample_dir, seconds=10.0, show=None):
     return process.returncode
 
 
-def picture(path):
+def image(path):
     """A PNG or GIF for the end of a cell, enlarged by a whole number, its pixels left sharp."""
     from IPython.display import HTML
     return HTML(_enlarged(pathlib.Path(path), ALONE))

@@ -1,4 +1,4 @@
-"""The data sets to train on: square pictures as uint8 arrays.
+"""The data sets to train on: square images as uint8 arrays.
 
 `check` answers quickly and without TensorFlow or Keras; `load` does the reading. Everything the user
 can mend is raised as `wgan.common.errors.UserError`.
@@ -32,7 +32,7 @@ _SOURCES = types.MappingProxyType({
 _KINDS_OF_FILES = types.MappingProxyType({
     "cifar10": ("CIFAR-10's files", "--dataset cifar10"),
     "mnist": ("IDX files", "--dataset mnist or fashion_mnist"),
-    "folder": ("pictures", "--dataset folder"),
+    "folder": ("images", "--dataset folder"),
 })
 
 DATASET_NAMES = tuple(_SOURCES)

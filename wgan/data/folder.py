@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from wgan.common.errors import UserError
 from wgan.common.messages import listed, one_line
-from wgan.data import labels, own_files, pictures
+from wgan.data import image_files, labels, own_files
 from wgan.data.imageset import ImageSet
 
 MIN_IMAGES = 16
@@ -48,36 +48,37 @@ class Folder(NamedTuple):
 
     def image_names(self):
         """The files that are images by their suffix, or else by how they begin."""
-        with pictures.usual_pillow():
+        with image_files.usual_pillow():
             return [name for name in self.files if _has_suffix(name) or self._begins_like_one(name)]
 
     def holds_image(self):
         """Whether there is an image that may be trained on: suffixes first, since they cost little."""
-        with pictures.usual_pillow():
-            return (any(not pictures.is_own(os.path.join(self.path, name)) for name in self.files if _has_suffix(name))
+        with image_files.usual_pillow():
+            named = [name for name in self.files if _has_suffix(name)]
+            return (any(not image_files.is_own(os.path.join(self.path, name)) for name in named)
                     or any(self._begins_like_one(name) for name in self.files if not _has_suffix(name)))
 
     def _begins_like_one(self, name):
-        return pictures.is_signed_picture(os.path.join(self.path, name))
+        return image_files.looks_like_an_image(os.path.join(self.path, name))
 
 
 def check(data_dir, label, split):
     """The canonical label, once the folder is known to hold images; see `wgan.data.check`."""
     if data_dir is None:
-        raise UserError("--dataset folder needs --data_dir: the path of the folder with your pictures")
+        raise UserError("--dataset folder needs --data_dir: the path of the folder with your images")
     shown = f"--data_dir {one_line(data_dir)}"
     if not os.path.isdir(data_dir):
-        raise UserError(f"{shown} is no folder: give the folder that holds the pictures")
+        raise UserError(f"{shown} is no folder: give the folder that holds the images")
     tree = _tree(data_dir)
     if tree[""].failure:
         raise UserError(f"{shown} could not be read ({tree[''].failure}): check its permissions")
     if own_files.is_run_folder(data_dir):
-        raise UserError(f"{shown} is a folder that a run writes to, which is no set of pictures to train on: give a "
-                        "folder that holds nothing but your pictures")
+        raise UserError(f"{shown} is a folder that a run writes to, which is no set of images to train on: give a "
+                        "folder that holds nothing but your images")
     class_names = _class_names(tree)
     if not class_names and not tree[""].holds_image():
         deeper = _deeper(data_dir, tree) or "folders further down are not read"
-        raise UserError(f"{shown} holds no pictures, nor do the folders in it ({deeper}): give the folder that holds "
+        raise UserError(f"{shown} holds no images, nor do the folders in it ({deeper}): give the folder that holds "
                         "them")
     return _resolve(label, class_names, f"folder {one_line(data_dir)}")
 
@@ -93,7 +94,7 @@ def check_apart(data_dir, places):
     read += [os.path.dirname(folder) for folder in read if own_files.is_named_for_grids(folder)]
     for flag, place in places:
         if os.path.realpath(place) in read:
-            raise UserError(f"{flag} {one_line(place)} holds pictures of --data_dir: give the run a folder of its own, "
+            raise UserError(f"{flag} {one_line(place)} holds images of --data_dir: give the run a folder of its own, "
                             "so that it never trains on what it writes")
 
 
@@ -111,11 +112,11 @@ def load(data_dir, class_name, split, size):
     """The images as uint8 [N, size, size, C]: C is 1 if every image is grey, else 3."""
     shown = f"folder {one_line(data_dir)}, {one_line(class_name)}"
     wanted, notices = _files(_tree(data_dir), class_name)
-    with pictures.usual_pillow():
+    with image_files.usual_pillow():
         images, names, remarks = _read_all(data_dir, wanted, size)
     if len(images) < MIN_IMAGES:
-        raise UserError(f"{shown}: too few pictures: {len(images)} could be read, at least {MIN_IMAGES} are "
-                        f"needed{''.join(f'; {remark}' for remark in remarks)}; add pictures")
+        raise UserError(f"{shown}: too few images: {len(images)} could be read, at least {MIN_IMAGES} are "
+                        f"needed{''.join(f'; {remark}' for remark in remarks)}; add images")
     if all(bool((part == part[..., :1]).all()) for part in np.array_split(images, 1 + len(images) // 1000)):
         images = np.ascontiguousarray(images[..., :1])
     numbers, class_names = None, ()
@@ -129,7 +130,7 @@ def load(data_dir, class_name, split, size):
 def _resolve(label, class_names, dataset):
     if not class_names:
         if label is not None and str(label).strip().casefold() != labels.ALL:
-            raise UserError(f"{dataset} has no class {one_line(label)!r}: its pictures are not in class "
+            raise UserError(f"{dataset} has no class {one_line(label)!r}: its images are not in class "
                             f"folders, so leave --label out, or use --label all")
         return labels.ALL
     class_name = labels.resolve(label, class_names, dataset)
@@ -139,7 +140,7 @@ def _resolve(label, class_names, dataset):
 
 
 def _count(names):
-    return f"{len(names)} picture{'' if len(names) == 1 else 's'}"
+    return f"{len(names)} image{'' if len(names) == 1 else 's'}"
 
 
 def _files(tree, class_name):
@@ -152,7 +153,7 @@ def _files(tree, class_name):
     unusable += [f"{name} ({folder.failure})" for name, folder in inner.items() if folder.failure]
     notices = []
     if loose and names:
-        notices.append(f"{one_line(top.path)} has pictures beside its class folders, which label 'all' takes "
+        notices.append(f"{one_line(top.path)} has images beside its class folders, which label 'all' takes "
                        f"too: {listed(loose)}")
     if unusable:
         notices.append(f"passed over: {listed(unusable)}")
@@ -176,7 +177,7 @@ def _deeper(data_dir, folders):
             break
     if not count:
         return None
-    return (f"{'at least ' if left <= 0 else ''}{count} pictures further down are not read ({listed(examples)}): move "
+    return (f"{'at least ' if left <= 0 else ''}{count} images further down are not read ({listed(examples)}): move "
             "them up, or give the folder above them as --data_dir")
 
 
@@ -191,15 +192,15 @@ def _read_all(data_dir, names, size):
     """
     images, places = _room_for((len(names), size, size, 3)), {}
     left_out, levels, paged = {}, {True: {}, False: {}}, []
-    for name, picture in _pictures(data_dir, names, size):
-        if isinstance(picture, pictures.NotRead):
-            left_out.setdefault(str(picture), []).append(name)
+    for name, found in _each_read(data_dir, names, size):
+        if isinstance(found, image_files.NotRead):
+            left_out.setdefault(str(found), []).append(name)
             continue
         places[name] = len(places)
-        images[places[name]] = picture.pixels
-        if picture.levels:
-            levels[picture.is_fractions][name] = picture.levels
-        if picture.has_more:
+        images[places[name]] = found.pixels
+        if found.levels:
+            levels[found.is_fractions][name] = found.levels
+        if found.has_more:
             paged.append(name)
     images = images[:len(places)]
     remarks = [f"{_count(names)} left out ({listed(names)}): {reason}" for reason, names in left_out.items()]
@@ -207,21 +208,21 @@ def _read_all(data_dir, names, size):
     if paged:
         remarks.append(f"of {_count(paged)} the first page or frame alone is read: {listed(paged)}")
     if len(images) and images.max() < DARKEST_WHITE:
-        remarks.append(f"the pictures are nearly black: no value is above {images.max()} of 255")
+        remarks.append(f"the images are nearly black: no value is above {images.max()} of 255")
     return images, list(places), remarks
 
 
-def _pictures(data_dir, names, size, levels=None):
-    """Yields each name with its `pictures.Picture`, or with the `pictures.NotRead` that says why there is none."""
+def _each_read(data_dir, names, size, levels=None):
+    """Yields each name with its `ReadImage`, or with the `NotRead` that says why there is none."""
     def read(name):
         try:
-            return pictures.read(os.path.join(data_dir, *name.split("/")), size, levels)
-        except pictures.NotRead as reason:
+            return image_files.read(os.path.join(data_dir, *name.split("/")), size, levels)
+        except image_files.NotRead as reason:
             return reason
 
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         # disable=None: no bar where standard error is no terminal.
-        yield from zip(names, tqdm(pool.map(read, names), "reading pictures", len(names), leave=False, disable=None,
+        yield from zip(names, tqdm(pool.map(read, names), "reading images", len(names), leave=False, disable=None,
                                    delay=2))
 
 
@@ -230,16 +231,16 @@ def _on_one_scale(images, data_dir, levels, places):
 
     Args:
         images: uint8 [N, size, size, 3], each such image scaled by its own values; changed in place.
-        levels: `pictures.Picture.levels` by the name of each such image; all whole numbers, or all fractions.
+        levels: `image_files.ReadImage.levels` by the name of each such image; all whole numbers, or all fractions.
         places: where each image stands in `images`.
     """
     of_set = min(low for low, _ in levels.values()), max(high for _, high in levels.values())
-    other = [name for name, own in levels.items() if pictures.full_scale(own) != pictures.full_scale(of_set)]
-    for name, picture in _pictures(data_dir, other, images.shape[1], of_set):
-        if isinstance(picture, pictures.NotRead):
-            raise UserError(f"{one_line(name)} has changed while it was read: {picture}")
-        images[places[name]] = picture.pixels
-    low, high = pictures.full_scale(of_set)
+    other = [name for name, own in levels.items() if image_files.full_scale(own) != image_files.full_scale(of_set)]
+    for name, found in _each_read(data_dir, other, images.shape[1], of_set):
+        if isinstance(found, image_files.NotRead):
+            raise UserError(f"{one_line(name)} has changed while it was read: {found}")
+        images[places[name]] = found.pixels
+    low, high = image_files.full_scale(of_set)
     return f"{_count(levels)} of more than 8 bits: values from {low:g} to {high:g} are taken as black to white"
 
 
@@ -249,8 +250,8 @@ def _room_for(shape):
     if size <= MAX_BYTES_IN_MEMORY:
         return np.empty(shape, np.uint8)
     if shutil.disk_usage(tempfile.gettempdir()).free < size:  # a full disk would end the program without a word
-        raise UserError(f"{shape[0]:,} pictures need {size / 1e9:.1f} GB in {tempfile.gettempdir()}, which has less: "
-                        "make room there, name another place in the variable TMPDIR, or use fewer pictures")
+        raise UserError(f"{shape[0]:,} images need {size / 1e9:.1f} GB in {tempfile.gettempdir()}, which has less: "
+                        "make room there, name another place in the variable TMPDIR, or use fewer images")
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, np.uint8, "w+", shape=shape)
 
@@ -287,7 +288,7 @@ def _listed(path):
 
 
 def _has_suffix(name):
-    return os.path.splitext(name)[1].lower() in pictures.suffixes()
+    return os.path.splitext(name)[1].lower() in image_files.suffixes()
 
 
 def _is_hidden(name):

@@ -20,7 +20,7 @@ class ImageSet:
         images: uint8 [N, size, size, C], C-contiguous; C is 1 (grey) or 3 (RGB).
         name: what was loaded, for people: "cifar10 horse, train and test".
         class_name: the canonical label: a class name, or "all".
-        notices: lines the user should see, such as which broken pictures were skipped.
+        notices: lines the user should see, such as which broken images were skipped.
         heldout: like `images`: those never trained on, or None.
         heldout_indices: where they stood among the images, if `--holdout` set them aside.
         labels: int32 [N], the class of each image as an index into `label_names`; None where there are no classes.

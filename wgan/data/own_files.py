@@ -6,7 +6,7 @@ import re
 from PIL import ExifTags
 
 RUN_MARK = ".run_id"  # a file in both folders of every run
-SOFTWARE = "wgan-gp-cifar10"  # in the metadata of the pictures and films that people look at
+SOFTWARE = "wgan-gp-cifar10"  # in the metadata of the images and films that people look at
 _GRIDS = re.compile(r"[0-9]{5,}-[0-9]{5,}")
 
 
@@ -25,7 +25,7 @@ def is_named_for_grids(path):
     return bool(_GRIDS.fullmatch(os.path.basename(os.path.abspath(path))))
 
 
-def is_own_picture(image):
+def is_own_image(image):
     """Whether this program has drawn an open `PIL.Image.Image`, by its metadata: a PNG's, a GIF's or a WebP's."""
     if image.format == "WEBP":  # others would be decoded to look for Exif data
         return image.getexif().get(ExifTags.Base.Software) == SOFTWARE

@@ -70,7 +70,7 @@ class RunFolder:
                             f"{self._other_place}")
 
     def check_replaceable(self):
-        """Raises UserError where `--fresh` would remove pictures that may be the user's: nothing is known of a run."""
+        """Raises UserError where `--fresh` would remove images that may be the user's: nothing is known of a run."""
         held = self.sample_files()
         if held and not self._run_id(self.sample_dir) and not self.checkpoint_files():
             raise UserError(f"{held[0]} is in the way, and nothing shows that a run wrote it; choose "

@@ -37,7 +37,7 @@ class Found(typing.NamedTuple):
 def launch(config, fresh=False, dry_run=False):
     """Begins a run, or continues the one that `config.checkpoint_dir` holds.
 
-    Where the label is `each`: one run per class, one after another, each in a folder of its own; then a sheet with
+    Where the label is `each`: one run per class, one after another, each in a folder of its own; then a grid with
     a row per class. The same call again goes on with the class that it was at.
 
     Args:
@@ -119,11 +119,11 @@ def _launch_each(config, fresh, dry_run):
             return status
     if not dry_run:
         startup.import_tensorflow()
-        from wgan.training import class_sheet
-        sheet = class_sheet.write(runs, config.sample_dir)
+        from wgan.training import class_grid
+        grid = class_grid.write(runs, config.sample_dir)
         if config.drive_dir:
-            drive.copy_file(sheet, os.path.join(config.drive_dir, sheet.name))
-        print(f"a row per class in {sheet}: {', '.join(map(one_line, names))}")
+            drive.copy_file(grid, os.path.join(config.drive_dir, grid.name))
+        print(f"a row per class in {grid}: {', '.join(map(one_line, names))}")
     return 0
 
 
@@ -212,7 +212,7 @@ def _checked(config):
 
 
 def _check_apart(*configs):
-    """Raises UserError where one of these runs, all on the same data, would write among the user's own pictures."""
+    """Raises UserError where one of these runs, all on the same data, would write among the user's own images."""
     places = []
     for config in configs:
         places += [("--checkpoint_dir", config.checkpoint_dir), ("--sample_dir", config.sample_dir)]
@@ -264,7 +264,7 @@ def _changed_classes(image_set, stored):
 def _check_classes(config, image_set):
     most = config.recipe_spec.max_classes
     if most and image_set.labels is None:
-        raise UserError(f"--recipe {config.recipe} learns classes, and {image_set.name} has none: put the pictures "
+        raise UserError(f"--recipe {config.recipe} learns classes, and {image_set.name} has none: put the images "
                         "into one folder per class")
     if most and len(image_set.label_names) > most:
         raise UserError(f"--recipe {config.recipe} learns up to {most} classes, and {image_set.name} has "

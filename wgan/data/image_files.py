@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError, features
 
-from wgan.data.own_files import is_own_picture
+from wgan.data.own_files import is_own_image
 
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn
 MAX_JPEG_PIXELS = 4 * MAX_PIXELS  # decoded at an eighth of its sides
@@ -26,9 +26,9 @@ _one_changes_pillow = threading.Lock()
 _LEFT_OUT = frozenset({"EPS", "BUFR", "GRIB", "HDF5", "MPEG", "PDF", "PALM"})
 # Formats with a signature, which a file without a telling suffix can be recognised by.
 _SIGNED = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
-# Formats of several pages or frames. In others, such as the MPO of phones, what follows is of the same picture.
+# Formats of several pages or frames. In others, such as the MPO of phones, what follows is of the same image.
 _PAGED = ("TIFF", "GIF", "WEBP", "PNG")
-# Pictures by their name, though Pillow needs an extra package for them: better named than passed over.
+# Images by their name, though Pillow needs an extra package for them: better named than passed over.
 _ELSEWHERE = frozenset({".heic", ".heif", ".avif", ".jxl"})
 _HEAD = 1024  # bytes that tell what a file is
 _USUAL_MAXIMA = (1.0, 255.0, 65535.0)  # of fractions, bytes and 16 bits
@@ -43,23 +43,23 @@ _BEGINNINGS = (
      "HEIC, for which Pillow needs a package: pip install pillow-heif"),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "JXL", "JPEG XL, for which Pillow needs a package: pip install pillow-jxl-plugin"),
     (rb"%PDF|%!PS|\xc5\xd0\xd3\xc6", None, "for printing (PDF or PostScript); convert them to PNG"),
-    (rb"version https://git-lfs", None, "stand-ins of Git LFS; fetch the pictures with: git lfs pull"),
+    (rb"version https://git-lfs", None, "stand-ins of Git LFS; fetch the images with: git lfs pull"),
     (rb"(?i)[^\0]*<(!doctype html|html|head|body)\b", None,
-     "web pages, whatever the name says; download the pictures anew"),
-    (rb"[\t\n\r\x1b\x20-\xff]+\Z", None, "text, whatever the name says; put the pictures in their place"),
+     "web pages, whatever the name says; download the images anew"),
+    (rb"[\t\n\r\x1b\x20-\xff]+\Z", None, "text, whatever the name says; put the images in their place"),
     (rb"", None, "in no format that is read, whatever the name says; convert them to PNG or JPEG"),
 )
 
 
 class NotRead(Exception):
-    """A picture that is left out. The message is the reason with the remedy, the same for all pictures of a kind."""
+    """An image that is left out. The message is the reason with the remedy, the same for all images of a kind."""
 
 
-class Picture(NamedTuple):
+class ReadImage(NamedTuple):
     """What `read` gives.
 
     Attributes:
-        pixels: uint8 [size, size, 3]; a grey picture has three equal channels.
+        pixels: uint8 [size, size, 3]; a grey image has three equal channels.
         levels: for values of more than 8 bits, the smallest and the largest of them; else None.
         is_fractions: whether those values are floating-point numbers.
         has_more: whether the file has further pages or frames, which are not read.
@@ -117,7 +117,7 @@ def usual_pillow():
                 setattr(module, name, value)
 
 
-def is_signed_picture(path):
+def looks_like_an_image(path):
     """Whether a file begins like one of the common image formats. Nearly every error counts as no."""
     try:
         with Image.open(path, formats=[name for name in _SIGNED if name in _formats()]):
@@ -132,7 +132,7 @@ def is_own(path):
     """Whether this program has drawn the image in a file. Any error counts as no."""
     try:
         with Image.open(path, formats=_formats()) as image:
-            return is_own_picture(image)
+            return is_own_image(image)
     except Exception:  # `read` will say what is wrong with it
         return False
 
@@ -146,7 +146,7 @@ def read(path, size, levels=None):
         levels: which values of more than 8 bits become 0 and 255 (see `full_scale`); None: the image's own.
 
     Returns:
-        A `Picture`. What is transparent lies on white.
+        A `ReadImage`. What is transparent lies on white.
 
     Raises:
         NotRead: whatever is wrong with it.
@@ -162,8 +162,8 @@ def read(path, size, levels=None):
 def full_scale(levels):
     """The values that become 0 and 255: where the largest is more than half of 1, 255 or 65535, that one is meant.
 
-    So the scale of pictures that use all of their bits does not depend on the set; of 12 bits in a 16-bit file it is
-    the largest value that counts, and the picture is not nearly black. Only where values are negative, or more than
+    So the scale of images that use all of their bits does not depend on the set; of 12 bits in a 16-bit file it is
+    the largest value that counts, and the image is not nearly black. Only where values are negative, or more than
     any of these, does the smallest become 0.
     """
     low, high = levels
@@ -174,7 +174,7 @@ def full_scale(levels):
 
 def _read(path, size, levels):
     with Image.open(path, formats=_formats()) as image:
-        if is_own_picture(image):
+        if is_own_image(image):
             raise NotRead("drawn by this program, which does not train on what it has made")
         pixels = image.width * image.height
         is_jpeg = isinstance(image, JpegImagePlugin.JpegImageFile)
@@ -186,7 +186,7 @@ def _read(path, size, levels):
             image.load()
             flat, own_levels = _plain(image, levels)
             upright = _upright(_on_white(_central_square(flat, size)), image)
-            return Picture(np.asarray(upright), own_levels, image.mode.startswith("F"), has_more)
+            return ReadImage(np.asarray(upright), own_levels, image.mode.startswith("F"), has_more)
 
 
 def _head(path):
@@ -226,7 +226,7 @@ def _reason_by_its_beginning(head):
 
 
 def _plain(image, levels):
-    """The picture as L, RGB or RGBA, the modes in which resizing and compositing are exact; and `Picture.levels`."""
+    """The image as L, RGB or RGBA, the modes in which resizing and compositing are exact; and `ReadImage.levels`."""
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image)
         if values.dtype.kind == "f":

@@ -1,4 +1,4 @@
-"""A sheet with a row of samples per class, from one run per class."""
+"""A grid with a row of samples per class, from one run per class."""
 
 import pathlib
 
