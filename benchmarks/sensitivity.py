@@ -22,9 +22,9 @@ def blurred(images, radius):
     return np.stack([np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(radius))) for image in images])
 
 
-def with_noise(images, deviation):
+def with_noise(images, std):
     """uint8 images with normal noise of so many grey levels."""
-    noise = np.random.default_rng(0).normal(0, deviation, images.shape)
+    noise = np.random.default_rng(0).normal(0, std, images.shape)
     return np.uint8(np.clip(np.rint(images + noise), 0, 255))
 
 
@@ -39,8 +39,8 @@ def damaged(images, reals, brightness_order):
     yield "as it is", images
     for radius in (0.5, 1, 2):
         yield f"blurred by {radius} pixels", blurred(images, radius)
-    for deviation in (4, 16, 64):
-        yield f"noise of {deviation} grey levels", with_noise(images, deviation)
+    for std in (4, 16, 64):
+        yield f"noise of {std} grey levels", with_noise(images, std)
     for share in (0.5, 0.1):
         darkest = brightness_order[:int(share * len(images))]
         yield f"only the darkest {share:.0%}", images[np.resize(darkest, len(images))]

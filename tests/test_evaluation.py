@@ -254,9 +254,9 @@ def test_a_history_of_an_earlier_version_is_read():
 
 
 def test_a_history_is_read_by_the_names_of_its_columns():
-    there = History.from_array(np.array([[5.0, 1.0, 7.0]]), ["fid", "epoch", "of a later version"])
+    there = History.from_array(np.array([[5.0, 1.0, 7.0, 0.5]]), ["fid", "epoch", "of a later version", "deviation"])
     assert there.column("fid")[0] == 5 and there.column("epoch")[0] == 1 and np.isnan(there.column("seconds")[0])
-    assert there.to_array().shape == (1, len(COLUMNS))
+    assert there.column("std")[0] == 0.5 and there.to_array().shape == (1, len(COLUMNS))  # by its earlier name
 
 
 MEASURED_TWICE = dict(epochs=2, eval_every=1, holdout=20)

@@ -318,7 +318,7 @@ def test_the_distance_on_a_line_is_scipys():
     found = distribution.figures(points)
     expected = wasserstein_distance(points.ravel(), gaussian.quantiles(1000).ravel())
     assert found["wasserstein_distance"] == pytest.approx(expected, rel=1e-6)
-    assert found["mean"] == pytest.approx(points.mean()) and found["deviation"] == pytest.approx(points.std())
+    assert found["mean"] == pytest.approx(points.mean()) and found["std"] == pytest.approx(points.std())
     many = gaussian.quantiles(gaussian.COUNT)
     assert distribution.figures(many)["wasserstein_distance"] == 0
     assert many.mean() == pytest.approx(-1, abs=1e-4) and many.std() == pytest.approx(1, abs=1e-3)

@@ -31,8 +31,8 @@ def blurred(images, radius):
                      for image in images])
 
 
-def with_noise(images, deviation):
-    noise = np.random.default_rng(0).normal(0, deviation, images.shape)
+def with_noise(images, std):
+    noise = np.random.default_rng(0).normal(0, std, images.shape)
     return np.uint8(np.clip(images + noise, 0, 255))
 
 

@@ -1,4 +1,4 @@
-"""Numbers on a line with the normal distribution of mean -1 and deviation 1: the target of the one-dimensional GAN."""
+"""Numbers on a line, normally distributed with mean -1 and standard deviation 1: what `gaussian_1d` is to learn."""
 
 import statistics
 
@@ -9,10 +9,10 @@ from wgan.common.messages import one_line
 from wgan.data import labels
 from wgan.data.imageset import ImageSet
 
-MEAN, DEVIATION = -1.0, 1.0
+MEAN, STD = -1.0, 1.0
 COUNT = 10_000
 CLASS_NAMES = ()
-TARGET = statistics.NormalDist(MEAN, DEVIATION)
+TARGET = statistics.NormalDist(MEAN, STD)
 
 
 def check(data_dir, label, split):
@@ -24,7 +24,8 @@ def check(data_dir, label, split):
 
 def load(data_dir, class_name, split, size):
     """The middles of 10,000 slices of equal probability: as near to the distribution as so many numbers can be."""
-    return ImageSet(quantiles(COUNT), f"normal distribution of mean {MEAN:g} and deviation {DEVIATION:g}", class_name)
+    name = f"normal distribution of mean {MEAN:g} and standard deviation {STD:g}"
+    return ImageSet(quantiles(COUNT), name, class_name)
 
 
 def quantiles(count):

@@ -25,7 +25,7 @@ def evaluation(config, image_set, history, saver):
 
 
 class PointEvaluation(keras.callbacks.Callback):
-    """Adds the distribution of 10,000 points to an epoch's figures: mean, deviation, distance to the target."""
+    """Adds the distribution of 10,000 points to an epoch's figures: mean, std, distance to the target."""
 
     def __init__(self, config):
         super().__init__()

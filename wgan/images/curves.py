@@ -17,7 +17,7 @@ PANELS = (("Wasserstein estimate", ("wasserstein_estimate", "training_estimate",
           ("precision and recall", ("precision", "recall")),
           ("accuracy on training batches", ("accuracy_real", "accuracy_fake")),
           ("accuracy on held-out images", ("heldout_accuracy", "heldout_accuracy_alone")),
-          ("mean and deviation (goal: -1 and 1)", ("mean", "deviation")),
+          ("mean and standard deviation (goal: -1 and 1)", ("mean", "std")),
           ("Wasserstein distance to the target", ("wasserstein_distance",)))
 # With a Wasserstein estimate the scores have no scale, and the losses show nothing that the estimate does not.
 WITHOUT_ESTIMATE = ("critic_real", "critic_loss")

@@ -11,7 +11,7 @@ BINS = np.linspace(-6, 6, 61)
 
 
 def figures(points):
-    """Mean, deviation and Wasserstein distance to the target of points, float [N, 1].
+    """Mean, standard deviation and Wasserstein distance to the target of points, float [N, 1].
 
     On a line the cheapest plan moves the k-th smallest to the k-th smallest, so the distance is the mean of
     |sorted points - quantiles| (Villani 2003, "Topics in Optimal Transportation", section 2.2); the target's
@@ -19,7 +19,7 @@ def figures(points):
     """
     ordered = np.sort(np.asarray(points, np.float64).ravel())
     target = gaussian.quantiles(len(ordered)).ravel().astype(np.float64)
-    return {"mean": float(ordered.mean()), "deviation": float(ordered.std()),
+    return {"mean": float(ordered.mean()), "std": float(ordered.std()),
             "wasserstein_distance": float(np.abs(ordered - target).mean())}
 
 
@@ -43,7 +43,7 @@ def draw(points, scores=None, epoch=None):
         axes.plot(PLACES, scores, color="tab:red", label="D: probability of real")
     found = figures(points)
     title = "" if epoch is None else f"epoch {epoch}   "
-    axes.set_title(f"{title}mean {found['mean']:.2f}   deviation {found['deviation']:.2f}   "
+    axes.set_title(f"{title}mean {found['mean']:.2f}   std {found['std']:.2f}   "
                    f"distance {found['wasserstein_distance']:.2f}", fontsize=9)
     axes.set(xlim=(-6, 6), ylim=(0, 1.05))
     axes.legend(loc="upper right", fontsize=8)

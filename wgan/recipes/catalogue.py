@@ -83,5 +83,5 @@ RECIPES = (
                          learning_rate=3e-4, critic_learning_rate=3e-3, beta_1=0.0, beta_2=0.99, step_decay=0.95,
                          step_epochs=2_500, ema_decay=0.999, flips="off", sample_every=50, eval_every=100),
            refused=("data_dir", "image_size", "holdout", "flips", "augment"),
-           measures=("mean", "deviation", "wasserstein_distance")),
+           measures=("mean", "std", "wasserstein_distance")),
 )

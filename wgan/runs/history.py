@@ -13,7 +13,8 @@ COLUMNS = (  # states of earlier versions have their first ones, without names: 
     "critic_real", "critic_fake", "generator_loss", "seconds",
     "fid", "kid", "kid_error", "precision", "recall", "training_estimate", "heldout_estimate",
     "class_loss", "accuracy_real", "accuracy_fake", "heldout_accuracy", "heldout_accuracy_alone",
-    "mean", "deviation", "wasserstein_distance")
+    "mean", "std", "wasserstein_distance")
+_RENAMED = {"deviation": "std"}  # in states of earlier versions
 
 
 def columns(recipe):
@@ -36,6 +37,7 @@ class History:
             array: float64 [epochs, columns].
             names: of its columns; those that this version does not know are left out.
         """
+        names = [_RENAMED.get(name, name) for name in names]
         places = [names.index(name) if name in names else None for name in COLUMNS]
         return cls([[np.nan if place is None else row[place] for place in places] for row in array])
 

@@ -103,7 +103,7 @@ def check_draws_images(checkpoint_dir, config):
     """Raises UserError for a run that has no images."""
     if config.recipe_spec.is_1d:
         raise UserError(f"{checkpoint_dir} holds a run on numbers, not on images; its history.csv has their mean, "
-                        "deviation and distance to the target, and its --sample_dir shows their distribution")
+                        "standard deviation and distance to the target, and its --sample_dir shows their distribution")
 
 
 def usual_weights(checkpoint_dir):

@@ -23,7 +23,7 @@ from wgan.runs.history import COLUMNS, columns
 GROUPS = {  # of curves; what is in none of them is the critic's
     "generator": ("generator_loss",), "timing": ("seconds",),
     "metrics": ("fid", "kid", "kid_error", "precision", "recall", "heldout_accuracy", "heldout_accuracy_alone", "mean",
-                "deviation", "wasserstein_distance")}
+                "std", "wasserstein_distance")}
 SAMPLES_TAG, REALS_TAG, SETTINGS_TAG = "images/samples", "images/real", "settings"
 GROWTH = 1.25  # from one grid to the next: about as much to see between 8 and 10 as between 8,000 and 10,000
 
