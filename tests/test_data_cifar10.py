@@ -135,7 +135,7 @@ def test_an_empty_folder_says_what_belongs_there(tmp_path):
 def test_another_file_is_no_archive(tmp_path, content):
     path = tmp_path / "cifar-10-python.tar.gz"
     path.write_bytes(content)
-    assert f"{path} is no CIFAR-10 archive" in refused(path)
+    assert f"{path} is not a CIFAR-10 archive" in refused(path)
 
 
 class Harmful:
@@ -174,7 +174,7 @@ def test_only_three_numpy_names_are_known(folder, module, name):
 ])
 def test_lying_and_foreign_pickles_are_refused(folder, code):
     (folder / "data_batch_5").write_bytes(code)
-    assert "data_batch_5 is truncated or is no CIFAR-10 batch file" in refused(folder)
+    assert "data_batch_5 is truncated or is not a CIFAR-10 batch file" in refused(folder)
 
 
 @pytest.mark.parametrize("content, what", [
@@ -208,12 +208,12 @@ def test_a_truncated_file_is_named_wherever_it_ends(folder):
 def test_a_file_above_the_limit_is_not_read(folder, tmp_path):
     with open(folder / "data_batch_1", "wb") as file:
         file.truncate(cifar10.MAX_BYTES + 1)
-    assert "data_batch_1 is no CIFAR-10 batch file" in refused(folder)
+    assert "data_batch_1 is not a CIFAR-10 batch file" in refused(folder)
     header = tarfile.TarInfo("cifar-10-batches-py/data_batch_1")
     header.size = 2**40
     path = tmp_path / "lying.tar.gz"
     path.write_bytes(gzip.compress(header.tobuf()))
-    assert "data_batch_1 is no CIFAR-10 batch file" in refused(path)
+    assert "data_batch_1 is not a CIFAR-10 batch file" in refused(path)
 
 
 def test_a_truncated_or_damaged_archive_is_named(folder, tmp_path):

@@ -477,7 +477,7 @@ def test_too_few_images_are_refused(tmp_path):
 
 def test_an_empty_folder_a_file_and_nothing(tmp_path):
     assert "holds no images" in refused(tmp_path, function=data.check)
-    assert "is no folder" in refused(plain(tmp_path / "a.png"), function=data.check)
+    assert "is not a folder" in refused(plain(tmp_path / "a.png"), function=data.check)
     assert "--data_dir" in refused(None, function=data.check)
 
 

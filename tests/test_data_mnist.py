@@ -122,7 +122,7 @@ def test_the_resized_image_keeps_place_and_brightness(tmp_path):
 def test_a_header_that_does_not_fit_is_refused(tmp_path, content, compress):
     path = tmp_path / "images"
     path.write_bytes(compress(content))
-    with pytest.raises(UserError, match=f"^{path} is damaged, or is no such IDX file"):
+    with pytest.raises(UserError, match=f"^{path} is damaged, or is not such an IDX file"):
         mnist.read_idx(path, (28, 28))
 
 

@@ -26,7 +26,7 @@ def define_flags():
 
 def main(argv):
     """Writes the animation, with one line about it; returns the exit status."""
-    # disable=None: no bar where standard error is no terminal.
+    # disable=None: no bar where standard error is not a terminal.
     progress = functools.partial(tqdm, desc="frames", disable=None, file=sys.stderr)
 
     def warn(line):

@@ -134,7 +134,7 @@ def _set_environment(values):
 
 @contextlib.contextmanager
 def without_notes():
-    """Holds back file descriptor 2 for the length of the block, then passes on what is no known note."""
+    """Holds back file descriptor 2 for the length of the block, then passes on all but the known notes."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
         earlier = os.dup(2)

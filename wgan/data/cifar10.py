@@ -75,7 +75,7 @@ def decode(raw, shown):
         labels: integers [N], 0..9.
 
     Raises:
-        UserError: the file is truncated, asks for a forbidden object, or is no CIFAR-10 batch.
+        UserError: the file is truncated, asks for a forbidden object, or is not a CIFAR-10 batch.
     """
     try:
         for opcode, argument, _ in pickletools.genops(raw):
@@ -93,7 +93,7 @@ def decode(raw, shown):
         if numbers.dtype.kind not in "iu" or not np.isin(numbers, range(len(CLASS_NAMES))).all():
             raise ValueError(f"labels are not all from 0 to {len(CLASS_NAMES) - 1}")
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise UserError(f"{shown} is truncated or is no CIFAR-10 batch file ({one_line(error, longest=120)}): "
+        raise UserError(f"{shown} is truncated or is not a CIFAR-10 batch file ({one_line(error, longest=120)}): "
                         "put the official file in its place") from error
     return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), numbers
 
@@ -154,7 +154,7 @@ def _refuse_missing(source, missing):
 
 def _refuse_large(size, shown):
     if size > MAX_BYTES:
-        raise UserError(f"{shown} is no CIFAR-10 batch file: it has {size:,} bytes, an official one about "
+        raise UserError(f"{shown} is not a CIFAR-10 batch file: it has {size:,} bytes, an official one about "
                         f"31 million: use the official files")
 
 
@@ -182,5 +182,5 @@ def _archive_batches(path, files):
             while archive.fileobj.read(2**20):  # to the end, where gzip compares its checksum
                 pass
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
-        raise UserError(f"{shown} is no CIFAR-10 archive, or is damaged ({one_line(error, longest=120)}): "
+        raise UserError(f"{shown} is not a CIFAR-10 archive, or is damaged ({one_line(error, longest=120)}): "
                         f"fetch the official {ARCHIVE} again") from error

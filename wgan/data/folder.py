@@ -68,12 +68,12 @@ def check(data_dir, label, split):
         raise UserError("--dataset folder needs --data_dir: the path of the folder with your images")
     shown = f"--data_dir {one_line(data_dir)}"
     if not os.path.isdir(data_dir):
-        raise UserError(f"{shown} is no folder: give the folder that holds the images")
+        raise UserError(f"{shown} is not a folder: give the folder that holds the images")
     tree = _tree(data_dir)
     if tree[""].failure:
         raise UserError(f"{shown} could not be read ({tree[''].failure}): check its permissions")
     if own_files.is_run_folder(data_dir):
-        raise UserError(f"{shown} is a folder that a run writes to, which is no set of images to train on: give a "
+        raise UserError(f"{shown} is a folder that a run writes to, which is not a set of images to train on: give a "
                         "folder that holds nothing but your images")
     class_names = _class_names(tree)
     if not class_names and not tree[""].holds_image():
@@ -221,7 +221,7 @@ def _each_read(data_dir, names, size, levels=None):
             return reason
 
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        # disable=None: no bar where standard error is no terminal.
+        # disable=None: no bar where standard error is not a terminal.
         yield from zip(names, tqdm(pool.map(read, names), "reading images", len(names), leave=False, disable=None,
                                    delay=2))
 

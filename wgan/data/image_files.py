@@ -124,7 +124,7 @@ def looks_like_an_image(path):
             return True
     except Image.DecompressionBombError:  # it is one, of any size
         return True
-    except Exception:  # whatever is wrong with it, it is no image
+    except Exception:  # whatever is wrong with it, it is not an image
         return False
 
 

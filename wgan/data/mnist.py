@@ -135,7 +135,7 @@ def read_idx(path, item_shape):
                              f"{[*item_shape]}")
         return np.frombuffer(content, np.uint8)[header.size:].reshape(count, *item_shape)
     except (OSError, EOFError, zlib.error, ValueError, struct.error) as error:
-        raise UserError(f"{one_line(path)} is damaged, or is no such IDX file ({one_line(error, longest=160)}): "
+        raise UserError(f"{one_line(path)} is damaged, or is not such an IDX file ({one_line(error, longest=160)}): "
                         "fetch the file again") from error
 
 

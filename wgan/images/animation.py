@@ -26,7 +26,7 @@ from wgan.runs.sample_files import list_samples
 # Pixels; the default enlargement comes as near to it as a whole number can. Larger squares make a GIF much larger, and
 # the others hardly.
 _TARGET_WIDTH = {".gif": 400, ".webp": 512, ".mp4": 512}
-_MAX_GRID_PIXELS = 4096 * 4096  # more is no grid of ours, and may be a small file that unpacks to gigabytes
+_MAX_GRID_PIXELS = 4096 * 4096  # larger than any grid of ours; a small file may unpack to gigabytes
 MAX_SIDE = 8192  # pixels of an enlarged grid; players, and the formats, stop not far beyond
 _FPS_RANGE = (0.1, 60)
 _MAX_HOLD = 600  # seconds; the GIF's field ends at 655

@@ -20,7 +20,7 @@ _BYTES_OF_A_PIXEL = {".gif": 1, ".webp": 4, ".mp4": 0}  # as Pillow holds it; a 
 _GRID_COLOURS = 239  # of the GIF's 256; one more means "as before", and 16 are greys for the text with its soft edges
 _GREYS = np.repeat(np.arange(16, dtype=np.uint8)[:, None] * 17, 3, axis=1)
 _PALETTE_PIXELS = 20_000  # about as many pixels of a film are looked at to choose its colours
-_TOLERANCE = 3  # of 256 levels: a pixel keeps its colour while that is no further off; Pillow's choice is no nearer
+_TOLERANCE = 3  # of 256 levels: a pixel keeps its colour while that is not further off; Pillow's choice is not nearer
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def write_gif(path, frames, fps, hold):
     Args:
         path: the file.
         frames: iterable of Frame, all of one size.
-        fps: frames a second, at most GIF_MAX_FPS; kept on average where 100 / fps is no whole number.
+        fps: frames a second, at most GIF_MAX_FPS; kept on average where 100 / fps is not a whole number.
         hold: seconds for which the last frame is shown.
     """
     frames = list(frames)

@@ -41,7 +41,7 @@ def run_of_class(config, class_name, fresh=False):
     Args:
         config: a `TrainingConfig` with the folders that those of the classes are in.
         class_name: the class, in canonical form.
-        fresh: whether the run is to begin anew, so that a damaged one is no matter.
+        fresh: whether the run is to begin anew, so that a damaged one does not matter.
 
     Raises:
         UserError: a run that may be this class's has a damaged configuration file.

@@ -86,7 +86,7 @@ def write_text(path, text):
 
 
 def remove_leftovers(folder):
-    """Removes temporary files that a killed process left; only for who knows that nobody else writes there."""
+    """Removes temporary files that a killed process left; only for a caller who alone writes there."""
     for path in pathlib.Path(folder).glob(".tmp-*"):
         with contextlib.suppress(OSError):
             path.unlink()

@@ -221,7 +221,7 @@ class RunFolder:
 def differences_from(config, stored):
     """As `TrainingConfig.differences`; `stored` is what `RunFolder.stored_run` gave.
 
-    The same place under two names, such as from two working folders, is no difference.
+    The same place under two names, such as from two working folders, is not a difference.
     """
     then, place = stored["config"], with_places(TrainingConfig.from_json(stored["config"]), stored).init_from
     if place and config.init_from and os.path.abspath(place) == os.path.abspath(config.init_from):

@@ -99,7 +99,7 @@ def _run(config, folder, lock, remote, fresh):
 
 
 def _recommend(config):
-    """Says so where another recipe is worth more on a processor; who chose small batches knows that."""
+    """Recommends the recipe that is better on a processor, unless small batches were chosen."""
     quicker = config.recipe_spec.cpu_recipe
     if quicker and config.batch_size > TrainingConfig.of_recipe(quicker).batch_size:
         print(f"tip: without a GPU, --recipe {quicker} gives better samples for the time spent", flush=True)

@@ -85,7 +85,7 @@ def settings(path):
         A list of `Setting`s.
 
     Raises:
-        UserError: this is no such file, or a flag does not exist, has no such value, or is not for a setting.
+        UserError: there is no such file, or a flag does not exist, has no such value, or is not for a setting.
     """
     try:
         found = json.loads(pathlib.Path(path).expanduser().read_text(encoding="utf-8"))
