@@ -234,7 +234,7 @@ def main(argv):
     groups.define("Run", "data_dir", str, None, "CIFAR-10; noise without it.")
     groups.define("Run", "count", int, 6000, "Images; any other number than 6000 is noise.")
     groups.define("Run", "image_size", int, 32, "Pixels a side; any other number than 32 is noise (ours only).")
-    groups.define("Run", "folder", bool, False, "Take the images from a folder of images, made on the fly.")
+    groups.define("Run", "folder", bool, False, "Read the images from a folder, which is made for it.")
     values = groups.parse(argv)
     if values["precision"] not in ("float32", "bfloat16"):
         raise UserError(f"--precision is {values['precision']!r}; choose float32 or bfloat16")

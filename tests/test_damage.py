@@ -659,7 +659,7 @@ def grids(folder):
     return functools.partial(damaged_png, whole, other), read
 
 
-PICTURE_FORMATS = {"png": {}, "jpeg": {}, "gif": {}, "bmp": {}, "webp": {}, "tiff": {"compression": "tiff_lzw"},
+IMAGE_FORMATS = {"png": {}, "jpeg": {}, "gif": {}, "bmp": {}, "webp": {}, "tiff": {"compression": "tiff_lzw"},
                    "ico": {}, "tga": {}, "ppm": {}, "pcx": {}}
 AT_A_TIME = 40
 
@@ -669,7 +669,7 @@ def folder_of_images(folder):
         (folder / f"z{number}.png").write_bytes(noise(number, 40))
     whole = data.load("folder", folder, None, "all").images
     examples = {name: [noise(seed, 40, name, **options) for seed in (1, 2)]
-                for name, options in PICTURE_FORMATS.items()}
+                for name, options in IMAGE_FORMATS.items()}
 
     def damage(chance):
         for name in chance.choices(list(examples), k=AT_A_TIME):

@@ -171,6 +171,8 @@ def test_only_three_numpy_names_are_known(folder, module, name):
     b"\x80\x02]r\xff\xff\xff\x7f.",                        # LONG_BINPUT with a table of 2**31 places
     b"\x80\x02}(U\x04datacnumpy\nndarray\n(J\xff\xff\xff\x7fJ\xff\xff\xff\x7ftRU\x06labels]u.",  # numpy is not called
     b"", b"<html>not found</html>", b"\x80\x02}.", b"\x80\x02N.", b"\x80\x02.", b"(" * 1000 + b".",
+    b"})" + b"\x85" * 100_000 + b"K\x01s.",                # a key of nested tuples, hashed to its depth
+    b"}U\x06labelsK\x01N" + b"2\x86" * 60 + b"s.",        # which doubles itself 60 times
 ])
 def test_lying_and_foreign_pickles_are_refused(folder, code):
     (folder / "data_batch_5").write_bytes(code)

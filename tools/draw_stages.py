@@ -25,7 +25,7 @@ def define_flags():
     """Which run, and which of its epochs."""
     groups = cli.FlagGroups("Draws grids of a run at a few epochs beside its real images.")
     groups.define("Files", "sample_dir", str, "samples", "The run's grids, in any layout.")
-    groups.define("Files", "out", str, "docs/images/horses.png", "The image.")
+    groups.define("Files", "out", str, "docs/images/horses.png", "The PNG file to write.")
     groups.define("Grids", "epochs", str, "20,300,800", "Whose grids, separated by commas.")
     groups.define("Grids", "reals", str, "real horses", "The title of the real images.")
     return groups

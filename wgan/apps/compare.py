@@ -53,8 +53,10 @@ def main(argv):
     planned = plan.plan(compared, common, flags["seeds"], budget, output_dir)
     plan.check_continues(planned, budget, output_dir)
 
+    command_line = ["python", *argv] if argv[0].endswith(".py") else argv
+
     def publish(failures):
-        return page.publish(planned, failures, budget, shlex.join(["python", *argv]), output_dir)
+        return page.publish(planned, failures, budget, shlex.join(command_line), output_dir)
     found = publish({})  # a page is there from the beginning, and the budget is written down
     if flags["report_only"]:
         show(found, output_dir)

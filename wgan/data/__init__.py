@@ -179,7 +179,7 @@ def _holds(dataset, data_dir):
         return False
     try:
         return _SOURCES[dataset].holds(_path(data_dir))
-    except UserError:
+    except (UserError, OSError):
         return False
 
 

@@ -1,6 +1,7 @@
 """CIFAR-10, from Keras's download or from the official "python version" files."""
 
 import io
+import lzma
 import pathlib
 import pickle
 import pickletools
@@ -29,6 +30,8 @@ ARCHIVE = "cifar-10-python.tar.gz"
 MAX_BYTES = 64 * 2**20  # of a batch file; an official one has about 31 million
 ROW_BYTES = 3 * 32 * 32
 _MAX_MEMO = 1_000_000  # an official file stores about 20,000 objects in its memo
+_MAX_TUPLES = 40  # an official file has seven
+_DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)  # of an archive
 
 
 def check(data_dir, label, split):
@@ -38,6 +41,8 @@ def check(data_dir, label, split):
         source = _find(data_dir)
         if source.is_dir():
             _refuse_missing(source, [name for name in _FILES[split] if not (source / name).is_file()])
+        else:
+            _check_archive(source)
     return class_name
 
 
@@ -78,19 +83,25 @@ def decode(raw, shown):
         UserError: the file is truncated, asks for a forbidden object, or is not a CIFAR-10 batch.
     """
     try:
+        tuples = 0
         for opcode, argument, _ in pickletools.genops(raw):
             if "PUT" in opcode.name and int(argument) > _MAX_MEMO:  # pickle would make a table of that size
                 raise ValueError(f"memo number {argument}")
+            tuples += "TUPLE" in opcode.name
+            if tuples > _MAX_TUPLES:  # tuples of tuples may take for ever, or end the process
+                raise ValueError(f"{tuples} tuples")
         batch = _Unpickler(io.BytesIO(raw), encoding="bytes").load()
         data, numbers = (batch[key] if key in batch else batch[key.decode()] for key in (b"data", b"labels"))
         _, shape, dtype, is_fortran, content = data.state
         rows = np.frombuffer(content, np.uint8).reshape(shape, order="F" if is_fortran else "C")
-        numbers = np.array(numbers)
+        if not isinstance(numbers, list) or not set(map(type, numbers)) <= {int}:
+            raise ValueError("labels are not a list of integers")
+        numbers = np.array(numbers, np.int64)
         if dtype.arguments[0] not in (b"u1", "u1") or rows.shape != (len(rows), ROW_BYTES):
             raise ValueError(f"its data is not uint8 [N, {ROW_BYTES}]")
         if numbers.shape != (len(rows),):
             raise ValueError("labels and data differ in length")
-        if numbers.dtype.kind not in "iu" or not np.isin(numbers, range(len(CLASS_NAMES))).all():
+        if not np.isin(numbers, range(len(CLASS_NAMES))).all():
             raise ValueError(f"labels are not all from 0 to {len(CLASS_NAMES) - 1}")
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise UserError(f"{shown} is truncated or is not a CIFAR-10 batch file ({one_line(error, longest=120)}): "
@@ -181,6 +192,17 @@ def _archive_batches(path, files):
                     yield name, archive.extractfile(member).read(), f"{shown}: {name}"
             while archive.fileobj.read(2**20):  # to the end, where gzip compares its checksum
                 pass
-    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError) as error:
-        raise UserError(f"{shown} is not a CIFAR-10 archive, or is damaged ({one_line(error, longest=120)}): "
-                        f"fetch the official {ARCHIVE} again") from error
+    except _DAMAGE as error:
+        raise _not_an_archive(path, error) from error
+
+
+def _check_archive(path):
+    try:
+        tarfile.open(path).close()
+    except _DAMAGE as error:
+        raise _not_an_archive(path, error) from error
+
+
+def _not_an_archive(path, error):
+    return UserError(f"{one_line(path)} is not a CIFAR-10 archive, or is damaged ({one_line(error, longest=120)}): "
+                     f"fetch the official {ARCHIVE} again")

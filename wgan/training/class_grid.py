@@ -9,7 +9,7 @@ from wgan.models import randomness, surroundings
 from wgan.models.randomness import Purpose
 from wgan.runs import trained
 
-SHEET_FILE = "each.png"
+GRID_FILE = "each.png"
 COLUMNS = 10
 
 
@@ -26,7 +26,7 @@ def write(runs, folder):
     rows = [_row(run) for run in runs]
     channels = max(row.shape[-1] for row in rows)  # a class of grey images may stand beside one in colour
     rows = [np.broadcast_to(row, (*row.shape[:-1], channels)) for row in rows]
-    path = pathlib.Path(folder, SHEET_FILE)
+    path = pathlib.Path(folder, GRID_FILE)
     grids.save_png(path, grids.image_grid(np.concatenate(rows), COLUMNS))
     return path
 

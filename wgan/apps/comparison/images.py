@@ -6,7 +6,8 @@ import sys
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from wgan.apps.comparison import row, runs
+from wgan.apps.comparison import row as row_script
+from wgan.apps.comparison import runs
 from wgan.common.messages import one_line
 from wgan.common.plotting import Figure, ticker, usual_style
 from wgan.data.own_files import SOFTWARE
@@ -94,7 +95,8 @@ def make_rows(planned, output_dir):
         path, weights = run.folder / ROW_FILE, trained.usual_weights(run.config.checkpoint_dir)
         if run.seed == 0 and _is_outdated(path, weights):
             words = [run.config.checkpoint_dir, path, output_dir / REALS_FILE]
-            answer = subprocess.run([sys.executable, "-m", row.__name__, *map(str, words)], env=runs.environment(),
+            answer = subprocess.run([sys.executable, "-m", row_script.__name__, *map(str, words)],
+                                    env=runs.environment(),
                                     text=True, check=False, capture_output=True, stdin=subprocess.DEVNULL)
             if answer.returncode:
                 last_line = answer.stderr.strip().rpartition("\n")[2]
@@ -133,5 +135,5 @@ def draw_all_rows(planned, output_dir):
 def _enlarged(path):
     """A row in RGB, enlarged by a whole number so that pixels stay square and sharp."""
     with Image.open(path) as image:
-        factor = max(1, round(MIN_SIDE * row.COLUMNS / image.width))
+        factor = max(1, round(MIN_SIDE * row_script.COLUMNS / image.width))
         return image.convert("RGB").resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
