@@ -245,14 +245,19 @@ def each_cut(tmp_path, monkeypatch, act):
     assert 6 < operations < 99
 
 
+def copy_an_older_state(finished, tmp_path):
+    """The drive has the run as it was two epochs ago."""
+    set_epoch(tmp_path / "checkpoints", EPOCHS - 2)
+    launch(dataclasses.replace(finished, epochs=EPOCHS - 2))
+    set_epoch(tmp_path / "checkpoints", EPOCHS)
+    for path in (tmp_path / "checkpoints").iterdir():
+        path.touch()
+
+
 @pytest.mark.parametrize("has_older_copy", [False, True])
 def test_cut_off_before_any_operation_the_copy_is_whole(finished, tmp_path, monkeypatch, quick, has_older_copy):
     if has_older_copy:
-        set_epoch(tmp_path / "checkpoints", EPOCHS - 2)
-        launch(dataclasses.replace(finished, epochs=EPOCHS - 2))
-        set_epoch(tmp_path / "checkpoints", EPOCHS)
-        for path in (tmp_path / "checkpoints").iterdir():
-            path.touch()
+        copy_an_older_state(finished, tmp_path)
     monkeypatch.setattr(RetryingThread, "LAST_CHANCE", 0.0)
     there, seen = drive.Drive(finished), set()
 
@@ -330,9 +335,13 @@ def test_a_drive_that_fails_to_the_end_gives_one_line_and_the_same_command_makes
 
 
 def test_grids_that_cannot_be_listed_do_not_hold_up_the_state(finished, tmp_path, monkeypatch, quick, capsys):
-    def failing(self, epoch):
-        raise OSError(errno.EIO, os.strerror(errno.EIO), str(self.sample_dir))
-    monkeypatch.setattr(RunFolder, "remove_grids_after", failing)
+    copy_an_older_state(finished, tmp_path)
+
+    def failing(folder, scandir=os.scandir):
+        if pathlib.Path(folder) == tmp_path / "drive/samples":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
+        return scandir(folder)
+    monkeypatch.setattr(os, "scandir", failing)
     assert launch(finished) == 0 and epoch_of(tmp_path / "drive/checkpoints") == EPOCHS
     assert f"note: {tmp_path / 'drive/samples'} cannot be tidied up" in capsys.readouterr().err
 

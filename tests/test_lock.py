@@ -113,6 +113,14 @@ def test_a_lost_lock_is_noticed_and_left_to_its_taker(tmp_path, quick):
     assert look(folder)
 
 
+def test_a_run_that_was_suspended_looks_before_its_next_heartbeat(tmp_path, monkeypatch):
+    with RunLock(tmp_path / "run") as held, lock_elsewhere(tmp_path):
+        copy_lock(tmp_path, tmp_path / "run")
+        monkeypatch.setattr(lock, "LEASE_SECONDS", 0)  # as if a lease had passed since the last look
+        held.look()
+        assert held.lost.startswith(f"process {os.getpid()} on elsewhere has taken over")
+
+
 @pytest.mark.parametrize("harm", ["removed", "mounted anew", "cannot be touched"])
 def test_a_lock_that_nobody_has_taken_is_restored(tmp_path, quick, monkeypatch, harm):
     with RunLock(tmp_path) as held:

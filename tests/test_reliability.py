@@ -207,7 +207,7 @@ def test_a_run_that_goes_wrong_every_time_gives_up_and_keeps_its_state(tiny, mon
 
 
 def test_a_diverging_critic_is_noticed_before_it_overflows(tiny, monkeypatch):
-    monkeypatch.setattr(callbacks.WatchNumbers, "LARGEST", 1e-3)
+    monkeypatch.setattr(callbacks.WatchNumbers, "MAX_FIGURE", 1e-3)
     with pytest.raises(UserError, match="critic_loss is"):
         launch(tiny(epochs=2))
 

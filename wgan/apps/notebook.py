@@ -90,7 +90,7 @@ def watch(command, checkpoint_dir, sample_dir, seconds=10.0, show=None):
 
     Raises:
         RunFailed: any other exit status.
-        OSError: the process cannot be started, or the lock file cannot be read.
+        OSError: the process cannot be started.
     """
     log = log_path(checkpoint_dir)
     view = _View(checkpoint_dir, sample_dir, log, show or _show_in_cell)

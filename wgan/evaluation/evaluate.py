@@ -12,7 +12,7 @@ from wgan.common.messages import did_you_mean, one_line
 from wgan.runs import files, run_images, trained
 
 FEATURES = ("own", "inception")
-FEWEST_SAMPLES = 16
+MIN_SAMPLES = 16
 REPORT_FILE = "evaluation.json"
 PAIRS_FILE = "nearest.png"
 
@@ -91,8 +91,8 @@ def _check(features, samples, seed):
     if features not in FEATURES:
         raise UserError(f"--features is {one_line(features)!r}{did_you_mean(features, FEATURES)}; choose one of "
                         f"{', '.join(FEATURES)}")
-    if not FEWEST_SAMPLES <= samples <= 10**6:
-        raise UserError(f"--samples is {samples}; it must be from {FEWEST_SAMPLES} to a million")
+    if not MIN_SAMPLES <= samples <= 10**6:
+        raise UserError(f"--samples is {samples}; it must be from {MIN_SAMPLES} to a million")
     if seed is not None and not 0 <= seed < 2**31:
         raise UserError(f"--seed is {seed}; it must be at least 0 and less than {2**31}")
 

@@ -181,22 +181,27 @@ def _whole_file(path):
     are RuntimeErrors at times, and have buffers and addresses on many lines."""
     with files.atomic_path(path) as temporary:
         try:
-            yield temporary
+            with _closed_after_errors(temporary):
+                yield temporary
         except (RuntimeError, OSError) as error:
-            _close(temporary)
             number = getattr(error, "errno", None)
             if number:
                 raise OSError(number, os.strerror(number), str(path)) from error
             raise OSError(f"{path}: {one_line(error)}") from error
 
 
-def _close(path):
+@contextlib.contextmanager
+def _closed_after_errors(path):
     """Closes an HDF5 file that Keras leaves open where it cannot finish it: its bytes would go on taking room on a full
     disk, and the library would print tracebacks and crash at the end of the program."""
-    for identifier in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE):
-        with contextlib.suppress(OSError, RuntimeError, ValueError):  # another thread may close its own meanwhile
-            if h5py.h5f.get_name(identifier) == os.fsencode(path):
-                h5py.File(identifier).close()
+    try:
+        yield
+    except BaseException:
+        for identifier in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE):
+            with contextlib.suppress(OSError, RuntimeError, ValueError):  # another thread may close its own meanwhile
+                if h5py.h5f.get_name(identifier) == os.fsencode(path):
+                    h5py.File(identifier).close()
+        raise
 
 
 def _read_state(path):

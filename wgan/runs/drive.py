@@ -178,6 +178,7 @@ class _Copies:
         self._writer.submit(self._step)
 
     def _step(self):
+        self._drive.lock.look()
         if self._drive.lock.lost:
             return  # the copy is another run's now
         if not self._is_clear:

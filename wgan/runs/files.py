@@ -87,9 +87,23 @@ def write_text(path, text):
 
 def remove_leftovers(folder):
     """Removes temporary files that a killed process left; only for a caller who alone writes there."""
-    for path in pathlib.Path(folder).glob(".tmp-*"):
-        with contextlib.suppress(OSError):
-            path.unlink()
+    for pattern in (".tmp-*", ".lock.break.*"):
+        for path in pathlib.Path(folder).glob(pattern):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def entries(folder):
+    """The `os.DirEntry`s of a folder, in any order; none where there is no such folder.
+
+    `Path.glob` is not enough: it takes a folder that cannot be read for an empty one.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
+        return list(found)
+    return []
 
 
 def seal(path):

@@ -14,7 +14,7 @@ import zlib
 from typing import NamedTuple
 
 from wgan.common.messages import one_line
-from wgan.runs.files import atomic_path
+from wgan.runs.files import atomic_path, entries
 
 EPOCHS = 500  # in one archive, and in one folder
 _ARCHIVE_NAME = re.compile(r"grids_([0-9]{5,})-([0-9]{5,})\.zip")
@@ -61,7 +61,7 @@ def archives(folder):
     Raises:
         OSError: the folder cannot be read.
     """
-    named = [(path, _ARCHIVE_NAME.fullmatch(path.name)) for path in pathlib.Path(folder).glob("grids_*.zip")]
+    named = [(pathlib.Path(entry.path), _ARCHIVE_NAME.fullmatch(entry.name)) for entry in entries(folder)]
     return sorted(path for path, match in named if match and path == archive_path(folder, int(match[1])))
 
 

@@ -6,6 +6,7 @@ import pathlib
 import sys
 import tempfile
 import threading
+import time
 import typing
 
 import filelock
@@ -36,6 +37,8 @@ class Holder(typing.NamedTuple):
             return process.status() != psutil.STATUS_ZOMBIE and (is_older or None)
         except psutil.NoSuchProcess:
             return False
+        except psutil.Error:  # it may not be looked at
+            return None
 
     def __str__(self):
         return f"process {self.pid} on {one_line(self.host.partition('?pidns-')[0], longest=80)}"
@@ -57,7 +60,7 @@ class RunLock:
         """Args: folder: made where it is missing. advice: what to choose instead of a folder in use."""
         self.lost = None
         self._folder, self._path, self._advice = pathlib.Path(folder), pathlib.Path(folder, LOCK_FILE), advice
-        self._leaving = threading.Event()
+        self._leaving, self._last_look = threading.Event(), time.time()
         self._lease = filelock.SoftFileLease(self._path, lease_duration=LEASE_SECONDS, on_compromise=self._restore,
                                              timeout=0.1, thread_local=False)
 
@@ -95,19 +98,33 @@ class RunLock:
             self._lease.force_break()
         return self._lease.acquire()
 
+    def look(self):
+        """Sets `lost` where the time between two calls was so long that another run may have taken the folder over."""
+        before, self._last_look = self._last_look, time.time()
+        if abs(self._last_look - before) > LEASE_SECONDS / 3:
+            with contextlib.suppress(OSError):
+                owner = self._lease.owner
+                if owner and self._lease.token and owner.token != self._lease.token:
+                    self._lose()
+
+    def _lose(self):
+        self.lost = (f"{_read(self._path) or 'another run'} has taken over {self._folder}, having seen no heartbeat of "
+                     "this run")
+
     def _restore(self, compromise):
         """Called by the heartbeat's thread at its end, when the lock file has been replaced or cannot be reached."""
         while not self.lost and not self._leaving.wait(LEASE_SECONDS / 15):
             with contextlib.suppress(OSError, filelock.LeaseSettingsMismatch):
                 owner = self._lease.owner
                 if owner and owner.token != compromise.token:
-                    self.lost = (f"{_read(self._path) or 'another run'} has taken over {self._folder}, having seen no "
-                                 "heartbeat of this run")
+                    self._lose()
                 elif self._folder.is_dir():  # else it would be made, which would hide that a drive is not mounted
                     if owner:
                         self._lease.force_break()
                     self._lease.release(force=True)
                     self._lease.acquire(0)
+                    if self._leaving.is_set():
+                        self._lease.release(force=True)
                     return
 
 

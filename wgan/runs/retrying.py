@@ -71,8 +71,9 @@ class RetryingThread:
             return False
         except Exception as error:  # handed to the training thread, which stops with it
             self._error = self._error or error
-        if self._failing is not None:
-            files.note_recovery(self._what)
+        else:
+            if self._failing is not None:
+                files.note_recovery(self._what)
         self._failing = None
         with self._changed:
             if self._job is job:  # and not a newer one, which came meanwhile

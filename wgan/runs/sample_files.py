@@ -5,6 +5,7 @@ import pathlib
 import re
 
 from wgan.runs import grid_archives
+from wgan.runs.files import entries
 
 _SAMPLE_NAME = re.compile(r"sample_([0-9]{5,})\.png")
 _FOLDER_NAME = re.compile(r"[0-9]{5,}-[0-9]{5,}")
@@ -60,8 +61,8 @@ def sample_folders(sample_dir):
     Raises:
         OSError: the folder cannot be read.
     """
-    return [path for path in pathlib.Path(sample_dir).glob("*-*")
-            if _FOLDER_NAME.fullmatch(path.name) and path.is_dir()]
+    return [pathlib.Path(entry.path) for entry in entries(sample_dir)
+            if _FOLDER_NAME.fullmatch(entry.name) and entry.is_dir()]
 
 
 def remove_samples_after(sample_dir, epoch):
@@ -82,8 +83,9 @@ def remove_samples_after(sample_dir, epoch):
 
 def _pngs(sample_dir, layout):
     """(epoch, path) of the PNGs in one layout."""
-    paths = pathlib.Path(sample_dir).glob("sample_*.png" if layout == "flat" else "*-*/sample_*.png")
-    named = [(_SAMPLE_NAME.fullmatch(path.name), path) for path in paths]
+    folders = [sample_dir] if layout == "flat" else sample_folders(sample_dir)
+    named = [(_SAMPLE_NAME.fullmatch(entry.name), pathlib.Path(entry.path))
+             for folder in folders for entry in entries(folder) if entry.is_file()]
     # The second test leaves out sample_000001.png, which would make epoch 1 appear twice, and what is in another
     # epoch's folder.
     return [(int(match[1]), path) for match, path in named

@@ -26,10 +26,10 @@ from wgan.runs.history import History, HistoryFile, columns
 class WatchNumbers(keras.callbacks.Callback):
     """Ends `fit` with NumbersWentWrong after an epoch whose figures cannot be right."""
 
-    LARGEST = 1e8  # no critic that learns anything comes near
+    MAX_FIGURE = 1e8  # no critic that learns anything comes near
 
     def on_epoch_end(self, epoch, logs):
-        wrong = [f"{name} is {value:g}" for name, value in logs.items() if not abs(value) < self.LARGEST]
+        wrong = [f"{name} is {value:g}" for name, value in logs.items() if not abs(value) < self.MAX_FIGURE]
         if wrong:
             raise NumbersWentWrong(f"in epoch {epoch + 1} {', '.join(wrong)}")
 
@@ -42,6 +42,7 @@ class WatchLock(keras.callbacks.Callback):
         self._lock = lock
 
     def on_epoch_end(self, epoch, logs=None):
+        self._lock.look()
         if self._lock.lost:
             raise TakenOver(f"{self._lock.lost}; this one stops and leaves the folder to it")
 
@@ -154,12 +155,12 @@ class Checkpoints(keras.callbacks.Callback):
         """Saves `good` where that has failed: by now the disk may have room."""
         if self.good and self._saver.is_failing("checkpoints"):
             checkpoints.put_back(self.model, self.good.snapshot)
-            self._saver.save("checkpoints", self._write)
+            self._write(History(self.good.rows))
 
     def _save(self):
         self._remember()
         self._last_save, self._saved_epoch = time.monotonic(), self.good.epoch
-        self._saver.save("checkpoints", self._write)
+        self._write(self._history)
 
     def _remember(self):
         snapshot, rows = checkpoints.take_snapshot(self.model), list(self._history.rows)
@@ -167,12 +168,12 @@ class Checkpoints(keras.callbacks.Callback):
             raise NumbersWentWrong(f"after epoch {len(rows)} a weight is not finite")
         self.good = GoodState(snapshot, rows)
 
-    def _write(self):
+    def _write(self, history):
         """Writes what the GAN and the history hold, which has to be `good`."""
-        history = History(self.good.rows)
-        checkpoints.write_checkpoint(self._folder.checkpoint_dir, self.model, history)
-        draw_curves(history.to_array(), self._folder.curves_path, self._columns)
-        self._after()
+        self._saver.save("history.png", draw_curves, history.to_array(), self._folder.curves_path, self._columns)
+        if self._saver.save("checkpoints", checkpoints.write_checkpoint, self._folder.checkpoint_dir, self.model,
+                            history):
+            self._after()
 
 
 class Progress(keras.callbacks.Callback):

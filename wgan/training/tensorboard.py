@@ -41,10 +41,16 @@ def is_shown(number, config):
     Samples change much within the first epochs and little within the last thousand, so grids are shown at
     growing distances: 40 of 12,000, 60 of a million. The last one is always shown.
     """
-    mark, before = 1, (number - 1) // config.sample_every * config.sample_every
-    while mark <= before:  # the marks are 1, 2, 3, 4, 5, 6, 8, 10, 12 ...
+    before = (number - 1) // config.sample_every * config.sample_every
+    return number == config.epochs or (number % config.sample_every == 0 and _is_next(before, number))
+
+
+def _is_next(before, number):
+    """Whether one of the epochs 1, 2, 3, 4, 5, 6, 8, 10, 12 ... is above `before` and not above `number`."""
+    mark = 1
+    while mark <= before:
         mark = max(mark + 1, round(GROWTH * mark))
-    return number == config.epochs or (number % config.sample_every == 0 and mark <= number)
+    return mark <= number
 
 
 class EventWriter(keras.callbacks.Callback):
@@ -73,6 +79,7 @@ class EventWriter(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self._saver.save("event files", self._update)
+        self._close()
 
     def _update(self):
         """Adds what is not there yet; after a failure, or where the file has gone, all of it in a new one."""
@@ -84,7 +91,7 @@ class EventWriter(keras.callbacks.Callback):
                 self._add_epoch(dict(zip(COLUMNS, row)))
             self._file.flush()
         except (OSError, tf.errors.OpError) as error:
-            self._file = None
+            self._close()
             with contextlib.suppress(OSError, AttributeError):  # there may be no path yet
                 self._path.unlink()  # which takes room on a full disk
             raise OSError(one_line(error)) from error
@@ -92,12 +99,20 @@ class EventWriter(keras.callbacks.Callback):
             if path != self._path:
                 path.unlink(missing_ok=True)
 
+    def _close(self):
+        with contextlib.suppress(OSError, AttributeError, tf.errors.OpError):  # there may be no file
+            self._file.close()
+        self._file = None
+
     def _begin(self):
         self._folder.events_dir.mkdir(exist_ok=True)
         # TensorBoard reads what has "tfevents" in its name, in the order of the names.
-        self._path = self._folder.events_dir / f"events.out.tfevents.{time.time_ns()}.wgan"
-        self._file, self._written = tf.io.TFRecordWriter(str(self._path)), 0
-        self._earlier_grids = dict(sample_files.list_samples(self._config.sample_dir))
+        number = max([time.time_ns(), *(1 + int(path.name.split(".")[3]) for path in self._folder.event_files())])
+        self._path = self._folder.events_dir / f"events.out.tfevents.{number}.wgan"
+        self._file, self._written, self._earlier = tf.io.TFRecordWriter(str(self._path)), 0, len(self._history.rows)
+        drawn = [each for each in sample_files.list_samples(self._config.sample_dir) if each[0] <= self._earlier]
+        self._earlier_grids = {number: grid for (before, _), (number, grid) in zip([(0, None), *drawn], drawn)
+                               if _is_next(before, number)}
         # No state holds the hour of an epoch. Those so far are put end to end before this moment.
         self._time = time.time() - float(self._history.column("seconds").sum())
         self._add(file_version="brain.Event:2")
@@ -112,9 +127,11 @@ class EventWriter(keras.callbacks.Callback):
         values = [_V1.Summary.Value(tag=tag_of(name), simple_value=figures[name]) for name in self._columns
                   if figures[name] == figures[name]]  # not NaN
         self._add(step=number, summary=_V1.Summary(value=values))
-        if is_shown(number, self._config):
-            path = sample_files.sample_path(self._config.sample_dir, number, self._config.samples_layout)
-            self._add_image(SAMPLES_TAG, number, self._earlier_grids.get(number, path))
+        grid = self._earlier_grids.get(number)
+        if number > self._earlier and is_shown(number, self._config):
+            grid = sample_files.sample_path(self._config.sample_dir, number, self._config.samples_layout)
+        if grid:
+            self._add_image(SAMPLES_TAG, number, grid)
         self._written += 1
 
     def _add_image(self, tag, step, file):
