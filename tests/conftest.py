@@ -1,5 +1,6 @@
 """What several test modules share."""
 
+import gc
 import os
 import signal
 import sys
@@ -32,6 +33,21 @@ def toy(tmp_path):
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(RECIPES, TOY.name, TOY)
         yield lambda **changes: TrainingConfig.of_recipe(TOY.name, **{**places, **changes})
+
+
+@pytest.fixture(autouse=True, scope="module")
+def graphs_are_freed():
+    """TensorFlow keeps the graph of every custom gradient until the process ends. No test needs those of another module,
+    and all of them together would take several gigabytes."""
+    yield
+    if "keras" in sys.modules:
+        import keras
+        from tensorflow.python.framework import ops
+        registry = ops.gradient_registry._registry
+        for name in [name for name in registry if name.startswith("CustomGradient-")]:
+            del registry[name]
+        keras.utils.clear_session()
+        gc.collect()
 
 
 @pytest.fixture(autouse=True, scope="session")
