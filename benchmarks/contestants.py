@@ -29,13 +29,23 @@ LATENT_DIM, CRITIC_STEPS, PENALTY_WEIGHT, SLOPE = 100, 5, 10.0, 0.3
 def ours(images, precision, batch_size):
     """Yields after every epoch; so do the others."""
     from wgan.common import startup
+
     startup.import_tensorflow()
     from wgan.config import TrainingConfig
     from wgan.training.batches import epoch_batches
     from wgan.training.loop import build_gan
+
     # The article's dropout, and neither average nor mirror images: the others have these networks and no more.
-    config = TrainingConfig(precision=precision, batch_size=batch_size, image_size=images.shape[1], learning_rate=2e-4,
-                            beta_1=0.5, critic_dropout=0.3, ema_decay=0.0, flips="off")
+    config = TrainingConfig(
+        precision=precision,
+        batch_size=batch_size,
+        image_size=images.shape[1],
+        learning_rate=2e-4,
+        beta_1=0.5,
+        critic_dropout=0.3,
+        ema_decay=0.0,
+        flips="off",
+    )
     gan = build_gan(config, channels=images.shape[-1])
     gan.make_train_function()
     iterator = iter(epoch_batches(images, 0, CRITIC_STEPS, batch_size, 1, 10**6))
@@ -48,11 +58,13 @@ def ours(images, precision, batch_size):
 def keras(images, precision, batch_size):
     """Plain layers; reals, fakes and interpolates go through the critic one after the other."""
     from wgan.common import startup
+
     startup.import_tensorflow()
     import keras
     import tensorflow as tf
 
     from wgan.models import precision as precisions
+
     with precisions.used(precision):
         generator, critic = keras_networks(images.shape[-1])
     optimizers = [keras.optimizers.Adam(2e-4, 0.5, 0.9) for _ in range(2)]
@@ -93,25 +105,51 @@ def keras_networks(channels):
     """The generator and the critic in Keras's own layers."""
     import keras
     from keras import layers
+
     leaky = lambda: layers.LeakyReLU(negative_slope=SLOPE)
     conv = lambda filters, strides: layers.Conv2D(filters, 5, strides=strides, padding="same")
     block = lambda kind, filters, momentum: [
-        layers.UpSampling2D(2), kind(filters, 5, padding="same", use_bias=False),
-        layers.BatchNormalization(momentum=momentum), leaky()]
-    generator = keras.Sequential([
-        keras.Input([LATENT_DIM]), layers.Dense(2048, use_bias=False), layers.BatchNormalization(momentum=0.8),
-        leaky(), layers.Reshape((4, 4, 128)), *block(layers.Conv2D, 128, 0.99), *block(layers.Conv2D, 64, 0.8),
-        *block(layers.Conv2DTranspose, 32, 0.99),
-        layers.Conv2DTranspose(channels, 5, padding="same", use_bias=False, activation="tanh")])
-    critic = keras.Sequential([
-        keras.Input([32, 32, channels]), conv(32, 2), leaky(), conv(64, 2), leaky(), layers.Dropout(0.3),
-        conv(128, 2), leaky(), conv(128, 1), leaky(), layers.Flatten(), layers.Dense(1, dtype="float32")])
+        layers.UpSampling2D(2),
+        kind(filters, 5, padding="same", use_bias=False),
+        layers.BatchNormalization(momentum=momentum),
+        leaky(),
+    ]
+    generator = keras.Sequential(
+        [
+            keras.Input([LATENT_DIM]),
+            layers.Dense(2048, use_bias=False),
+            layers.BatchNormalization(momentum=0.8),
+            leaky(),
+            layers.Reshape((4, 4, 128)),
+            *block(layers.Conv2D, 128, 0.99),
+            *block(layers.Conv2D, 64, 0.8),
+            *block(layers.Conv2DTranspose, 32, 0.99),
+            layers.Conv2DTranspose(channels, 5, padding="same", use_bias=False, activation="tanh"),
+        ]
+    )
+    critic = keras.Sequential(
+        [
+            keras.Input([32, 32, channels]),
+            conv(32, 2),
+            leaky(),
+            conv(64, 2),
+            leaky(),
+            layers.Dropout(0.3),
+            conv(128, 2),
+            leaky(),
+            conv(128, 1),
+            leaky(),
+            layers.Flatten(),
+            layers.Dense(1, dtype="float32"),
+        ]
+    )
     return generator, critic
 
 
 def torch(images, precision, batch_size):
     """Eager PyTorch, channels last; `torch.compile` was slower where we tried it."""
     import torch
+
     generator, critic = torch_networks(images.shape[-1])
     adams = [torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.9)) for network in (critic, generator)]
     lower = lambda: torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
@@ -132,11 +170,13 @@ def torch(images, precision, batch_size):
                 points = fakes + torch.rand(batch_size, 1, 1, 1) * (reals - fakes)
                 points.requires_grad_(True)
                 critic.eval()
-                slopes, = torch.autograd.grad(critic(points).float().sum(), points, create_graph=True)
+                (slopes,) = torch.autograd.grad(critic(points).float().sum(), points, create_graph=True)
                 critic.train()
             norms = slopes.flatten(1).norm(dim=1)
-            step(adams[0], logits[batch_size:].mean() - logits[:batch_size].mean()
-                 + PENALTY_WEIGHT * ((norms - 1) ** 2).mean())
+            step(
+                adams[0],
+                logits[batch_size:].mean() - logits[:batch_size].mean() + PENALTY_WEIGHT * ((norms - 1) ** 2).mean(),
+            )
         with lower():
             loss = -critic(generator(latents()).float()).float().mean()
         step(adams[1], loss)
@@ -154,14 +194,35 @@ def torch_networks(channels):
 
     leaky = lambda: nn.LeakyReLU(SLOPE)
     block = lambda kind, inputs, outputs: [
-        nn.Upsample(scale_factor=2), kind(inputs, outputs, 5, padding=2, bias=False), nn.BatchNorm2d(outputs), leaky()]
+        nn.Upsample(scale_factor=2),
+        kind(inputs, outputs, 5, padding=2, bias=False),
+        nn.BatchNorm2d(outputs),
+        leaky(),
+    ]
     generator = nn.Sequential(
-        nn.Linear(LATENT_DIM, 2048, bias=False), nn.BatchNorm1d(2048), leaky(), nn.Unflatten(1, (128, 4, 4)),
-        *block(nn.Conv2d, 128, 128), *block(nn.Conv2d, 128, 64), *block(nn.ConvTranspose2d, 64, 32),
-        nn.ConvTranspose2d(32, channels, 5, padding=2, bias=False), nn.Tanh())
+        nn.Linear(LATENT_DIM, 2048, bias=False),
+        nn.BatchNorm1d(2048),
+        leaky(),
+        nn.Unflatten(1, (128, 4, 4)),
+        *block(nn.Conv2d, 128, 128),
+        *block(nn.Conv2d, 128, 64),
+        *block(nn.ConvTranspose2d, 64, 32),
+        nn.ConvTranspose2d(32, channels, 5, padding=2, bias=False),
+        nn.Tanh(),
+    )
     critic = nn.Sequential(
-        halving(channels, 32), leaky(), halving(32, 64), leaky(), nn.Dropout(0.3), halving(64, 128), leaky(),
-        nn.Conv2d(128, 128, 5, padding=2), leaky(), nn.Flatten(), nn.Linear(2048, 1))
+        halving(channels, 32),
+        leaky(),
+        halving(32, 64),
+        leaky(),
+        nn.Dropout(0.3),
+        halving(64, 128),
+        leaky(),
+        nn.Conv2d(128, 128, 5, padding=2),
+        leaky(),
+        nn.Flatten(),
+        nn.Linear(2048, 1),
+    )
     return [network.to(memory_format=torch.channels_last) for network in (generator, critic)]
 
 
@@ -169,15 +230,17 @@ def shuffled(images, batch_size):
     """Endless epochs of `CRITIC_STEPS` different batches."""
     rng = np.random.default_rng(0)
     while True:
-        order = rng.permutation(len(images))[:CRITIC_STEPS * batch_size]
+        order = rng.permutation(len(images))[: CRITIC_STEPS * batch_size]
         yield images[order.reshape(CRITIC_STEPS, batch_size)]
 
 
 def matmul_flops_per_second(precision):
     """The better of two sizes, as TensorFlow multiplies them."""
     from wgan.common import startup
+
     startup.import_tensorflow()
     import tensorflow as tf
+
     best = 0.0
     for size in (1024, 2048):
         matrix = tf.cast(tf.random.normal([size, size]), precision)
@@ -203,6 +266,7 @@ def load_images(data_dir, count, image_size):
     """Real horses where the data is at hand, else noise, which costs the same."""
     if data_dir and count == 6000 and image_size == 32:
         from wgan import data
+
         return data.load("cifar10", data_dir, "horse", "all").images
     return np.random.default_rng(0).integers(0, 256, [count, image_size, image_size, 3], dtype=np.uint8)
 
@@ -212,6 +276,7 @@ def load_folder(count, image_size):
     from PIL import Image
 
     from wgan import data
+
     with tempfile.TemporaryDirectory() as folder:
         for index in range(count):
             pixels = np.random.default_rng(index).integers(0, 256, [image_size, image_size, 3], np.uint8)
@@ -260,8 +325,12 @@ def timed(values):
         next(epochs)
         times.append(time.perf_counter())
     seconds = np.diff(times)
-    return {"first_epoch": seconds[0], "seconds": list(seconds[1:]), "peak_memory": peak_memory(),
-            "winograd": values["name"] == "ours" and has_winograd(values["batch_size"], values["precision"])}
+    return {
+        "first_epoch": seconds[0],
+        "seconds": list(seconds[1:]),
+        "peak_memory": peak_memory(),
+        "winograd": values["name"] == "ours" and has_winograd(values["batch_size"], values["precision"]),
+    }
 
 
 def has_winograd(batch_size, precision):
@@ -269,6 +338,7 @@ def has_winograd(batch_size, precision):
     import tensorflow as tf
 
     from wgan.models import winograd
+
     return winograd.applies(tf.zeros([batch_size, 4, 4, 1], precision), taps=5)
 
 

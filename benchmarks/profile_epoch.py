@@ -23,6 +23,7 @@ EPOCHS = 3
 def record(images, precision, folder):
     """Trains a few epochs, the last ones under the profiler."""
     import tensorflow as tf
+
     epochs = contestants.ours(images, precision, batch_size=256)
     for _ in range(2):
         next(epochs)
@@ -35,6 +36,7 @@ def record(images, precision, folder):
 def seconds_by_kind(folder):
     """Seconds and calls per epoch for each kind of operation."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
     space = xplane_pb2.XSpace()
     space.ParseFromString(next(pathlib.Path(folder).rglob("*.xplane.pb")).read_bytes())
     seconds, calls = collections.Counter(), collections.Counter()

@@ -42,7 +42,7 @@ def damaged(images, reals, brightness_order):
     for std in (4, 16, 64):
         yield f"noise of {std} grey levels", with_noise(images, std)
     for share in (0.5, 0.1):
-        darkest = brightness_order[:int(share * len(images))]
+        darkest = brightness_order[: int(share * len(images))]
         yield f"only the darkest {share:.0%}", images[np.resize(darkest, len(images))]
     yield "100 images over and over", images[np.resize(np.arange(100), len(images))]
     yield "copies of the reference", with_noise(reals, 2)
@@ -57,6 +57,7 @@ def main(argv):
     images = images[np.random.default_rng(0).permutation(len(images))]
     startup.import_tensorflow()
     from wgan.evaluation import features, report
+
     extract = features.own()
     reals, rest = np.array_split(images, 2)
     real_features = extract(reals)

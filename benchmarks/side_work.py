@@ -24,25 +24,35 @@ class Meter:
 
     def timed(self, name, function):
         """`function`, with the time of its calls added up under `name`."""
+
         def measured(*args, **kwargs):
             start = time.perf_counter()
             try:
                 return function(*args, **kwargs)
             finally:
                 self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - start
+
         return measured
 
 
 def measure(config):
     """Runs `config`; (seconds per name, wall-clock seconds of the epochs after the first)."""
     from wgan.common import startup
+
     startup.import_tensorflow()
     from wgan.evaluation.callback import Evaluation
     from wgan.runs import history
     from wgan.training import callbacks, launch
+
     meter = Meter()
-    for watcher in (callbacks.WatchNumbers, callbacks.HistoryWriter, callbacks.SampleGrids, callbacks.Checkpoints,
-                    callbacks.Progress, Evaluation):
+    for watcher in (
+        callbacks.WatchNumbers,
+        callbacks.HistoryWriter,
+        callbacks.SampleGrids,
+        callbacks.Checkpoints,
+        callbacks.Progress,
+        Evaluation,
+    ):
         for event in ("on_epoch_end", "on_train_end"):
             setattr(watcher, event, meter.timed(watcher.__name__, getattr(watcher, event)))
     launch.launch(config)

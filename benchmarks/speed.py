@@ -47,32 +47,46 @@ def compare(precisions, rounds, epochs, data_dir):
                 found[name].append(run(name=name, precision=precision, epochs=epochs, data_dir=data_dir))
         for name, results in found.items():
             seconds = statistics.median(second for result in results for second in result["seconds"])
-            rows.append({
-                "name": name, "precision": precision, "seconds": seconds,
-                "flops_share": epoch_flops(winograd=results[0]["winograd"]) / seconds / matmul,
-                "matmul_flops": matmul,
-                "first_epoch": statistics.median(result["first_epoch"] for result in results),
-                "peak_memory": max(result["peak_memory"] for result in results)})
+            rows.append(
+                {
+                    "name": name,
+                    "precision": precision,
+                    "seconds": seconds,
+                    "flops_share": epoch_flops(winograd=results[0]["winograd"]) / seconds / matmul,
+                    "matmul_flops": matmul,
+                    "first_epoch": statistics.median(result["first_epoch"] for result in results),
+                    "peak_memory": max(result["peak_memory"] for result in results),
+                }
+            )
     return rows
 
 
 def print_comparison(rows):
-    print(f"arithmetic of an epoch with merged upsampling: {epoch_flops() / 1e9:.0f} GFLOP; with Winograd "
-          f"convolutions, which ours has but on GPUs and in bfloat16 on AMX: {epoch_flops(winograd=True) / 1e9:.0f}\n")
-    print("| implementation | precision | s / epoch | ours is faster by | of a matrix product's speed | first epoch | "
-          "peak memory |")
+    print(
+        f"arithmetic of an epoch with merged upsampling: {epoch_flops() / 1e9:.0f} GFLOP; with Winograd "
+        f"convolutions, which ours has but on GPUs and in bfloat16 on AMX: {epoch_flops(winograd=True) / 1e9:.0f}\n"
+    )
+    print(
+        "| implementation | precision | s / epoch | ours is faster by | of a matrix product's speed | first epoch | "
+        "peak memory |"
+    )
     print("|---|---|---|---|---|---|---|")
     ours = {row["precision"]: row["seconds"] for row in rows if row["name"] == "ours"}
     for row in rows:
-        print(f"| {row['name']} | {row['precision']} | {row['seconds']:.2f} | "
-              f"{row['seconds'] / ours[row['precision']]:.2f}x | {row['flops_share']:.0%} of "
-              f"{row['matmul_flops'] / 1e12:.2f} TFLOP/s | {row['first_epoch']:.1f} s | "
-              f"{row['peak_memory'] / 2**20:.0f} MiB |")
+        print(
+            f"| {row['name']} | {row['precision']} | {row['seconds']:.2f} | "
+            f"{row['seconds'] / ours[row['precision']]:.2f}x | {row['flops_share']:.0%} of "
+            f"{row['matmul_flops'] / 1e12:.2f} TFLOP/s | {row['first_epoch']:.1f} s | "
+            f"{row['peak_memory'] / 2**20:.0f} MiB |"
+        )
 
 
-SCALING = ([dict(batch_size=size) for size in (64, 128, 256, 512, 1024)]
-           + [dict(image_size=size, batch_size=64, count=2000) for size in (32, 64, 128)]
-           + [dict(count=count) for count in (6000, 60000)] + [dict(count=200000, folder=True)])
+SCALING = (
+    [dict(batch_size=size) for size in (64, 128, 256, 512, 1024)]
+    + [dict(image_size=size, batch_size=64, count=2000) for size in (32, 64, 128)]
+    + [dict(count=count) for count in (6000, 60000)]
+    + [dict(count=200000, folder=True)]
+)
 
 
 def scale(precision, epochs):
@@ -82,9 +96,17 @@ def scale(precision, epochs):
         settings = {"batch_size": 256, "image_size": 32, "count": 6000, "folder": False, **settings}
         result = run(name="ours", precision=precision, epochs=epochs, **settings)
         seconds = statistics.median(result["seconds"])
-        rows.append({**settings, "seconds": seconds, "peak_memory": result["peak_memory"],
-                     "flops": epoch_flops(settings["batch_size"], image_size=settings["image_size"],
-                                          winograd=result["winograd"]) / seconds})
+        rows.append(
+            {
+                **settings,
+                "seconds": seconds,
+                "peak_memory": result["peak_memory"],
+                "flops": epoch_flops(
+                    settings["batch_size"], image_size=settings["image_size"], winograd=result["winograd"]
+                )
+                / seconds,
+            }
+        )
     return rows
 
 
@@ -93,8 +115,10 @@ def print_scaling(rows):
     print("|---|---|---|---|---|---|")
     for row in rows:
         place = " in a folder" if row["folder"] else ""
-        print(f"| {row['batch_size']} | {row['image_size']} | {row['count']:,}{place} | {row['seconds']:.2f} | "
-              f"{row['flops'] / 1e9:.0f} | {row['peak_memory'] / 2**20:.0f} MiB |")
+        print(
+            f"| {row['batch_size']} | {row['image_size']} | {row['count']:,}{place} | {row['seconds']:.2f} | "
+            f"{row['flops'] / 1e9:.0f} | {row['peak_memory'] / 2**20:.0f} MiB |"
+        )
 
 
 def main(argv):

@@ -28,8 +28,10 @@ def read_piles(first, second):
     piles = _read_pile("--first", first), _read_pile("--second", second)
     totals = [round(sum(pile), DECIMALS) for pile in piles]
     if totals[0] != totals[1]:
-        raise UserError(f"--first holds {number(totals[0])} blocks and --second {number(totals[1])}: "
-                        "to move one pile into the other, give both the same total")
+        raise UserError(
+            f"--first holds {number(totals[0])} blocks and --second {number(totals[1])}: "
+            "to move one pile into the other, give both the same total"
+        )
     if not totals[0]:
         raise UserError("--first and --second hold no blocks: there is nothing to move")
     columns = max(map(len, piles))
@@ -46,8 +48,10 @@ def _read_pile(flag, text):
         raise UserError(f"{flag} is {text!r}; give numbers of blocks separated by commas, such as 1,4,2") from None
     for blocks in pile:
         if not 0 <= blocks <= MAX_BLOCKS or round(blocks, 2) != blocks:
-            raise UserError(f"{flag}: {blocks:g} blocks cannot be drawn; give numbers from 0 to {MAX_BLOCKS}, with at "
-                            "most two decimals")
+            raise UserError(
+                f"{flag}: {blocks:g} blocks cannot be drawn; give numbers from 0 to {MAX_BLOCKS}, with at "
+                "most two decimals"
+            )
     return pile
 
 
@@ -93,12 +97,15 @@ def summary(first, second):
     """The distance computed in three ways, as lines of text."""
     plans, mass, places = (costliest_plan(first, second), cheapest_plan(first, second)), first.sum(), range(len(first))
     critic, (most, least) = best_critic(first, second), map(cost, plans)
-    return "\n".join([
-        *["Between these piles every plan costs the same."] * bool(np.isclose(most, least)),
-        f"Wasserstein distance = cheapest cost / blocks = {number(least)} / {number(mass)} = {least / mass:.6g}",
-        f"scipy.stats.wasserstein_distance: {stats.wasserstein_distance(places, places, first, second):.6g}",
-        f"best critic {' '.join(map(number, critic))}: mean score of the first pile - of the second "
-        f"= {critic @ (first - second) / mass:.6g}"])
+    return "\n".join(
+        [
+            *["Between these piles every plan costs the same."] * bool(np.isclose(most, least)),
+            f"Wasserstein distance = cheapest cost / blocks = {number(least)} / {number(mass)} = {least / mass:.6g}",
+            f"scipy.stats.wasserstein_distance: {stats.wasserstein_distance(places, places, first, second):.6g}",
+            f"best critic {' '.join(map(number, critic))}: mean score of the first pile - of the second "
+            f"= {critic @ (first - second) / mass:.6g}",
+        ]
+    )
 
 
 def table(name, plan):
@@ -148,10 +155,16 @@ def _draw_arrows(axes, name, plan):
     for move in map(tuple, np.argwhere(plan)):
         _draw_arrow(axes, tails[move], tips[move], max(widths[move] / 2, 0.015), _colours(columns)[move[0]])
     _label_arrows(axes, [(tails[move], tips[move], number(plan[move])) for move in map(tuple, np.argwhere(plan))])
-    axes.set(xlim=(-0.6, columns - 0.4), ylim=(-shares.sum(0).max() - 0.3, GAP + shares.sum(1).max() + 0.3),
-             yticks=(GAP + 0.4, GAP / 2, -0.4), yticklabels=("first pile", "moved", "second pile,\nhanging"),
-             xticks=places, xticklabels=places + 1, xlabel="column",
-             title=f"{name}: cost {number(cost(plan))}\n(sum of amount × distance)")
+    axes.set(
+        xlim=(-0.6, columns - 0.4),
+        ylim=(-shares.sum(0).max() - 0.3, GAP + shares.sum(1).max() + 0.3),
+        yticks=(GAP + 0.4, GAP / 2, -0.4),
+        yticklabels=("first pile", "moved", "second pile,\nhanging"),
+        xticks=places,
+        xticklabels=places + 1,
+        xlabel="column",
+        title=f"{name}: cost {number(cost(plan))}\n(sum of amount × distance)",
+    )
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
@@ -164,8 +177,15 @@ def _colours(columns):
 def _draw_arrow(axes, tail, tip, half, colour):
     """A band from (tail, GAP) to a head whose tip is (tip, 0)."""
     neck = tip + (tail - tip) * HEAD / GAP
-    corners = [(tail - half, GAP), (tail + half, GAP), (neck + half, HEAD), (neck + half + 0.05, HEAD), (tip, 0),
-               (neck - half - 0.05, HEAD), (neck - half, HEAD)]
+    corners = [
+        (tail - half, GAP),
+        (tail + half, GAP),
+        (neck + half, HEAD),
+        (neck + half + 0.05, HEAD),
+        (tip, 0),
+        (neck - half - 0.05, HEAD),
+        (neck - half, HEAD),
+    ]
     axes.add_patch(patches.Polygon(corners, facecolor=colour, edgecolor="white", linewidth=0.7, alpha=0.8, zorder=2))
 
 
@@ -179,8 +199,15 @@ def _label_arrows(axes, arrows):
         from_arrows = np.abs(np.delete(paths, index, 0) - path).min(0, initial=0.4) / 0.4
         place = places[np.argmax(2 * from_labels + from_arrows - 0.2 * np.abs(shares - 0.4))]
         taken = np.append(taken, [place], axis=0)
-        axes.text(*place, label, ha="center", va="center", weight="bold", zorder=4,
-                  path_effects=[patheffects.withStroke(linewidth=3, foreground="white")])
+        axes.text(
+            *place,
+            label,
+            ha="center",
+            va="center",
+            weight="bold",
+            zorder=4,
+            path_effects=[patheffects.withStroke(linewidth=3, foreground="white")],
+        )
 
 
 def _draw_matrix(axes, plan):
@@ -189,13 +216,28 @@ def _draw_matrix(axes, plan):
     whole = np.block([[plan, plan.sum(1, keepdims=True)], [plan.sum(0, keepdims=True), plan.sum()]])
     axes.imshow(np.where(plan > 0, plan, np.nan), cmap="Blues", vmin=0, vmax=2 * plan.max())
     for row, column in np.argwhere(whole):
-        axes.text(column, row, number(whole[row, column]), ha="center", va="center",
-                  size=min(11, 260 / (columns + 1) / 4), weight="bold" if max(row, column) < columns else "normal")
+        axes.text(
+            column,
+            row,
+            number(whole[row, column]),
+            ha="center",
+            va="center",
+            size=min(11, 260 / (columns + 1) / 4),
+            weight="bold" if max(row, column) < columns else "normal",
+        )
     names = [*map(str, range(1, columns + 1)), "sum"]
     axes.hlines(np.arange(columns + 1) - 0.5, -0.5, columns - 0.5, color="lightgray", linewidth=0.8)
     axes.vlines(np.arange(columns + 1) - 0.5, -0.5, columns - 0.5, color="lightgray", linewidth=0.8)
-    axes.set(xlim=(-0.5, columns + 0.5), ylim=(columns + 0.5, -0.5), xticks=range(columns + 1), xticklabels=names,
-             yticks=range(columns + 1), yticklabels=names, xlabel="to column", ylabel="from column")
+    axes.set(
+        xlim=(-0.5, columns + 0.5),
+        ylim=(columns + 0.5, -0.5),
+        xticks=range(columns + 1),
+        xticklabels=names,
+        yticks=range(columns + 1),
+        yticklabels=names,
+        xlabel="to column",
+        ylabel="from column",
+    )
     axes.tick_params(length=0)
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
@@ -204,11 +246,18 @@ def _draw_matrix(axes, plan):
 
 def define_flags():
     """Which piles, and where the image goes."""
-    groups = cli.FlagGroups("Shows the earth mover's (Wasserstein-1) distance of two piles of blocks: a costly plan to "
-                            "move one into the other beside the cheapest one. Prints both and draws them.")
+    groups = cli.FlagGroups(
+        "Shows the earth mover's (Wasserstein-1) distance of two piles of blocks: a costly plan to "
+        "move one into the other beside the cheapest one. Prints both and draws them."
+    )
     groups.define("Piles", "first", str, "1,4,2,0,1,2", f"Blocks in each column, at most {MAX_COLUMNS} columns.")
-    groups.define("Piles", "second", str, "2,1,1,3,3,0", "The same number of blocks in all. A pile with fewer columns "
-                  "gets empty ones at its right.")
+    groups.define(
+        "Piles",
+        "second",
+        str,
+        "2,1,1,3,3,0",
+        "The same number of blocks in all. A pile with fewer columns gets empty ones at its right.",
+    )
     groups.define("Files", "output", str, "earth_mover.png", "Image to write, a .png.")
     return groups
 

@@ -18,11 +18,22 @@ from wgan.recipes import RECIPES
 @pytest.fixture
 def tiny(tmp_path):
     """Makes configurations of a run that takes moments: the embedded digits, batches of 4."""
+
     def make(**changes):
-        settings = dict(dataset="digits", label="3", epochs=2, batch_size=4, critic_steps=2, latent_dim=8,
-                        precision="float32", eval_every=0,
-                        checkpoint_dir=str(tmp_path / "checkpoints"), sample_dir=str(tmp_path / "samples"))
+        settings = dict(
+            dataset="digits",
+            label="3",
+            epochs=2,
+            batch_size=4,
+            critic_steps=2,
+            latent_dim=8,
+            precision="float32",
+            eval_every=0,
+            checkpoint_dir=str(tmp_path / "checkpoints"),
+            sample_dir=str(tmp_path / "samples"),
+        )
         return TrainingConfig(**{**settings, **changes})
+
     return make
 
 
@@ -37,12 +48,13 @@ def toy(tmp_path):
 
 @pytest.fixture(autouse=True, scope="module")
 def graphs_are_freed():
-    """TensorFlow keeps the graph of every custom gradient until the process ends. No test needs those of another module,
-    and all of them together would take several gigabytes."""
+    """TensorFlow keeps the graph of every custom gradient until the process ends. No test needs those of another
+    module, and all of them together would take several gigabytes."""
     yield
     if "keras" in sys.modules:
         import keras
         from tensorflow.python.framework import ops
+
         registry = ops.gradient_registry._registry
         for name in [name for name in registry if name.startswith("CustomGradient-")]:
             del registry[name]
@@ -75,6 +87,7 @@ def usual_precision():
 def float64():
     """Layers made in the test compute in double precision."""
     import keras
+
     earlier = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float64")
     yield
@@ -91,16 +104,25 @@ def run_with_weights(tmp_path_factory):
     from wgan.runs.history import COLUMNS, History
     from wgan.runs.run_folder import RunFolder
     from wgan.training import loop
+
     folder = tmp_path_factory.mktemp("run")
-    config = TrainingConfig(dataset="digits", label="3", batch_size=4, latent_dim=8, precision="float32",
-                            checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"))
+    config = TrainingConfig(
+        dataset="digits",
+        label="3",
+        batch_size=4,
+        latent_dim=8,
+        precision="float32",
+        checkpoint_dir=str(folder / "checkpoints"),
+        sample_dir=str(folder / "samples"),
+    )
     gan = loop.build_gan(config, 1)
     rng = np.random.default_rng(0)
     for variable in (*gan.generator.variables, *gan.averaged_generator.variables):
         # Factors near 1.5 make contrasts; all but kernels get values as if they had been trained.
         factor, shift = (1.6, 0.0) if "kernel" in variable.name else (1.0, 0.1)
-        variable.assign(variable * factor * rng.uniform(0.8, 1.2, variable.shape)
-                        + shift * rng.uniform(0, 1, variable.shape))
+        variable.assign(
+            variable * factor * rng.uniform(0.8, 1.2, variable.shape) + shift * rng.uniform(0, 1, variable.shape)
+        )
     run = RunFolder(config)
     run.make()
     image_set = data.load_for_run(config)
@@ -113,6 +135,7 @@ def run_with_weights(tmp_path_factory):
 def eagerly():
     """Graphs are not made: a single step costs less without one."""
     import tensorflow as tf
+
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)

@@ -45,15 +45,30 @@ sys.exit(launch(TrainingConfig(**settings)))
 
 def settings_of(folder, epochs):
     """A run that saves after every epoch, so that it writes most of the time."""
-    return dict(recipe="gan_mlp", dataset="digits", label="3", epochs=epochs, batch_size=4, critic_steps=1,
-                latent_dim=8, precision="float32", checkpoint_minutes=0.0, eval_every=4,
-                checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"))
+    return dict(
+        recipe="gan_mlp",
+        dataset="digits",
+        label="3",
+        epochs=epochs,
+        batch_size=4,
+        critic_steps=1,
+        latent_dim=8,
+        precision="float32",
+        checkpoint_minutes=0.0,
+        eval_every=4,
+        checkpoint_dir=str(folder / "checkpoints"),
+        sample_dir=str(folder / "samples"),
+    )
 
 
 def start(settings, operations=0):
     """A training process; it kills itself before its n-th operation on the disk, if `operations` is n."""
-    return subprocess.Popen([sys.executable, "-c", CHILD, str(ROOT), json.dumps(settings), str(operations)],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(ROOT), json.dumps(settings), str(operations)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def kill_at_random(settings, draw):
@@ -78,6 +93,7 @@ def kill_at_random(settings, draw):
 def saved_epoch(settings):
     """The epoch of the newest whole state on disk, 0 without one."""
     from wgan.runs import checkpoints
+
     state = checkpoints.newest_state(settings["checkpoint_dir"])
     return state.epoch if state else 0
 
@@ -89,6 +105,7 @@ def contents(settings):
 
     from wgan.runs import checkpoints
     from wgan.runs.history import COLUMNS
+
     found = {}
     with h5py.File(pathlib.Path(settings["checkpoint_dir"], checkpoints.STATE_FILE)) as file:
         file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
@@ -98,8 +115,11 @@ def contents(settings):
             found[path.name] = np.frombuffer(path.read_bytes(), np.uint8)
     for name in (checkpoints.GENERATOR_FILE, checkpoints.CRITIC_FILE, checkpoints.BEST_FILE):
         with h5py.File(pathlib.Path(settings["checkpoint_dir"], name)) as file:
-            file.visititems(lambda key, item, name=name: found.update({f"{name} {key}": item[()]})
-                            if isinstance(item, h5py.Dataset) else None)
+            file.visititems(
+                lambda key, item, name=name: (
+                    found.update({f"{name} {key}": item[()]}) if isinstance(item, h5py.Dataset) else None
+                )
+            )
     return found
 
 
@@ -113,6 +133,7 @@ def run(kills, seed, folder, progress=print):
         progress: called with a line after each kill.
     """
     import numpy as np
+
     draw, epochs = random.Random(seed), EPOCHS_PER_KILL * kills + 4
     killed, alone = (settings_of(pathlib.Path(folder) / name, epochs) for name in ("killed", "alone"))
     before = done = 0

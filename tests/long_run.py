@@ -29,11 +29,13 @@ EARLY = 100  # epochs
 def saving_often(epochs):
     """A class of checkpoints that saves every fifth of the early epochs, for the allocator keeps the room of the
     first few saves for later ones, and often enough after them for what a save leaves open to add up."""
+
     class SavingOften(callbacks.Checkpoints):
         def on_epoch_end(self, epoch, logs=None):
             if epoch % (5 if epoch < EARLY else max(5, epochs // 60)) == 0:
                 self._last_save = None
             super().on_epoch_end(epoch, logs)
+
     return SavingOften
 
 
@@ -47,8 +49,13 @@ def measuring(found, epochs):
             if epoch + 1 in (EARLY, epochs):
                 gc.collect()
                 files = process.num_handles() if sys.platform == "win32" else process.num_fds()
-                found[epoch + 1] = {"bytes": process.memory_info().rss, "threads": process.num_threads(),
-                                    "files": files, "graphs": self.model.update_critic.experimental_get_tracing_count()}
+                found[epoch + 1] = {
+                    "bytes": process.memory_info().rss,
+                    "threads": process.num_threads(),
+                    "files": files,
+                    "graphs": self.model.update_critic.experimental_get_tracing_count(),
+                }
+
     return Measuring
 
 

@@ -11,7 +11,7 @@ def test_each_image_is_drawn_once_before_any_is_drawn_again(num_images, num_draw
     indices = epoch_indices(seed=5, epoch=3, num_images=num_images, num_drawn=num_drawn).numpy()
     assert len(indices) == num_drawn
     for start in range(0, num_drawn, num_images):
-        shuffle = indices[start:start + num_images]
+        shuffle = indices[start : start + num_images]
         assert len(set(shuffle)) == len(shuffle) and set(shuffle) <= set(range(num_images))
 
 

@@ -37,8 +37,11 @@ def test_counted_multiplications_are_those_of_the_networks(image_size):
 def winograd_products(layer, inputs):
     """Multiplications for one image in a layer's Winograd convolution; 0 where it has none. Inputs: 64 images."""
     graph = tf.function(layer).get_concrete_function(inputs).graph
-    products = [operation for operation in graph.get_operations()
-                if operation.type == "BatchMatMulV2" and operation.outputs[0].shape.rank == 5]
+    products = [
+        operation
+        for operation in graph.get_operations()
+        if operation.type == "BatchMatMulV2" and operation.outputs[0].shape.rank == 5
+    ]
     return sum(int(np.prod(product.outputs[0].shape)) * product.inputs[0].shape[-1] for product in products) / 64
 
 
@@ -48,14 +51,18 @@ def test_winograd_shares_are_those_of_the_layers(image_size):
     images = generator(tf.zeros([1, 100]))
     critic(images)
     side, channels = image_size, 3
-    for layer, counted in zip([critic.conv_1, critic.conv_2, critic.conv_3, *critic.further_convs, critic.conv_4],
-                              arithmetic.critic_layers(image_size)):
+    for layer, counted in zip(
+        [critic.conv_1, critic.conv_2, critic.conv_3, *critic.further_convs, critic.conv_4],
+        arithmetic.critic_layers(image_size),
+    ):
         products = winograd_products(layer, tf.zeros([64, side, side, channels]))
         assert products == (counted.multiplications * counted.share if counted.share < 1 else 0)
         side, channels = side // layer.strides[0], layer.filters
     side, channels = 4, 128
-    for layer, counted in zip([*generator.further_convs, generator.conv_2, generator.conv_3, generator.conv_4],
-                              arithmetic.generator_layers(image_size)[1:]):
+    for layer, counted in zip(
+        [*generator.further_convs, generator.conv_2, generator.conv_3, generator.conv_4],
+        arithmetic.generator_layers(image_size)[1:],
+    ):
         products = winograd_products(layer, tf.zeros([64, side, side, channels]))
         assert products == (counted.multiplications * counted.share if counted.share < 1 else 0)
         side, channels = 2 * side, layer.filters

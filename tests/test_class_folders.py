@@ -13,10 +13,43 @@ from wgan.data import mnist
 from wgan.runs.class_folders import folder_name, run_of_class
 from wgan.training.launch import launch
 
-NAMES = ["horse", "3", "cats", "Cats", "CATS", "cats & dogs", "cats + dogs", "cats_dogs", "..", ".", ".hidden", "con",
-         "CON", "Nul", "com1", "a" * 255, "a" * 254, "x" * 60, "x" * 61, "été", "e\u0301te\u0301", "猫", "犬", " ",
-         "-fresh", "0_cats", "a.", "a ", "a:b", "a\\b", "name\nof lines", "byte\udcff", folder_name("Cats"), "each",
-         *mnist.FASHION_MNIST.CLASS_NAMES]
+NAMES = [
+    "horse",
+    "3",
+    "cats",
+    "Cats",
+    "CATS",
+    "cats & dogs",
+    "cats + dogs",
+    "cats_dogs",
+    "..",
+    ".",
+    ".hidden",
+    "con",
+    "CON",
+    "Nul",
+    "com1",
+    "a" * 255,
+    "a" * 254,
+    "x" * 60,
+    "x" * 61,
+    "été",
+    "e\u0301te\u0301",
+    "猫",
+    "犬",
+    " ",
+    "-fresh",
+    "0_cats",
+    "a.",
+    "a ",
+    "a:b",
+    "a\\b",
+    "name\nof lines",
+    "byte\udcff",
+    folder_name("Cats"),
+    "each",
+    *mnist.FASHION_MNIST.CLASS_NAMES,
+]
 
 
 def test_every_class_name_becomes_a_folder_of_its_own_on_every_system():
@@ -46,7 +79,11 @@ def begin(folder, label, **more):
 def test_a_run_has_its_class_and_its_folders(each, tmp_path):
     run = run_of_class(each, "horse")
     assert (run.label, run.checkpoint_dir, run.sample_dir, run.drive_dir) == (
-        "horse", str(tmp_path / "c/horse"), str(tmp_path / "s/horse"), None)
+        "horse",
+        str(tmp_path / "c/horse"),
+        str(tmp_path / "s/horse"),
+        None,
+    )
 
 
 def test_a_run_that_began_in_a_numbered_folder_goes_on_there(each, tmp_path):

@@ -35,6 +35,7 @@ def test_a_command_names_itself_in_its_messages(name, place, monkeypatch, capsys
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_calls_the_command_of_its_name(name, tmp_path):
-    done = subprocess.run([sys.executable, ROOT / f"{name}.py", "--no_such_flag"], cwd=tmp_path, capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        [sys.executable, ROOT / f"{name}.py", "--no_such_flag"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 2 and done.stderr.startswith(f"{name}.py: Unknown command line flag")

@@ -29,7 +29,7 @@ SIX, EPOCHS = plan.Budget(epochs=6), ("--epochs", "6")
 
 # Stands for train.py, whose flags it understands: writes one call's worth of epochs, as the file `behaviour.json`
 # beside it says. A measured epoch takes 32 seconds, another one 2, or 0.1 where the run waits until it is stopped.
-FAKE_TRAIN = '''
+FAKE_TRAIN = """
 import json, os, pathlib, signal, sys
 from wgan.apps import train
 from wgan.config import TrainingConfig
@@ -68,7 +68,7 @@ print(behaviour.get("last_line", "done"), flush=True)
 if "killed_by" in behaviour:
     os.kill(os.getpid(), behaviour["killed_by"])
 sys.exit(behaviour.get("status", 0))
-'''
+"""
 
 
 def planned(tmp_path, names="wgan_gp,dcgan", seeds=2, **common):
@@ -85,37 +85,52 @@ def begin(run, rows, header=HEADER):
     """What train.py would have left: a configuration and a history."""
     run.history_path.parent.mkdir(parents=True, exist_ok=True)
     run.history_path.write_text("\n".join([header, *rows]) + "\n")
-    (run.history_path.parent / "config.json").write_text(json.dumps({
-        "config": run.config.to_json(),
-        "images": {"name": "digits 3", "count": 183, "sha256": "", "shape": [32, 32, 1]},
-        "starts": [{"device": "GPU <b>", "python": "3.12", "tensorflow": "2.20", "keras": "3.10"}]}))
+    (run.history_path.parent / "config.json").write_text(
+        json.dumps(
+            {
+                "config": run.config.to_json(),
+                "images": {"name": "digits 3", "count": 183, "sha256": "", "shape": [32, 32, 1]},
+                "starts": [{"device": "GPU <b>", "python": "3.12", "tensorflow": "2.20", "keras": "3.10"}],
+            }
+        )
+    )
 
 
 def published(tmp_path, runs_made, failures=None):
     """The page's rows as lists of cells' text, and the page."""
     page.publish(runs_made, failures or {}, SIX, "python compare.py --x <y>", tmp_path / "out")
     text = (tmp_path / "out/index.html").read_text(encoding="utf-8")
-    rows = [[html.unescape(re.sub(r"(<[^>]*>|\n)+", "|", cell)) for cell in re.findall("<td.*?</td>", row, re.DOTALL)]
-            for row in re.findall("<tr><td>.*?</tr>", text, re.DOTALL)]
+    rows = [
+        [html.unescape(re.sub(r"(<[^>]*>|\n)+", "|", cell)) for cell in re.findall("<td.*?</td>", row, re.DOTALL)]
+        for row in re.findall("<tr><td>.*?</tr>", text, re.DOTALL)
+    ]
     return [[cell.strip("|") for cell in row] for row in rows], text
 
 
 def test_every_recipe_has_a_seed_before_the_next_and_its_own_settings_on_the_same_images(tmp_path):
     made = planned(tmp_path, "wgan_gp,wgan_clip,gan_mlp", precision="float32")
-    assert list(map(str, made)) == [f"{name}, seed {seed}" for seed in (0, 1)
-                                    for name in ("wgan_gp", "wgan_clip", "gan_mlp")]
+    assert list(map(str, made)) == [
+        f"{name}, seed {seed}" for seed in (0, 1) for name in ("wgan_gp", "wgan_clip", "gan_mlp")
+    ]
     configs = [run.config for run in made[:3]]
     assert [(config.batch_size, config.critic_steps, config.optimizer) for config in configs] == [
-        (256, 5, "adam"), (256, 5, "rmsprop"), (128, 1, "adam")]
-    assert {(config.dataset, config.label, config.image_size, config.epochs, config.eval_every, config.precision)
-            for config in configs} == {("digits", "3", 32, 6, 2, "float32")}
+        (256, 5, "adam"),
+        (256, 5, "rmsprop"),
+        (128, 1, "adam"),
+    ]
+    assert {
+        (config.dataset, config.label, config.image_size, config.epochs, config.eval_every, config.precision)
+        for config in configs
+    } == {("digits", "3", 32, 6, 2, "float32")}
     assert made[5].config.checkpoint_dir == str(tmp_path / "out/gan_mlp/seed_1/checkpoints")
 
 
 def test_settings_go_before_common_ones_and_those_before_the_flags(tmp_path):
-    content = {"common": {"batch_size": 64, "learning_rate": 1, "label": 4, "deterministic": True},
-               "one": {"batch_size": 8, "sample_every": 3, "learning_rate": 1e-3, "recipe": "dcgan"},
-               "two": {"label": None, "learning_rate": None}}
+    content = {
+        "common": {"batch_size": 64, "learning_rate": 1, "label": 4, "deterministic": True},
+        "one": {"batch_size": 8, "sample_every": 3, "learning_rate": 1e-3, "recipe": "dcgan"},
+        "two": {"label": None, "learning_rate": None},
+    }
     compared = plan.settings(settings_file(tmp_path, content))
     first, second = plan.plan(compared, COMMON, 1, SIX, tmp_path / "out")
     one, two = first.config, second.config
@@ -127,32 +142,53 @@ def test_settings_go_before_common_ones_and_those_before_the_flags(tmp_path):
     assert one == type(one).of_recipe(given.pop("recipe"), **given)
 
 
-@pytest.mark.parametrize("arguments, words", [
-    ([], "exactly one of them"), (["--epochs", "6", "--seconds", "5"], "exactly one of them"),
-    (["--seconds", "0"], "--seconds is 0; it must be more than 0"), (["--seconds", "nan"], "--seconds is nan"),
-    (["--epochs", "0"], "wgan_gp: --epochs is 0"), (["--seeds", "0", *EPOCHS], "--seeds is 0; it must be at least 1"),
-    (["--recipes", "wgan_gp,wgan_klip"], 'no recipe is called "wgan_klip" (did you mean "wgan_clip"?)'),
-    (["--recipes", "gaussian_1d", *EPOCHS], "gaussian_1d: it makes numbers on a line"),
-    (["--recipes", " , "], "--recipes is empty: choose from wgan_gp"),
-    (["--recipes", "dcgan,wgan_gp,dcgan"], "--recipes has dcgan twice"),
-    (["--settings", "/no/such/file.json"], "give --recipes, names separated by commas, or --settings"),
-    (["--eval_every", "-1", *EPOCHS], "--eval_every is -1"), (["--label", "ten", *EPOCHS], "wgan_gp: "),
-    (["--image_size", "28", *EPOCHS], "wgan_gp: --recipe wgan_gp draws images of 32 or 64 or 128"),
-    (["--dataset", "gaussian", *EPOCHS], "makes images, and gaussian has none")])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ([], "exactly one of them"),
+        (["--epochs", "6", "--seconds", "5"], "exactly one of them"),
+        (["--seconds", "0"], "--seconds is 0; it must be more than 0"),
+        (["--seconds", "nan"], "--seconds is nan"),
+        (["--epochs", "0"], "wgan_gp: --epochs is 0"),
+        (["--seeds", "0", *EPOCHS], "--seeds is 0; it must be at least 1"),
+        (["--recipes", "wgan_gp,wgan_klip"], 'no recipe is called "wgan_klip" (did you mean "wgan_clip"?)'),
+        (["--recipes", "gaussian_1d", *EPOCHS], "gaussian_1d: it makes numbers on a line"),
+        (["--recipes", " , "], "--recipes is empty: choose from wgan_gp"),
+        (["--recipes", "dcgan,wgan_gp,dcgan"], "--recipes has dcgan twice"),
+        (["--settings", "/no/such/file.json"], "give --recipes, names separated by commas, or --settings"),
+        (["--eval_every", "-1", *EPOCHS], "--eval_every is -1"),
+        (["--label", "ten", *EPOCHS], "wgan_gp: "),
+        (["--image_size", "28", *EPOCHS], "wgan_gp: --recipe wgan_gp draws images of 32 or 64 or 128"),
+        (["--dataset", "gaussian", *EPOCHS], "makes images, and gaussian has none"),
+    ],
+)
 def test_a_wrong_flag_is_answered_in_one_line(tmp_path, capsys, arguments, words):
     assert words in refused(tmp_path, capsys, "--recipes", "wgan_gp", "--dataset", "digits", *arguments)
 
 
-@pytest.mark.parametrize("content, words", [
-    ("{", "holds no settings, such as"), ([], "holds no settings"), ({"common": {}}, "holds no settings"),
-    ({"plain": 3}, "holds no settings"), ({"../plain": {}}, '"../plain" cannot name a folder'),
-    ({"Plain": {}}, '"Plain" cannot name a folder'), ({"": {}}, "cannot name a folder"),
-    ({"plain": {"learnig_rate": 1e-3}}, "plain: Unknown command line flag 'learnig_rate'. Did you mean: learning_rate"),
-    ({"common": {"fresh": True}, "plain": {}}, "fresh follows from this command's own flags"),
-    ({"plain": {"seed": 3}}, "plain: seed follows from"), ({"plain": {"batch_size": "many"}}, "many"),
-    ({"plain": {"batch_size": 8.5}}, "8.5"), ({"plain": {"recipe": "dcgam"}}, "plain: --recipe is 'dcgam'"),
-    ({"plain": {"batch_size": 1}}, "plain: --batch_size is 1; it must be at least 2"),
-    ({"plain": {"dataset": "cifar10", "label": "hrose"}}, "plain: cifar10 has no class 'hrose'")])
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        ("{", "holds no settings, such as"),
+        ([], "holds no settings"),
+        ({"common": {}}, "holds no settings"),
+        ({"plain": 3}, "holds no settings"),
+        ({"../plain": {}}, '"../plain" cannot name a folder'),
+        ({"Plain": {}}, '"Plain" cannot name a folder'),
+        ({"": {}}, "cannot name a folder"),
+        (
+            {"plain": {"learnig_rate": 1e-3}},
+            "plain: Unknown command line flag 'learnig_rate'. Did you mean: learning_rate",
+        ),
+        ({"common": {"fresh": True}, "plain": {}}, "fresh follows from this command's own flags"),
+        ({"plain": {"seed": 3}}, "plain: seed follows from"),
+        ({"plain": {"batch_size": "many"}}, "many"),
+        ({"plain": {"batch_size": 8.5}}, "8.5"),
+        ({"plain": {"recipe": "dcgam"}}, "plain: --recipe is 'dcgam'"),
+        ({"plain": {"batch_size": 1}}, "plain: --batch_size is 1; it must be at least 2"),
+        ({"plain": {"dataset": "cifar10", "label": "hrose"}}, "plain: cifar10 has no class 'hrose'"),
+    ],
+)
 def test_a_wrong_settings_file_is_answered_in_one_line(tmp_path, capsys, content, words):
     path = settings_file(tmp_path, content)
     assert words in refused(tmp_path, capsys, "--settings", path, "--dataset", "digits", "--epochs", "6")
@@ -172,9 +208,17 @@ def test_the_table_says_what_the_histories_say(tmp_path):
     for run in made:
         fid, kid, precision = fids[run.setting, run.seed] = rng.uniform((20, 0.1, 0), (90, 0.9, 1))
         seconds = 3 + run.seed
-        begin(run, [f"1,{seconds + 7},,,,,", f"2,{seconds + 40},1,1,0,1,1", f"3,{seconds},,,,,",
-                    f"4,{seconds + 40},1,1,0,1,1", f"5,{seconds},,,,,",
-                    f"6,{seconds + 40},{fid},{kid},0.01,{precision},0.25"])
+        begin(
+            run,
+            [
+                f"1,{seconds + 7},,,,,",
+                f"2,{seconds + 40},1,1,0,1,1",
+                f"3,{seconds},,,,,",
+                f"4,{seconds + 40},1,1,0,1,1",
+                f"5,{seconds},,,,,",
+                f"6,{seconds + 40},{fid},{kid},0.01,{precision},0.25",
+            ],
+        )
     rows, text = published(tmp_path, made)
     for row, name in zip(rows, ("wgan_gp", "dcgan"), strict=True):
         found = np.array([fids[name, 0], fids[name, 1]])
@@ -241,6 +285,7 @@ def test_a_row_is_drawn_again_when_its_weights_are_newer_and_a_failure_is_noted(
             return subprocess.CompletedProcess([], 1, "", "Traceback\n  of many lines\nValueError: bad weights\n")
         Image.new("L", (12 * 34 + 2, 36)).save(path)
         return subprocess.CompletedProcess([], 0, "", "")
+
     monkeypatch.setattr(subprocess, "run", draw)
     for run in made:
         begin(run, ["1,2,,,,,"])
@@ -267,16 +312,29 @@ def test_runs_without_measurements_and_runs_on_other_images_are_pointed_out(tmp_
     assert "Not measured: dcgan" in text and "trained on different images" in text
 
 
-@pytest.mark.parametrize("mean, std, text", [
-    (45.123, 1.26, "45.12 ± 1.26"), (1234.5, 20.3, "1234 ± 20"), (-0.0001, 0.0123, "-0.00010 ± 0.01230"),
-    (0, 0, "0 ± 0"), (3, None, "3.000"), (None, None, "—")])
+@pytest.mark.parametrize(
+    "mean, std, text",
+    [
+        (45.123, 1.26, "45.12 ± 1.26"),
+        (1234.5, 20.3, "1234 ± 20"),
+        (-0.0001, 0.0123, "-0.00010 ± 0.01230"),
+        (0, 0, "0 ± 0"),
+        (3, None, "3.000"),
+        (None, None, "—"),
+    ],
+)
 def test_figures_have_four_digits(mean, std, text):
     assert page.spread_in_words({"mean": mean, "std": std}) == text
 
 
 def test_training_time_leaves_measurements_out():
-    history = {1: {"seconds": 9.0}, 2: {"seconds": 1.0}, 3: {"seconds": 31.0, "fid": 5.0}, 4: {"seconds": 1.0},
-               5: {"seconds": 0.5, "precision": 0.0}}
+    history = {
+        1: {"seconds": 9.0},
+        2: {"seconds": 1.0},
+        3: {"seconds": 31.0, "fid": 5.0},
+        4: {"seconds": 1.0},
+        5: {"seconds": 0.5, "precision": 0.0},
+    }
     assert runs.training_times(history) == {1: 9.0, 2: 10.0, 3: 11.0, 4: 12.0, 5: 12.5}
     assert runs.training_times({1: {"seconds": 3.0, "fid": 5.0}, 2: {"seconds": 4.0, "fid": 5.0}}) == {1: 3.0, 2: 7.0}
 
@@ -292,9 +350,24 @@ def fake_train(tmp_path, monkeypatch):
     def run(*arguments, budget=("--epochs", "4"), compared=("--recipes", "wgan_gp,gan_mlp"), behaviour=()):
         (tmp_path / "calls.txt").write_text("")
         (tmp_path / "behaviour.json").write_text(json.dumps(dict(behaviour)))
-        status = compare.main(["compare.py", "--dataset", "digits", "--label", "3", "--eval_every", "2",
-                               "--output_dir", str(tmp_path / "out"), *compared, *budget, *arguments])
+        status = compare.main(
+            [
+                "compare.py",
+                "--dataset",
+                "digits",
+                "--label",
+                "3",
+                "--eval_every",
+                "2",
+                "--output_dir",
+                str(tmp_path / "out"),
+                *compared,
+                *budget,
+                *arguments,
+            ]
+        )
         return status, (tmp_path / "calls.txt").read_text().split()
+
     return run
 
 
@@ -316,10 +389,11 @@ def test_the_same_command_goes_on_and_another_one_is_refused(fake_train, tmp_pat
 
     before = (tmp_path / "out/index.html").read_bytes()
     for arguments, budget, words in [
-            (["--label", "5"], ("--epochs", "4"), "holds a run with other settings: label was 3, now 5"),
-            (["--image_size", "64"], ("--epochs", "4"), "image_size was 32, now 64"),
-            ([], ("--epochs", "3"), "holds a comparison with --epochs 4, which --epochs 3 cannot go on with"),
-            ([], ("--seconds", "9"), "holds a comparison with --epochs 4, which --seconds 9 cannot")]:
+        (["--label", "5"], ("--epochs", "4"), "holds a run with other settings: label was 3, now 5"),
+        (["--image_size", "64"], ("--epochs", "4"), "image_size was 32, now 64"),
+        ([], ("--epochs", "3"), "holds a comparison with --epochs 4, which --epochs 3 cannot go on with"),
+        ([], ("--seconds", "9"), "holds a comparison with --epochs 4, which --seconds 9 cannot"),
+    ]:
         with pytest.raises(UserError, match=words):
             fake_train(*arguments, budget=budget)
     assert (tmp_path / "out/index.html").read_bytes() == before
@@ -353,9 +427,13 @@ def test_another_kind_of_comparison_in_the_folder_is_refused(fake_train, tmp_pat
         fake_train()
 
 
-@pytest.mark.parametrize("ending, words", [
-    ({"status": 1, "epochs": 3, "last_line": "ValueError: too bad"}, "failed with status 1: ValueError: too bad"),
-    pytest.param({"killed_by": 9, "epochs": 3}, "failed with status 137: done", marks=POSIX)])
+@pytest.mark.parametrize(
+    "ending, words",
+    [
+        ({"status": 1, "epochs": 3, "last_line": "ValueError: too bad"}, "failed with status 1: ValueError: too bad"),
+        pytest.param({"killed_by": 9, "epochs": 3}, "failed with status 137: done", marks=POSIX),
+    ],
+)
 def test_a_failure_is_on_the_page_and_the_others_go_on(fake_train, tmp_path, capsys, ending, words):
     assert fake_train(behaviour={"wgan_gp/seed_0": ending}) == (1, ["wgan_gp/seed_0", "gan_mlp/seed_0"])
     assert f"wgan_gp, seed 0 {words}" in capsys.readouterr().err
@@ -394,12 +472,31 @@ def test_a_run_that_somebody_else_stopped_stops_the_comparison(fake_train, capsy
 def test_a_signal_reaches_the_run_once_which_saves_and_stops_the_comparison(fake_train, tmp_path, number, status):
     """To the whole process group, as a terminal sends Ctrl-C."""
     (tmp_path / "behaviour.json").write_text(json.dumps({"wgan_gp/seed_0": {"waits": True}}))
-    code = ("import sys\nfrom wgan.apps import compare\nfrom wgan.apps.comparison import runs\n"
-            "runs.TRAIN = [sys.argv.pop(1)]\ncompare.command()")
+    code = (
+        "import sys\nfrom wgan.apps import compare\nfrom wgan.apps.comparison import runs\n"
+        "runs.TRAIN = [sys.argv.pop(1)]\ncompare.command()"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *runs.TRAIN, "--recipes", "wgan_gp", "--dataset", "digits", "--epochs", "4",
-         "--output_dir", str(tmp_path / "out")], env=runs.environment(), stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True, start_new_session=True)
+        [
+            sys.executable,
+            "-c",
+            code,
+            *runs.TRAIN,
+            "--recipes",
+            "wgan_gp",
+            "--dataset",
+            "digits",
+            "--epochs",
+            "4",
+            "--output_dir",
+            str(tmp_path / "out"),
+        ],
+        env=runs.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     with process:
         deadline, log = time.monotonic() + 60, tmp_path / "out/wgan_gp/seed_0/log.txt"
         while not (log.exists() and "ready" in log.read_text()) and time.monotonic() < deadline:
@@ -413,8 +510,22 @@ def test_a_signal_reaches_the_run_once_which_saves_and_stops_the_comparison(fake
 
 def test_two_recipes_are_trained_measured_and_shown(tmp_path):
     """The real train.py; the samples shown are those of its weights."""
-    arguments = ["--recipes", "gan_mlp,lsgan_mlp", "--dataset", "digits", "--label", "3", "--epochs", "2",
-                 "--eval_every", "2", "--precision", "float32", "--output_dir", str(tmp_path)]
+    arguments = [
+        "--recipes",
+        "gan_mlp,lsgan_mlp",
+        "--dataset",
+        "digits",
+        "--label",
+        "3",
+        "--epochs",
+        "2",
+        "--eval_every",
+        "2",
+        "--precision",
+        "float32",
+        "--output_dir",
+        str(tmp_path),
+    ]
     assert compare.main(["compare.py", *arguments]) == 0
     stored = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
     assert stored["notes"] == [] and stored["images"][0]["count"] == 183

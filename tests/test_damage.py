@@ -45,7 +45,7 @@ MEBIBYTE = 2**20
 
 # --- what can happen to a file ---
 
-HUGE = (0, 1, -1, -2, 255, 65535, 2**24, 2**31 - 1, -2**31, 2**32, 2**40, 2**63 - 1, -2**63)
+HUGE = (0, 1, -1, -2, 255, 65535, 2**24, 2**31 - 1, -(2**31), 2**32, 2**40, 2**63 - 1, -(2**63))
 
 
 def some_place(length, chance):
@@ -59,7 +59,7 @@ def some_block(length, chance):
 
 
 def truncate(content, other, chance):
-    del content[some_place(len(content), chance):]
+    del content[some_place(len(content), chance) :]
 
 
 def flip_bits(content, other, chance):
@@ -76,7 +76,7 @@ def overwrite_number(content, other, chance):
     size, place = chance.choice([2, 4, 8]), some_place(len(content), chance)
     place -= place % size if chance.random() < 0.6 else 0
     value = chance.choice(HUGE) % 256**size
-    content[place:place + size] = value.to_bytes(size, chance.choice(["little", "big"]))
+    content[place : place + size] = value.to_bytes(size, chance.choice(["little", "big"]))
 
 
 def fill_block(content, other, chance):
@@ -102,9 +102,9 @@ def duplicate_block(content, other, chance):
 def swap_blocks(content, other, chance):
     start, end = some_block(len(content), chance)
     place = some_place(len(content) - (end - start), chance)
-    first, second = content[start:end], content[place:place + end - start]
+    first, second = content[start:end], content[place : place + end - start]
     content[start:end] = second
-    content[place:place + end - start] = first
+    content[place : place + end - start] = first
 
 
 def splice(content, other, chance):
@@ -117,8 +117,22 @@ def graft_block(content, other, chance):
     content[start:end] = other[start:end]
 
 
-KINDS_OF_DAMAGE = (truncate, flip_bits, flip_bits, set_bytes, overwrite_number, overwrite_number, overwrite_number,
-                   fill_block, insert_block, delete_block, duplicate_block, swap_blocks, splice, graft_block)
+KINDS_OF_DAMAGE = (
+    truncate,
+    flip_bits,
+    flip_bits,
+    set_bytes,
+    overwrite_number,
+    overwrite_number,
+    overwrite_number,
+    fill_block,
+    insert_block,
+    delete_block,
+    duplicate_block,
+    swap_blocks,
+    splice,
+    graft_block,
+)
 
 
 def damaged(content, other, chance):
@@ -173,6 +187,7 @@ def limits():
         yield
         return
     import resource
+
     earlier = resource.getrlimit(resource.RLIMIT_AS)
     with contextlib.suppress(OSError, ValueError):
         pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
@@ -237,8 +252,10 @@ class Reader:
             self._process.join()
             number = -self._process.exitcode
             self.end()
-            ends = {getattr(signal, "SIGPROF", None): "works without end", getattr(signal, "SIGALRM", None):
-                    "waits without end"}
+            ends = {
+                getattr(signal, "SIGPROF", None): "works without end",
+                getattr(signal, "SIGALRM", None): "waits without end",
+            }
             raise Died(ends.get(number, f"ended by signal {number}")) from None
         assert answer[1] is None, answer[1]
 
@@ -312,6 +329,7 @@ def write_anew(path, content):
 
 # --- checkpoints and weights ---
 
+
 def tiny_networks():
     """Classes in the place of the real generator and critic, with files of a few kilobytes."""
     import keras
@@ -348,6 +366,7 @@ def tiny_gan(seed):
     import keras
 
     from wgan.models.gan import GAN
+
     keras.utils.set_random_seed(seed)
     generator, critic = tiny_networks()
     gan = GAN(generator(), critic())
@@ -392,6 +411,7 @@ def newest_of_two_states(folder):
         state = checkpoints.newest_state(folder)
         assert state.epoch == 3 and state.history.rows == expected
         assert content == previous or state.path.name == checkpoints.PREVIOUS_STATE_FILE
+
     return damage_to(newest, previous), read
 
 
@@ -407,6 +427,7 @@ def two_damaged_states(folder):
             write_anew(folder / name, content)
         with mock.patch.object(h5py, "File", side_effect=AssertionError("the library was shown a damaged file")):
             assert_refused(checkpoints.newest_state, folder, names=names)
+
     return damage, read
 
 
@@ -420,6 +441,7 @@ def weights_to_start_from(name, folder):
             initial_weights.load_weights(gan, folder)
             expected = another if content == other else trained
             assert same(getattr(gan, network), getattr(expected, network))
+
     return damage_to(content, other), read
 
 
@@ -437,6 +459,7 @@ def weights_of_another_program(name, write, folder):
         with refusal_naming(folder / name):
             initial_weights.load_weights(gan, folder / name)
             assert checkpoints.is_finite(values_of(gan.generator)), "these weights are not finite"
+
     return damage_to(*contents), read
 
 
@@ -446,6 +469,7 @@ def present_layout(path, network):
 
 def layout_of_keras_2(path, network):
     from test_launch import keras_2_weights
+
     keras_2_weights(path, network)
 
 
@@ -471,9 +495,16 @@ def test_damaged_weights_of_other_programs_are_named_or_finite(reader, tmp_path,
 
 # --- what else a run leaves behind ---
 
+
 def images_of_a_run():
-    return types.SimpleNamespace(name="digits 3", images=np.zeros((20, 32, 32, 1), np.uint8), heldout=None,
-                                 heldout_indices=(), labels=np.arange(20), label_names=("3", "44"))
+    return types.SimpleNamespace(
+        name="digits 3",
+        images=np.zeros((20, 32, 32, 1), np.uint8),
+        heldout=None,
+        heldout_indices=(),
+        labels=np.arange(20),
+        label_names=("3", "44"),
+    )
 
 
 def odd_values(content, chance):
@@ -486,8 +517,31 @@ def odd_values(content, chance):
     if chance.random() < 0.2:
         del place[key]
     else:
-        place[key] = chance.choice([None, True, 0, -1, 1.5, 1e308, 2**63, 10**400, "", "x", "1", "\ud800", "nan", [],
-                                    [1], [[]], {}, {"a": 1}, {"epochs": 1}, float("nan"), float("inf")])
+        place[key] = chance.choice(
+            [
+                None,
+                True,
+                0,
+                -1,
+                1.5,
+                1e308,
+                2**63,
+                10**400,
+                "",
+                "x",
+                "1",
+                "\ud800",
+                "nan",
+                [],
+                [1],
+                [[]],
+                {},
+                {"a": 1},
+                {"epochs": 1},
+                float("nan"),
+                float("inf"),
+            ]
+        )
     return json.dumps(stored).encode()
 
 
@@ -515,6 +569,7 @@ def configuration(folder):
         run.add_rollback({"epoch": 1})
         run.write_config(config, images_of_a_run(), "0" * 64, {"epoch": 1})  # as --fresh does
         assert run.stored_run()["config"] == config.to_json()
+
     return damage, read
 
 
@@ -540,6 +595,7 @@ def run_mark(folder):
         with refusal_naming(folder):
             run.check_samples_belong()
             assert content.strip() == (run.checkpoint_dir / ".run_id").read_bytes().strip()
+
     return damage_to(path.read_bytes(), b"0" * 32 + b"\n"), read
 
 
@@ -551,6 +607,7 @@ def table_of_figures(folder):
         run.history_path.write_bytes(content)
         with refusal_naming(folder):
             run.check_not_begun()
+
     return damage_to(content, content * 2), read
 
 
@@ -565,19 +622,23 @@ def test_damaged_marks_and_tables_are_answered(reader, tmp_path, kind):
 
 # --- the features' network, which comes with the program ---
 
+
 def feature_weights(folder):
     from wgan.evaluation import feature_network, features
+
     content, path = feature_network.WEIGHTS.read_bytes(), folder / feature_network.WEIGHTS.name
 
     def read(content):
         write_anew(path, content)
         with refusal_naming(path), mock.patch.object(feature_network, "WEIGHTS", path):
             features.own()
+
     return damage_to(content, content[::-1]), read
 
 
 def feature_provenance(folder):
     from wgan.evaluation import feature_network, features
+
     content, path = feature_network.PROVENANCE.read_bytes(), folder / feature_network.PROVENANCE.name
     network = types.SimpleNamespace(features=None)
 
@@ -586,9 +647,13 @@ def feature_provenance(folder):
 
     def read(content):
         path.write_bytes(content)
-        with (refusal_naming(path), mock.patch.object(feature_network, "PROVENANCE", path),
-              mock.patch.object(feature_network, "load_feature_network", lambda: network)):
+        with (
+            refusal_naming(path),
+            mock.patch.object(feature_network, "PROVENANCE", path),
+            mock.patch.object(feature_network, "load_feature_network", lambda: network),
+        ):
             assert isinstance(features.own().description, str)
+
     return damage, read
 
 
@@ -598,6 +663,7 @@ def test_a_damaged_network_of_features_is_named(reader, tmp_path, kind, count):
 
 
 # --- images ---
+
 
 def noise(seed, size, file_format="PNG", **options):
     pixels = np.random.default_rng(seed).integers(0, 256, (size, size, 3), np.uint8)
@@ -609,22 +675,32 @@ def noise(seed, size, file_format="PNG", **options):
 def png_of(chunks):
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        for kind, content in chunks)
+        for kind, content in chunks
+    )
 
 
 def chunks_of(png):
     place = 8
     while place < len(png):
-        length = int.from_bytes(png[place:place + 4], "big")
-        yield png[place + 4:place + 8], png[place + 8:place + 8 + length]
+        length = int.from_bytes(png[place : place + 4], "big")
+        yield png[place + 4 : place + 8], png[place + 8 : place + 8 + length]
         place += 12 + length
 
 
 FURTHER_CHUNKS = (
-    (b"gAMA", bytes(4)), (b"tRNS", bytes(6)), (b"PLTE", bytes(30)), (b"cHRM", bytes(32)), (b"pHYs", bytes(9)),
-    (b"zTXt", b"key\0\0" + zlib.compress(b"text")), (b"iCCP", b"name\0\0" + zlib.compress(bytes(200))),
-    (b"iTXt", b"key\0\1\0\0\0" + zlib.compress(b"text")), (b"eXIf", b"II*\0\x08\0\0\0" + bytes(20)),
-    (b"acTL", bytes(8)), (b"fcTL", bytes(26)), (b"fdAT", bytes(10)))
+    (b"gAMA", bytes(4)),
+    (b"tRNS", bytes(6)),
+    (b"PLTE", bytes(30)),
+    (b"cHRM", bytes(32)),
+    (b"pHYs", bytes(9)),
+    (b"zTXt", b"key\0\0" + zlib.compress(b"text")),
+    (b"iCCP", b"name\0\0" + zlib.compress(bytes(200))),
+    (b"iTXt", b"key\0\1\0\0\0" + zlib.compress(b"text")),
+    (b"eXIf", b"II*\0\x08\0\0\0" + bytes(20)),
+    (b"acTL", bytes(8)),
+    (b"fcTL", bytes(26)),
+    (b"fdAT", bytes(10)),
+)
 
 
 def damaged_png(content, other, chance):
@@ -656,11 +732,22 @@ def grids(folder):
         done = animation.write_animation(folder, output, hold=0, scale=1, warn=said.append)
         assert (done.frames, done.skipped, len(said)) in [(2, 0, 0), (1, 1, 1)]
         assert all(str(damaged_one) in line and "\n" not in line for line in said)
+
     return functools.partial(damaged_png, whole, other), read
 
 
-IMAGE_FORMATS = {"png": {}, "jpeg": {}, "gif": {}, "bmp": {}, "webp": {}, "tiff": {"compression": "tiff_lzw"},
-                   "ico": {}, "tga": {}, "ppm": {}, "pcx": {}}
+IMAGE_FORMATS = {
+    "png": {},
+    "jpeg": {},
+    "gif": {},
+    "bmp": {},
+    "webp": {},
+    "tiff": {"compression": "tiff_lzw"},
+    "ico": {},
+    "tga": {},
+    "ppm": {},
+    "pcx": {},
+}
 AT_A_TIME = 40
 
 
@@ -668,8 +755,7 @@ def folder_of_images(folder):
     for number in range(16):
         (folder / f"z{number}.png").write_bytes(noise(number, 40))
     whole = data.load("folder", folder, None, "all").images
-    examples = {name: [noise(seed, 40, name, **options) for seed in (1, 2)]
-                for name, options in IMAGE_FORMATS.items()}
+    examples = {name: [noise(seed, 40, name, **options) for seed in (1, 2)] for name, options in IMAGE_FORMATS.items()}
 
     def damage(chance):
         for name in chance.choices(list(examples), k=AT_A_TIME):
@@ -684,6 +770,7 @@ def folder_of_images(folder):
         assert sum(map(int, re.findall("([0-9]+) images? left out", " ".join(loaded.notices)))) == broken
         for path in folder.glob("a*"):
             path.unlink()
+
     return damage, read
 
 
@@ -697,6 +784,7 @@ def test_damaged_images_are_counted_and_the_others_unharmed(reader, tmp_path):
 
 # --- data sets ---
 
+
 class Harmful:
     """Leaves a trace where it is unpickled."""
 
@@ -709,6 +797,7 @@ class Harmful:
 
 def batch_files(folder):
     from test_data_cifar10 import FILES, marked
+
     for number, name in enumerate(FILES):
         (folder / name).write_bytes(marked([number, 7], number))
     whole, trace, path = data.load("cifar10", folder, "all", "all").images, folder / "trace", folder / FILES[1]
@@ -718,8 +807,8 @@ def batch_files(folder):
     def damage(chance):
         if chance.random() < 0.2:
             return damaged(content, other, chance)
-        opcodes = damaged(content[:pixels.start] + content[pixels.stop:], other, chance)
-        return opcodes[:pixels.start] + content[pixels] + opcodes[pixels.start:]
+        opcodes = damaged(content[: pixels.start] + content[pixels.stop :], other, chance)
+        return opcodes[: pixels.start] + content[pixels] + opcodes[pixels.start :]
 
     def read(content):
         path.write_bytes(content)
@@ -727,11 +816,13 @@ def batch_files(folder):
             images = data.load("cifar10", folder, "all", "all").images
             assert (images[:2] == whole[:2]).all() and (images[-8:] == whole[-8:]).all()
         assert not trace.exists()
+
     return damage, read
 
 
 def archive_file(folder):
     from test_data_cifar10 import FILES, archive, marked
+
     contents, path = [], folder / "cifar-10-python.tar.gz"
     for seed in (0, 1):
         for number, name in enumerate(FILES):
@@ -748,20 +839,29 @@ def archive_file(folder):
             images = data.load("cifar10", path, "all", "all").images
             assert (images == whole).all() or content == contents[1]
         assert [*folder.iterdir()] == [path]
+
     return damage_to(*contents), read
 
 
 def idx_files(folder):
     from test_data_mnist import images_file, labels_file
+
     random_images = [np.random.default_rng(seed).integers(0, 256, (5 + seed, 28, 28), np.uint8) for seed in (0, 2)]
-    contents = {"train-images-idx3-ubyte": [images_file(images) for images in random_images],
-                "train-labels-idx1-ubyte.gz": [labels_file([3] * len(images)) for images in random_images]}
+    contents = {
+        "train-images-idx3-ubyte": [images_file(images) for images in random_images],
+        "train-labels-idx1-ubyte.gz": [labels_file([3] * len(images)) for images in random_images],
+    }
 
     def damage(chance):
         name = chance.choice(list(contents))
         packed = [gzip.compress(content) for content in contents[name]]
-        return name, chance.choice([lambda: damaged(*contents[name], chance), lambda: damaged(*packed, chance),
-                                    lambda: gzip.compress(damaged(*contents[name], chance))])()
+        return name, chance.choice(
+            [
+                lambda: damaged(*contents[name], chance),
+                lambda: damaged(*packed, chance),
+                lambda: gzip.compress(damaged(*contents[name], chance)),
+            ]
+        )()
 
     def read(name_and_content):
         for name, (whole, _) in contents.items():
@@ -770,6 +870,7 @@ def idx_files(folder):
         (folder / name).write_bytes(content)
         with refusal_naming(folder / name):
             assert data.load("mnist", folder, None, "train").images.shape == (5, 32, 32, 1)
+
     return damage, read
 
 

@@ -28,42 +28,66 @@ def refused(*arguments, function=data.check):
 def keras_datasets(monkeypatch):
     """Stands for keras.datasets: what its load_data functions return is set by each test."""
     datasets = types.SimpleNamespace()
-    monkeypatch.setitem(sys.modules, "keras", types.SimpleNamespace(
-        datasets=datasets, config=types.SimpleNamespace(backend=lambda: "tensorflow")))
+    monkeypatch.setitem(
+        sys.modules,
+        "keras",
+        types.SimpleNamespace(datasets=datasets, config=types.SimpleNamespace(backend=lambda: "tensorflow")),
+    )
 
     def provide(name, load_data):
         setattr(datasets, name, types.SimpleNamespace(load_data=load_data))
+
     return provide
 
 
 def splits(train_labels, test_labels, shape, column):
     """Two splits as Keras returns them; every image is filled with its place in the order."""
+
     def pair(numbers, start):
         images = np.empty((len(numbers), *shape), np.uint8)
         for index in range(len(numbers)):
             images[index] = start + index
         numbers = np.array(numbers, np.uint8)
         return images, numbers[:, None] if column else numbers
+
     return pair(train_labels, 0), pair(test_labels, len(train_labels))
 
 
 def test_checking_imports_neither_tensorflow_nor_keras_nor_sklearn():
-    code = ("import sys; from wgan import data; data.check('cifar10', None, '7', 'all');"
-            "data.check('digits', None, None, 'all');"
-            "print(sorted({'keras', 'tensorflow', 'sklearn'} & set(sys.modules)))")
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+    code = (
+        "import sys; from wgan import data; data.check('cifar10', None, '7', 'all');"
+        "data.check('digits', None, None, 'all');"
+        "print(sorted({'keras', 'tensorflow', 'sklearn'} & set(sys.modules)))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
     assert answer.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("dataset, label, canonical", [
-    ("cifar10", None, "horse"), ("cifar10", "7", "horse"), ("cifar10", "07", "horse"),
-    ("cifar10", "HORSE", "horse"),
-    ("cifar10", " horse ", "horse"), ("cifar10", 0, "airplane"), ("cifar10", "All", "all"),
-    ("mnist", None, "all"), ("mnist", "7", "7"), ("digits", None, "all"), ("digits", "0", "0"),
-    ("fashion_mnist", None, "all"), ("fashion_mnist", "0", "T-shirt/top"),
-    ("fashion_mnist", "ankle BOOT", "ankle boot"),
-])
+@pytest.mark.parametrize(
+    "dataset, label, canonical",
+    [
+        ("cifar10", None, "horse"),
+        ("cifar10", "7", "horse"),
+        ("cifar10", "07", "horse"),
+        ("cifar10", "HORSE", "horse"),
+        ("cifar10", " horse ", "horse"),
+        ("cifar10", 0, "airplane"),
+        ("cifar10", "All", "all"),
+        ("mnist", None, "all"),
+        ("mnist", "7", "7"),
+        ("digits", None, "all"),
+        ("digits", "0", "0"),
+        ("fashion_mnist", None, "all"),
+        ("fashion_mnist", "0", "T-shirt/top"),
+        ("fashion_mnist", "ankle BOOT", "ankle boot"),
+    ],
+)
 def test_numbers_and_names_mean_the_same_class(dataset, label, canonical):
     assert data.check(dataset, None, label, "all") == canonical
     assert data.check(dataset, None, canonical, "all") == canonical
@@ -103,13 +127,20 @@ def test_a_split_that_is_not_there_is_refused(dataset, tmp_path):
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "mnist", "fashion_mnist"])
-@pytest.mark.parametrize("error", [
-    Exception("URL fetch failure on somewhere: None -- [Errno -3]\nno name"), OSError(28, "No space left"),
-    ValueError("Incomplete or corrupted file detected"), EOFError(), TimeoutError("timed out"),
-])
+@pytest.mark.parametrize(
+    "error",
+    [
+        Exception("URL fetch failure on somewhere: None -- [Errno -3]\nno name"),
+        OSError(28, "No space left"),
+        ValueError("Incomplete or corrupted file detected"),
+        EOFError(),
+        TimeoutError("timed out"),
+    ],
+)
 def test_an_impossible_download_says_how_to_go_on(dataset, error, keras_datasets):
     def fail():
         raise error
+
     keras_datasets(dataset, fail)
     message = refused(dataset, None, None, "all", function=data.load)
     assert "--data_dir" in message and "the data set digits" in message and type(error).__name__ in message
@@ -121,6 +152,7 @@ def test_a_silent_server_is_given_up_and_the_time_limit_taken_back(keras_dataset
     def load_data():
         limits.append(socket.getdefaulttimeout())
         raise OSError
+
     keras_datasets("mnist", load_data)
     refused("mnist", None, None, "all", function=data.load)
     assert limits[0] > 0 and socket.getdefaulttimeout() is None
@@ -193,19 +225,22 @@ def write_idx(folder):
         (folder / "raw" / name).touch()
 
 
-@pytest.mark.parametrize("write, dataset, label, inner, right", [
-    (write_images, "cifar10", None, "", "images, which are for --dataset folder, and nothing for --dataset cif"),
-    (write_images, "cifar10", "cats", "", "--dataset folder"),
-    (write_images, "mnist", None, "", "--dataset folder"),
-    (write_images, "fashion_mnist", "cats", "", "--dataset folder"),
-    (write_cifar10, "folder", None, "", "--dataset cifar10"),
-    (write_cifar10, "mnist", None, "", "--dataset cifar10"),
-    (write_archive, "folder", None, "", "--dataset cifar10"),
-    (write_archive, "folder", None, "cifar-10-python.tar.gz", "--dataset cifar10"),
-    (write_archive, "mnist", None, "cifar-10-python.tar.gz", "--dataset cifar10"),
-    (write_idx, "folder", None, "", "--dataset mnist or fashion_mnist"),
-    (write_idx, "cifar10", None, "", "--dataset mnist or fashion_mnist"),
-])
+@pytest.mark.parametrize(
+    "write, dataset, label, inner, right",
+    [
+        (write_images, "cifar10", None, "", "images, which are for --dataset folder, and nothing for --dataset cif"),
+        (write_images, "cifar10", "cats", "", "--dataset folder"),
+        (write_images, "mnist", None, "", "--dataset folder"),
+        (write_images, "fashion_mnist", "cats", "", "--dataset folder"),
+        (write_cifar10, "folder", None, "", "--dataset cifar10"),
+        (write_cifar10, "mnist", None, "", "--dataset cifar10"),
+        (write_archive, "folder", None, "", "--dataset cifar10"),
+        (write_archive, "folder", None, "cifar-10-python.tar.gz", "--dataset cifar10"),
+        (write_archive, "mnist", None, "cifar-10-python.tar.gz", "--dataset cifar10"),
+        (write_idx, "folder", None, "", "--dataset mnist or fashion_mnist"),
+        (write_idx, "cifar10", None, "", "--dataset mnist or fashion_mnist"),
+    ],
+)
 def test_files_of_another_data_set_are_recognised_and_its_flag_is_named(tmp_path, write, dataset, label, inner, right):
     write(tmp_path / "data")
     with pytest.raises(UserError, match=f"{inner} holds .*{right}"):

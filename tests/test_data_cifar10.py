@@ -29,7 +29,7 @@ def batch(numbers, rows=None, numpy=b"numpy.core"):
     content = {b"batch_label": b"one of six", b"labels": numbers, b"data": rows, b"filenames": [b"a.png"]}
     raw = bytearray(pickle.dumps(content, protocol=3).replace(b"numpy._core", numpy).replace(b"numpy.core", numpy))
     for opcode, _, place in pickletools.genops(bytes(raw)):
-        raw[place:place + 1] = PYTHON_2.get(opcode.name, raw[place:place + 1])
+        raw[place : place + 1] = PYTHON_2.get(opcode.name, raw[place : place + 1])
     return bytes(raw)
 
 
@@ -130,8 +130,9 @@ def test_an_empty_folder_says_what_belongs_there(tmp_path):
     assert all(part in message for part in ("cifar-10-batches-py", "cifar-10-python.tar.gz", str(tmp_path)))
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip file", gzip.compress(b"no tar", mtime=0),
-                                     b"\x1f\x8b damaged"])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04 a zip file", gzip.compress(b"no tar", mtime=0), b"\x1f\x8b damaged"]
+)
 def test_another_file_is_no_archive(tmp_path, content):
     path = tmp_path / "cifar-10-python.tar.gz"
     path.write_bytes(content)
@@ -158,34 +159,56 @@ def test_a_pickle_that_asks_for_more_is_refused_and_not_run(folder, tmp_path, pr
     assert not trace.exists()
 
 
-@pytest.mark.parametrize("module, name", [("os", "system"), ("__builtin__", "eval"), ("_codecs", "encode"),
-                                          ("numpy.core.multiarray", "fromfile"), ("numpy", "load")])
+@pytest.mark.parametrize(
+    "module, name",
+    [
+        ("os", "system"),
+        ("__builtin__", "eval"),
+        ("_codecs", "encode"),
+        ("numpy.core.multiarray", "fromfile"),
+        ("numpy", "load"),
+    ],
+)
 def test_only_three_numpy_names_are_known(folder, module, name):
     (folder / "data_batch_1").write_bytes(f"c{module}\n{name}\n".encode() + b"(U\x04exittR.")
     assert f".{name}" in refused(folder)
 
 
-@pytest.mark.parametrize("code", [
-    b"\x80\x02T\xff\xff\xff\x7fabc.",                      # BINSTRING of 2 GiB
-    b"\x80\x05\x96" + struct.pack("<Q", 2**60) + b"ab.",   # BYTEARRAY8
-    b"\x80\x02]r\xff\xff\xff\x7f.",                        # LONG_BINPUT with a table of 2**31 places
-    b"\x80\x02}(U\x04datacnumpy\nndarray\n(J\xff\xff\xff\x7fJ\xff\xff\xff\x7ftRU\x06labels]u.",  # numpy is not called
-    b"", b"<html>not found</html>", b"\x80\x02}.", b"\x80\x02N.", b"\x80\x02.", b"(" * 1000 + b".",
-    b"})" + b"\x85" * 100_000 + b"K\x01s.",                # a key of nested tuples, hashed to its depth
-    b"}U\x06labelsK\x01N" + b"2\x86" * 60 + b"s.",        # which doubles itself 60 times
-])
+@pytest.mark.parametrize(
+    "code",
+    [
+        b"\x80\x02T\xff\xff\xff\x7fabc.",  # BINSTRING of 2 GiB
+        b"\x80\x05\x96" + struct.pack("<Q", 2**60) + b"ab.",  # BYTEARRAY8
+        b"\x80\x02]r\xff\xff\xff\x7f.",  # LONG_BINPUT with a table of 2**31 places
+        b"\x80\x02}(U\x04datacnumpy\nndarray\n(J\xff\xff\xff\x7fJ\xff\xff\xff\x7ftRU\x06labels]u.",  # calls numpy
+        b"",
+        b"<html>not found</html>",
+        b"\x80\x02}.",
+        b"\x80\x02N.",
+        b"\x80\x02.",
+        b"(" * 1000 + b".",
+        b"})" + b"\x85" * 100_000 + b"K\x01s.",  # a key of nested tuples, hashed to its depth
+        b"}U\x06labelsK\x01N" + b"2\x86" * 60 + b"s.",  # which doubles itself 60 times
+    ],
+)
 def test_lying_and_foreign_pickles_are_refused(folder, code):
     (folder / "data_batch_5").write_bytes(code)
     assert "data_batch_5 is truncated or is not a CIFAR-10 batch file" in refused(folder)
 
 
-@pytest.mark.parametrize("content, what", [
-    (batch([0, 10]), "from 0 to 9"), (batch([0, -1]), "from 0 to 9"),
-    (batch([1, 2], np.zeros((3, ROW), np.uint8)), "differ in length"),
-    (batch([1], np.zeros((1, 1024), np.uint8)), "uint8"), (batch([1], np.zeros(ROW, np.uint8)), "uint8"),
-    (batch([1], np.zeros((1, ROW), np.int8)), "uint8"), (batch([1], np.zeros((1, ROW), object)), "list"),
-    (batch([1]).replace(b"K\x01M\x00\x0c\x86", b"K\x02M\x00\x0c\x86"), "reshape"),
-])
+@pytest.mark.parametrize(
+    "content, what",
+    [
+        (batch([0, 10]), "from 0 to 9"),
+        (batch([0, -1]), "from 0 to 9"),
+        (batch([1, 2], np.zeros((3, ROW), np.uint8)), "differ in length"),
+        (batch([1], np.zeros((1, 1024), np.uint8)), "uint8"),
+        (batch([1], np.zeros(ROW, np.uint8)), "uint8"),
+        (batch([1], np.zeros((1, ROW), np.int8)), "uint8"),
+        (batch([1], np.zeros((1, ROW), object)), "list"),
+        (batch([1]).replace(b"K\x01M\x00\x0c\x86", b"K\x02M\x00\x0c\x86"), "reshape"),
+    ],
+)
 def test_values_are_checked(folder, content, what):
     (folder / "test_batch").write_bytes(content)
     message = refused(folder)
@@ -223,8 +246,15 @@ def test_a_truncated_or_damaged_archive_is_named(folder, tmp_path):
     whole = archive(tmp_path / "a.tar.gz", folder, names=[*FILES, "noise"]).read_bytes()
     path = tmp_path / "part.tar.gz"
     plain = gzip.decompress(whole)
-    for part in (whole[:600], whole[:len(whole) // 3], whole[:len(whole) // 2], whole[:-12], whole[:-1],
-                 whole[:-8] + b"checksum", plain[:len(plain) // 2]):
+    for part in (
+        whole[:600],
+        whole[: len(whole) // 3],
+        whole[: len(whole) // 2],
+        whole[:-12],
+        whole[:-1],
+        whole[:-8] + b"checksum",
+        plain[: len(plain) // 2],
+    ):
         path.write_bytes(part)
         assert "part.tar.gz" in refused(path)
 

@@ -60,9 +60,9 @@ def refused(data_dir, label=None, split="all", function=data.load):
 def halves(size=(64, 64), mode="RGB"):
     """An image whose left half is red, whose right half is blue, and whose top quarter is green."""
     pixels = np.zeros((size[1], size[0], 3), np.uint8)
-    pixels[:, :size[0] // 2] = RED
-    pixels[:, size[0] // 2:] = BLUE
-    pixels[:size[1] // 4] = GREEN
+    pixels[:, : size[0] // 2] = RED
+    pixels[:, size[0] // 2 :] = BLUE
+    pixels[: size[1] // 4] = GREEN
     return Image.fromarray(pixels).convert(mode)
 
 
@@ -93,7 +93,7 @@ def test_the_cut_is_square_and_exactly_central(tmp_path, size):
     Image.fromarray(np.ascontiguousarray(pixels[::-1, ::-1])).save(tmp_path / "turned.png")
     assert near(read(tmp_path / "a.png"), read(tmp_path / "turned.png")[::-1, ::-1], by=1)
     outside = np.full_like(pixels, 255)
-    outside[top:size[1] - top, left:size[0] - left] = 0
+    outside[top : size[1] - top, left : size[0] - left] = 0
     Image.fromarray(outside).save(tmp_path / "black.png")
     assert not read(tmp_path / "black.png").any()
 
@@ -109,8 +109,15 @@ def test_resizing_is_antialiased(tmp_path):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_images_are_turned_upright(tmp_path, orientation, suffix):
     upright = halves((96, 64))
-    undo = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_90",
-            7: "TRANSVERSE", 8: "ROTATE_270"}
+    undo = {
+        2: "FLIP_LEFT_RIGHT",
+        3: "ROTATE_180",
+        4: "FLIP_TOP_BOTTOM",
+        5: "TRANSPOSE",
+        6: "ROTATE_90",
+        7: "TRANSVERSE",
+        8: "ROTATE_270",
+    }
     stored = upright.transpose(Image.Transpose[undo[orientation]]) if orientation > 1 else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -147,23 +154,26 @@ def of_deep_values(folder, values):
     return read(folder / "deep.tiff")[[5, 16, 27], 16, 0].astype(int)
 
 
-@pytest.mark.parametrize("values, expected", [
-    (np.array([0, 32768, 65535], np.uint16), [0, 128, 255]),
-    (np.array([0, 32768, 65535], ">u2"), [0, 128, 255]),
-    (np.array([0, 128, 65535], np.int32), [0, 0, 255]),
-    (np.array([0, 50000, 100000], np.int32), [0, 127, 255]),
-    (np.array([100000, 150000, 200000], np.int32), [0, 127, 255]),  # heights, say
-    (np.array([-100, 50, 200], np.int32), [0, 127, 255]),
-    (np.array([-10, 0, 10], np.int32), [0, 127, 255]),
-    (np.array([0, 0.5, 1], np.float32), [0, 127, 255]),
-    (np.array([0, 100, 200], np.float32), [0, 100, 200]),
-    (np.array([np.nan, 0, np.inf], np.float32), [0, 0, 0]),
-    (np.array([0, 2000, 4095], np.uint16), [0, 125, 255]),  # 12 bits
-    (np.array([0, 128, 255], np.int32), [0, 128, 255]),
-    (np.array([0, 0.1, 0.2], np.float32), [0, 127, 255]),
-    (np.zeros(3, np.uint16), [0, 0, 0]),
-    (np.full(3, -5, np.int32), [0, 0, 0]),
-])
+@pytest.mark.parametrize(
+    "values, expected",
+    [
+        (np.array([0, 32768, 65535], np.uint16), [0, 128, 255]),
+        (np.array([0, 32768, 65535], ">u2"), [0, 128, 255]),
+        (np.array([0, 128, 65535], np.int32), [0, 0, 255]),
+        (np.array([0, 50000, 100000], np.int32), [0, 127, 255]),
+        (np.array([100000, 150000, 200000], np.int32), [0, 127, 255]),  # heights, say
+        (np.array([-100, 50, 200], np.int32), [0, 127, 255]),
+        (np.array([-10, 0, 10], np.int32), [0, 127, 255]),
+        (np.array([0, 0.5, 1], np.float32), [0, 127, 255]),
+        (np.array([0, 100, 200], np.float32), [0, 100, 200]),
+        (np.array([np.nan, 0, np.inf], np.float32), [0, 0, 0]),
+        (np.array([0, 2000, 4095], np.uint16), [0, 125, 255]),  # 12 bits
+        (np.array([0, 128, 255], np.int32), [0, 128, 255]),
+        (np.array([0, 0.1, 0.2], np.float32), [0, 127, 255]),
+        (np.zeros(3, np.uint16), [0, 0, 0]),
+        (np.full(3, -5, np.int32), [0, 0, 0]),
+    ],
+)
 def test_deep_values_as_bytes(tmp_path, values, expected):
     assert np.abs(of_deep_values(tmp_path, values) - expected).max() <= 1
 
@@ -225,7 +235,8 @@ def test_broken_images_are_named_and_left_out(tmp_path, capfd, monkeypatch):
         "1 image left out (text.gif): text, whatever the name says; put the images in their place",
         "3 images left out (cut.jpg, head.jpg, head.png): cut off or damaged; copy them again",
         "4 images left out (bomb.png, large.png, one.icns, one.ico): more than 89 million pixels (a JPEG: 357); "
-        "make them smaller"]
+        "make them smaller",
+    ]
     assert capfd.readouterr() == ("", "")
 
 
@@ -249,24 +260,27 @@ def test_loading_in_several_threads_leaves_the_settings_of_pillow_as_they_were(t
     assert Image.MAX_IMAGE_PIXELS == 12345
 
 
-@pytest.mark.parametrize("name, head, remedy", [
-    ("phone.heic", b"\0\0\0\x18ftypheic", "pip install pillow-heif"),
-    ("renamed.jpg", b"\0\0\0\x18ftypmif1", "pip install pillow-heif"),
-    ("a.avif", b"\0\0\0\x18ftypavif", "pip install"),
-    ("a.jxl", b"\xff\x0a", "pip install pillow-jxl-plugin"),
-    ("b.jxl", b"\0\0\0\x0cJXL \r\n\x87\n", "pip install pillow-jxl-plugin"),
-    ("burst.heic", b"\0\0\0\x18ftyphevc", "pip install pillow-heif"),
-    ("general.avif", b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "pip install --upgrade pillow"),
-    ("page.jpg", b"\n<!DOCTYPE html>\n<html>", "download the images anew"),
-    ("pointer.png", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
-    ("paper.png", b"%PDF-1.4\n\x80", "convert them to PNG"),
-    ("other.bmp", b"\1\2\3 something else", "in no format that is read"),
-])
+@pytest.mark.parametrize(
+    "name, head, remedy",
+    [
+        ("phone.heic", b"\0\0\0\x18ftypheic", "pip install pillow-heif"),
+        ("renamed.jpg", b"\0\0\0\x18ftypmif1", "pip install pillow-heif"),
+        ("a.avif", b"\0\0\0\x18ftypavif", "pip install"),
+        ("a.jxl", b"\xff\x0a", "pip install pillow-jxl-plugin"),
+        ("b.jxl", b"\0\0\0\x0cJXL \r\n\x87\n", "pip install pillow-jxl-plugin"),
+        ("burst.heic", b"\0\0\0\x18ftyphevc", "pip install pillow-heif"),
+        ("general.avif", b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "pip install --upgrade pillow"),
+        ("page.jpg", b"\n<!DOCTYPE html>\n<html>", "download the images anew"),
+        ("pointer.png", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("paper.png", b"%PDF-1.4\n\x80", "convert them to PNG"),
+        ("other.bmp", b"\1\2\3 something else", "in no format that is read"),
+    ],
+)
 def test_images_of_a_kind_pillow_cannot_read_are_named_with_the_remedy(tmp_path, monkeypatch, name, head, remedy):
     monkeypatch.setattr(image_files, "_formats", lambda: ("PNG", "JPEG"))  # as where no further decoder is installed
     (tmp_path / name).write_bytes(head.ljust(40, b"\0"))
     assert remedy in refused(tmp_path) and name in refused(tmp_path)
-    notice, = load(fill(tmp_path)).notices
+    (notice,) = load(fill(tmp_path)).notices
     assert notice.startswith(f"1 image left out ({name}): ") and remedy in notice
 
 
@@ -288,7 +302,8 @@ def test_images_without_a_telling_suffix_are_found_whatever_their_size(tmp_path)
     loaded = load(fill(tmp_path / "cat").parent)
     assert len(loaded.images) == 18
     assert loaded.notices == (
-        "1 image left out (cat/large): more than 89 million pixels (a JPEG: 357); make them smaller",)
+        "1 image left out (cat/large): more than 89 million pixels (a JPEG: 357); make them smaller",
+    )
 
 
 def test_a_large_jpeg_is_decoded_small(tmp_path):
@@ -324,7 +339,8 @@ def test_deep_images_have_one_scale(tmp_path):
 def test_a_set_that_is_nearly_black_is_noticed(tmp_path):
     """As of 12-bit colours in 16-bit files, of which Pillow keeps the upper 8 bits."""
     assert load(fill(tmp_path, colour=(15, 3, 0))).notices == (
-        "the images are nearly black: no value is above 15 of 255",)
+        "the images are nearly black: no value is above 15 of 255",
+    )
 
 
 def test_pages_that_are_not_read_are_noticed(tmp_path):
@@ -333,7 +349,8 @@ def test_pages_that_are_not_read_are_noticed(tmp_path):
         pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
     loaded = load(fill(tmp_path, colour=GREEN))
     assert near(loaded.images, GREEN) and loaded.notices == (
-        "of 4 images the first page or frame alone is read: a.tiff, b.gif, c.webp, d.png",)
+        "of 4 images the first page or frame alone is read: a.tiff, b.gif, c.webp, d.png",
+    )
 
 
 def test_images_too_far_down_are_noticed(tmp_path):
@@ -370,8 +387,10 @@ def test_links_that_lead_back_bring_no_image_twice(tmp_path):
         os.symlink(target, tmp_path / place)
     loaded = load(tmp_path / "set")
     assert len(loaded.images) == 16 and loaded.label_names == ("cat",)
-    assert loaded.notices[0] == ("passed over: self (a link to a folder that it lies in), up (a link to a folder "
-                                 "that it lies in), cat/up (a link to a folder that it lies in)")
+    assert loaded.notices[0] == (
+        "passed over: self (a link to a folder that it lies in), up (a link to a folder "
+        "that it lies in), cat/up (a link to a folder that it lies in)"
+    )
     assert loaded.notices[1].startswith("3 images further down are not read (cat/more): ")
 
 
@@ -390,12 +409,14 @@ def test_one_bad_entry_does_not_spoil_the_set(tmp_path, monkeypatch):
         if str(path).endswith("Information"):
             raise PermissionError(errno.EACCES, "Permission denied")
         return scandir(path)
+
     monkeypatch.setattr(folder.os, "scandir", refuse)
     loaded = load(tmp_path)
     assert len(loaded.images) == 32 and loaded.label_names == ("cat", "x.png")
     assert loaded.notices == (
         "passed over: again (a link to a folder that it lies in), loop (a link to nothing), nowhere.png (a "
-        "link to nothing), pipe.png (no file), System Volume Information (Permission denied)",)
+        "link to nothing), pipe.png (no file), System Volume Information (Permission denied)",
+    )
     assert len(load(tmp_path, "cat").images) == 16
     assert "Permission denied" in refused(tmp_path / "System Volume Information", function=data.check)
 
@@ -419,10 +440,12 @@ def test_what_runs_have_written_is_never_read(tmp_path):
 
 @pytest.mark.parametrize("name", ["film.gif", "film.webp"])
 def test_films_are_never_read(tmp_path, name):
-    frames = [animation_formats.Frame(np.full((8, 8, 3), level, np.uint8), np.zeros((4, 16), np.uint8), 2)
-              for level in (0, 99)]
+    frames = [
+        animation_formats.Frame(np.full((8, 8, 3), level, np.uint8), np.zeros((4, 16), np.uint8), 2)
+        for level in (0, 99)
+    ]
     animation_formats.WRITERS[name[4:]](tmp_path / name, frames, fps=10, hold=0)
-    notice, = load(fill(tmp_path)).notices
+    (notice,) = load(fill(tmp_path)).notices
     assert notice.startswith(f"1 image left out ({name}): drawn by this program")
 
 
@@ -451,16 +474,27 @@ def test_grids_in_a_folder_of_500_are_never_read_nor_images_there_removed(tmp_pa
     assert len(load(tmp_path / "run" / "images").images) == 16
 
 
-@pytest.mark.parametrize("places", [dict(sample_dir="images"), dict(checkpoint_dir="images"),
-                                    dict(drive_dir="images"), dict(sample_dir=".", checkpoint_dir="c")])
+@pytest.mark.parametrize(
+    "places",
+    [
+        dict(sample_dir="images"),
+        dict(checkpoint_dir="images"),
+        dict(drive_dir="images"),
+        dict(sample_dir=".", checkpoint_dir="c"),
+    ],
+)
 def test_one_generator_per_class_does_not_write_among_the_images_either(tmp_path, places):
     """In the last case the class `images` of the images in `images` would."""
     for name in ("A class", "images"):
         fill(tmp_path / "images" / name)
     before = sorted(tmp_path.rglob("*"))
     settings = dict(checkpoint_dir="c", sample_dir="s") | places
-    config = TrainingConfig(dataset="folder", label="each", data_dir=str(tmp_path / "images"),
-                            **{name: str(tmp_path / place) for name, place in settings.items()})
+    config = TrainingConfig(
+        dataset="folder",
+        label="each",
+        data_dir=str(tmp_path / "images"),
+        **{name: str(tmp_path / place) for name, place in settings.items()},
+    )
     with pytest.raises(UserError, match=f"--{next(iter(places))} .*images holds images of --data_dir"):
         launch(config)
     assert sorted(tmp_path.rglob("*")) == before
@@ -501,10 +535,17 @@ def classes(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("label, canonical, count, colour", [
-    ("cat", "cat", 16, RED), ("0", "cat", 16, RED), ("dog", "Dog", 17, GREEN), ("1", "Dog", 17, GREEN),
-    ("EMU 2", "emu 2", 18, BLUE), ("2", "emu 2", 18, BLUE),
-])
+@pytest.mark.parametrize(
+    "label, canonical, count, colour",
+    [
+        ("cat", "cat", 16, RED),
+        ("0", "cat", 16, RED),
+        ("dog", "Dog", 17, GREEN),
+        ("1", "Dog", 17, GREEN),
+        ("EMU 2", "emu 2", 18, BLUE),
+        ("2", "emu 2", 18, BLUE),
+    ],
+)
 def test_one_folder_per_class(classes, label, canonical, count, colour):
     assert data.check("folder", classes, label, "all") == canonical
     loaded = load(classes, label)

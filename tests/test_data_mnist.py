@@ -110,15 +110,19 @@ def test_the_resized_image_keeps_place_and_brightness(tmp_path):
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bytes], ids=["gz", "plain"])
-@pytest.mark.parametrize("content", [
-    b"", b"\0\0\x08",
-    struct.pack(">4I", 0x801, 2, 28, 28) + bytes(1568),
-    struct.pack(">4I", 0xD03, 2, 28, 28) + bytes(1568),
-    struct.pack(">4I", 0x803, 2, 32, 32) + bytes(2048),
-    struct.pack(">4I", 0x803, 2, 28, 28) + bytes(1567),
-    struct.pack(">4I", 0x803, 2, 28, 28) + bytes(1569),
-    struct.pack(">4I", 0x803, 2**32 - 1, 28, 28) + bytes(100),
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0\0\x08",
+        struct.pack(">4I", 0x801, 2, 28, 28) + bytes(1568),
+        struct.pack(">4I", 0xD03, 2, 28, 28) + bytes(1568),
+        struct.pack(">4I", 0x803, 2, 32, 32) + bytes(2048),
+        struct.pack(">4I", 0x803, 2, 28, 28) + bytes(1567),
+        struct.pack(">4I", 0x803, 2, 28, 28) + bytes(1569),
+        struct.pack(">4I", 0x803, 2**32 - 1, 28, 28) + bytes(100),
+    ],
+)
 def test_a_header_that_does_not_fit_is_refused(tmp_path, content, compress):
     path = tmp_path / "images"
     path.write_bytes(compress(content))
@@ -131,8 +135,14 @@ def test_a_truncated_or_damaged_gzip_file_is_named(tmp_path):
     whole = gzip.compress(images_file(values))
     path = tmp_path / "t10k-images-idx3-ubyte.gz"
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(labels_file([1, 2, 3, 4]))
-    for content in (whole[:5], whole[:40], whole[:len(whole) // 2], whole[:-1], whole[:-8] + b"checksum",
-                    whole[:100] + b"\xff" * 50 + whole[150:]):
+    for content in (
+        whole[:5],
+        whole[:40],
+        whole[: len(whole) // 2],
+        whole[:-1],
+        whole[:-8] + b"checksum",
+        whole[:100] + b"\xff" * 50 + whole[150:],
+    ):
         path.write_bytes(content)
         assert path.name in refused(tmp_path)
     path.write_bytes(whole)

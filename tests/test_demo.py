@@ -61,8 +61,10 @@ def test_images_are_those_of_generate_py_and_of_the_arc_between_them(sampler, ru
     assert abs(demo.between(sampler, 3, 5, 0.5)[::16, ::16].astype(int) - middle).max() <= 1
 
 
-@pytest.mark.parametrize("measured, told", [
-    ({}, "FID not measured"), ({5: 31.234}, "FID 31.2 at epoch 5"), ({5: 31.234, 7: 20, 8: 10}, "FID 20")])
+@pytest.mark.parametrize(
+    "measured, told",
+    [({}, "FID not measured"), ({5: 31.234}, "FID 31.2 at epoch 5"), ({5: 31.234, 7: 20, 8: 10}, "FID 20")],
+)
 def test_the_line_on_the_run_has_the_last_fid_that_is_not_later(run_with_weights, tmp_path, measured, told):
     run = shutil.copytree(run_with_weights, tmp_path / "run")
     rows = [f"{epoch},1.5,{measured.get(epoch, '')}" for epoch in range(1, 10)]
@@ -72,8 +74,9 @@ def test_the_line_on_the_run_has_the_last_fid_that_is_not_later(run_with_weights
     assert demo.describe(trained.locate(run / "generator.weights.h5")).endswith("FID not measured")  # not what was
 
 
-def test_where_there_are_no_grids_of_the_run_the_page_says_so(run_with_weights, sampler, sample_dir, tmp_path,
-                                                              monkeypatch):
+def test_where_there_are_no_grids_of_the_run_the_page_says_so(
+    run_with_weights, sampler, sample_dir, tmp_path, monkeypatch
+):
     monkeypatch.setattr(os, "environ", dict(os.environ))
     gradio = pytest.importorskip("gradio", reason="gradio, the extra for the page, is not installed")
     other = shutil.copytree(sample_dir, tmp_path / "<other>")
@@ -89,9 +92,12 @@ def test_what_cannot_be_served_is_said_in_one_line(run_with_weights, tmp_path, m
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "environ", dict(os.environ))
     with socket.create_server(("127.0.0.1", 0)) as other:
-        for flags, phrase in ((["--port", "0"], "--port is 0"), (["--weights", "nowhere"], "there is no nowhere"),
-                              (["--port", str(other.getsockname()[1])], "cannot listen at port"),
-                              (["--host", "no such host"], "cannot listen at port 7860 of no such host")):
+        for flags, phrase in (
+            (["--port", "0"], "--port is 0"),
+            (["--weights", "nowhere"], "there is no nowhere"),
+            (["--port", str(other.getsockname()[1])], "cannot listen at port"),
+            (["--host", "no such host"], "cannot listen at port 7860 of no such host"),
+        ):
             with pytest.raises(SystemExit) as stop:
                 cli.run(demo.main, ["demo.py", "--weights", str(run_with_weights), *flags])
             out, err = capsys.readouterr()
@@ -143,13 +149,35 @@ def page(run_with_weights, sample_dir, tmp_path):
     """`demo.py` at work in a process of its own, among a user's settings of Gradio; and its page's address."""
     pytest.importorskip("gradio", reason="gradio, the extra for the page, is not installed")
     script = Path(__file__).resolve().parents[1] / "demo.py"
-    environment = {**os.environ, "PYTHONPATH": str(script.parent), "TMPDIR": str(tmp_path), "GRADIO_SHARE": "True",
-                   "GRADIO_ROOT_PATH": "/elsewhere", "MPLBACKEND": "no_such_backend"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(script.parent),
+        "TMPDIR": str(tmp_path),
+        "GRADIO_SHARE": "True",
+        "GRADIO_ROOT_PATH": "/elsewhere",
+        "MPLBACKEND": "no_such_backend",
+    }
     with socket.create_server(("127.0.0.1", 0)) as trial:
         port = trial.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-c", WATCHED, tmp_path / "addresses", script, "--weights", run_with_weights, "--sample_dir",
-         sample_dir, "--port", str(port)], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        [
+            sys.executable,
+            "-c",
+            WATCHED,
+            tmp_path / "addresses",
+            script,
+            "--weights",
+            run_with_weights,
+            "--sample_dir",
+            sample_dir,
+            "--port",
+            str(port),
+        ],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     line = process.stdout.readline()
     assert line.startswith("the page is at http://127.0.0.1:"), process.communicate()
     yield process, line.split()[4]
@@ -159,23 +187,28 @@ def page(run_with_weights, sample_dir, tmp_path):
 
 def wait_for(browser, condition, what):
     from selenium.webdriver.support.ui import WebDriverWait
+
     WebDriverWait(browser, PATIENCE).until(lambda _: condition(), f"waited for {what}")
 
 
 def shown(browser, name):
     """The pixels of an image as the browser has them, uint8 [H, W, 3]; None while it has none."""
-    data = browser.execute_script("""
+    data = browser.execute_script(
+        """
         const img = document.querySelector(`#${arguments[0]} img`);
         if (!img || !img.complete || !img.naturalWidth) return null;
         const canvas = document.createElement("canvas");
         [canvas.width, canvas.height] = [img.naturalWidth, img.naturalHeight];
         canvas.getContext("2d").drawImage(img, 0, 0);
-        return canvas.toDataURL("image/png");""", name)
+        return canvas.toDataURL("image/png");""",
+        name,
+    )
     return data and read_png(io.BytesIO(base64.b64decode(data.split(",")[1])))
 
 
 def fill(browser, name, value):
     from selenium.webdriver.common.keys import Keys
+
     field = browser.find_element("css selector", f"#{name} input")
     field.send_keys(Keys.CONTROL, "a")
     field.send_keys(str(value), Keys.TAB)
@@ -183,15 +216,19 @@ def fill(browser, name, value):
 
 def wait_for_image(browser, name, expected):
     """Waits until the image is `expected`, but for a grey level."""
+
     def is_there():
         pixels = shown(browser, name)
         return pixels is not None and pixels.shape == expected.shape and abs(pixels - expected.astype(int)).max() <= 1
+
     wait_for(browser, is_there, f"another image in {name}")
 
 
-def test_the_page_follows_its_controls_asks_nobody_else_and_leaves_nothing(page, browser, sampler, run_with_weights,
-                                                                           tmp_path):
+def test_the_page_follows_its_controls_asks_nobody_else_and_leaves_nothing(
+    page, browser, sampler, run_with_weights, tmp_path
+):
     from selenium.webdriver.common.keys import Keys
+
     process, url = page
     browser.get(url)
     wait_for_image(browser, "grid", demo.grid(sampler, 64, 0, 0))
@@ -210,14 +247,18 @@ def test_the_page_follows_its_controls_asks_nobody_else_and_leaves_nothing(page,
     browser.find_element("css selector", "#share input[type=range]").send_keys(Keys.END)
     wait_for_image(browser, "way", demo.between(sampler, 3, 5, 1))
     fill(browser, "seed", -1)
-    wait_for(browser, lambda: "Seed must be from 0 to 2147483647" in browser.find_element("css selector", "body").text,
-             "what is wrong with the seed")
+    wait_for(
+        browser,
+        lambda: "Seed must be from 0 to 2147483647" in browser.find_element("css selector", "body").text,
+        "what is wrong with the seed",
+    )
     fill(browser, "seed", 8)
     wait_for_image(browser, "grid", demo.grid(sampler, 4, 8, 0.5))
 
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = {message["params"]["request"]["url"] for message in messages
-             if message["method"] == "Network.requestWillBeSent"}
+    asked = {
+        message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"
+    }
     assert len(asked) > 5 and all(address.startswith((url, "data:", "blob:")) for address in asked)
     assert set((tmp_path / "addresses").read_text().split()) == {"127.0.0.1"}
     process.send_signal(signal.SIGINT)

@@ -106,8 +106,9 @@ def test_sets_of_one_point_each_are_at_the_square_of_their_difference():
 def test_frechet_distance_loses_little_far_from_the_origin():
     rng = np.random.default_rng(10)
     features, others = _correlated(rng, 200, 10), _correlated(rng, 150, 10, shift=0.2)
-    np.testing.assert_allclose(frechet_distance(features + 1e6, others + 1e6), frechet_distance(features, others),
-                               rtol=1e-8)
+    np.testing.assert_allclose(
+        frechet_distance(features + 1e6, others + 1e6), frechet_distance(features, others), rtol=1e-8
+    )
 
 
 @pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
@@ -129,7 +130,7 @@ def test_distances_refuse_other_shapes(distance, shape):
 @pytest.mark.parametrize("distance, least", [(frechet_distance, 2), (kernel_distance, 3)])
 def test_distances_refuse_too_few_images_and_take_just_enough(distance, least):
     points = np.random.default_rng(12).normal(size=[9, 4])
-    for sets in ((points[:least - 1], points), (points, points[:least - 1]), (points[:0], points)):
+    for sets in ((points[: least - 1], points), (points, points[: least - 1]), (points[:0], points)):
         with pytest.raises(ValueError, match=f"at least {least} images"):
             distance(*sets)
     assert np.all(np.isfinite(distance(points[:least], points[-least:])))
@@ -138,8 +139,9 @@ def test_distances_refuse_too_few_images_and_take_just_enough(distance, least):
 def _naive_kid(features, others):
     """The unbiased estimate, one pair at a time."""
     kernel = lambda x, y: (sum(a * b for a, b in zip(x, y)) / len(x) + 1) ** 3
-    within = lambda points: np.mean([kernel(x, y) for i, x in enumerate(points) for j, y in enumerate(points)
-                                     if i != j])
+    within = lambda points: np.mean(
+        [kernel(x, y) for i, x in enumerate(points) for j, y in enumerate(points) if i != j]
+    )
     between = np.mean([kernel(x, y) for x in features for y in others])
     return within(features) + within(others) - 2 * between
 
@@ -186,8 +188,10 @@ def test_kernel_distance_has_no_bias(shift):
     rng = np.random.default_rng(14)
     support = rng.normal(size=[30, 4])
     other_support = support + shift
-    draws = [kernel_distance(support[rng.integers(30, size=12)], other_support[rng.integers(30, size=8)])[0]
-             for _ in range(2000)]
+    draws = [
+        kernel_distance(support[rng.integers(30, size=12)], other_support[rng.integers(30, size=8)])[0]
+        for _ in range(2000)
+    ]
     error = np.std(draws) / np.sqrt(len(draws))
     assert abs(np.mean(draws) - _population_kid(support, other_support)) < 3 * error
     assert shift or min(draws) < 0 < max(draws)
@@ -196,8 +200,9 @@ def test_kernel_distance_has_no_bias(shift):
 @pytest.mark.parametrize("counts", [(60, 60), (30, 150)])
 def test_standard_error_is_the_spread_over_independent_draws(counts):
     rng = np.random.default_rng(15)
-    results = np.array([kernel_distance(rng.normal(size=[counts[0], 8]), rng.normal(size=[counts[1], 8]) + 0.8)
-                        for _ in range(600)])
+    results = np.array(
+        [kernel_distance(rng.normal(size=[counts[0], 8]), rng.normal(size=[counts[1], 8]) + 0.8) for _ in range(600)]
+    )
     np.testing.assert_allclose(np.sqrt(np.mean(results[:, 1] ** 2)), np.std(results[:, 0]), rtol=0.2)
 
 

@@ -29,8 +29,9 @@ def flags_of(script):
     if "/" not in script:
         text = importlib.import_module(f"wgan.apps.{script.removesuffix('.py')}").define_flags().help_text()
     else:
-        text = subprocess.run([sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True,
-                              check=True).stdout
+        text = subprocess.run(
+            [sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
     return set(re.findall(r"^  --(\w+)", text, re.MULTILINE)) | {"help"}
 
 
@@ -56,8 +57,9 @@ def test_links_lead_to_files_and_to_headings_in_them(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_page_can_be_reached_from_the_readme(page):
     if page.name != "README.md":
-        assert any(f"{page.name})" in text_of(other) or f"{page.name}#" in text_of(other)
-                   for other in PAGES if other != page)
+        assert any(
+            f"{page.name})" in text_of(other) or f"{page.name}#" in text_of(other) for other in PAGES if other != page
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -76,6 +78,7 @@ def test_commands_have_scripts_and_flags_that_exist(page):
 
 def check_training(values, words):
     from wgan.config import TrainingConfig
+
     given = {name: value for name, value in values.items() if f"--{name}" in words}
     given.pop("fresh", None), given.pop("dry_run", None)
     TrainingConfig.of_recipe(given.pop("recipe", "wgan_gp"), **given).check()
@@ -105,6 +108,7 @@ def test_the_page_on_flags_has_them_all():
 
 def test_what_is_marked_as_fixed_within_a_run_is_what_the_configuration_says():
     from wgan.config import TrainingConfig
+
     table = [line for line in flags_page().splitlines() if line.startswith("| `--")]
     marked = {name for line in table if "**R**" in line for name in re.findall(r"`--(\w+)`", line)}
     assert marked == {field.name for field in dataclasses.fields(TrainingConfig) if field.metadata["decides_result"]}
@@ -121,9 +125,12 @@ def recipes_page():
 def test_the_page_on_recipes_has_them_all_with_their_settings():
     from wgan.config import TrainingConfig
     from wgan.recipes import RECIPES
+
     page = recipes_page()
-    told = {name: (int(batch), int(steps)) for name, batch, steps in re.findall(
-        r"^\| `(\w+)` \|[^|]*\| (\d+) \| (\d+) \|", page, re.MULTILINE)}
+    told = {
+        name: (int(batch), int(steps))
+        for name, batch, steps in re.findall(r"^\| `(\w+)` \|[^|]*\| (\d+) \| (\d+) \|", page, re.MULTILINE)
+    }
     configs = {name: TrainingConfig.of_recipe(name) for name in RECIPES}
     assert told == {name: (config.batch_size, config.critic_steps) for name, config in configs.items()}
     assert set(re.findall(r"^\*\*`(\w+)`\*\*", page, re.MULTILINE)) == set(RECIPES)
@@ -137,8 +144,20 @@ def test_the_recipe_in_the_docs_can_be_trained_and_compared(tmp_path):
     for script in ("train.py", "compare.py"):
         shutil.copy(ROOT / script, tmp_path)
     (tmp_path / "wgan/recipes" / f"{name}.py").write_text(code)
-    words = ["--recipe", name, "--dataset", "digits", "--label", "3", "--epochs", "2", "--eval_every", "0",
-             "--precision", "float32"]
+    words = [
+        "--recipe",
+        name,
+        "--dataset",
+        "digits",
+        "--label",
+        "3",
+        "--epochs",
+        "2",
+        "--eval_every",
+        "0",
+        "--precision",
+        "float32",
+    ]
     trained = subprocess.run([sys.executable, "train.py", *words], cwd=tmp_path, capture_output=True, text=True)
     assert trained.returncode == 0, trained.stderr
     header, *rows = (tmp_path / "checkpoints/history.csv").read_text().splitlines()

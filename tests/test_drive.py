@@ -53,13 +53,19 @@ def save_grid(folder, epoch, level=None):
 
 
 def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in pathlib.Path(folder).rglob("*")
-            if path.is_file() and not path.name.startswith((".lock", ".tmp"))}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in pathlib.Path(folder).rglob("*")
+        if path.is_file() and not path.name.startswith((".lock", ".tmp"))
+    }
 
 
 def without_previous(folder):
-    return {name: content for name, content in contents(folder).items()
-            if not name.endswith(checkpoints.PREVIOUS_STATE_FILE)}
+    return {
+        name: content
+        for name, content in contents(folder).items()
+        if not name.endswith(checkpoints.PREVIOUS_STATE_FILE)
+    }
 
 
 def pngs(folder):
@@ -94,10 +100,12 @@ def fails(monkeypatch, when):
         if when(pathlib.Path(target)):
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(target))
         replace(source, target)
+
     monkeypatch.setattr(files.os, "replace", failing)
 
 
 # --- without training: what is copied and fetched ---
+
 
 def test_a_new_machine_gets_the_run_back_and_the_grids_stay_on_the_drive(finished, tmp_path, capsys):
     assert launch(finished) == 0
@@ -123,7 +131,9 @@ def test_an_archive_keeps_the_grids_that_only_the_drive_has(finished, tmp_path):
     drive.Drive(finished).copy_all(501)
     assert pngs(tmp_path / "drive/samples") == {**before, **pngs(tmp_path / "samples")}
     assert [path.name for path in grid_archives.archives(tmp_path / "drive/samples")] == [
-        "grids_00001-00500.zip", "grids_00501-01000.zip"]
+        "grids_00001-00500.zip",
+        "grids_00501-01000.zip",
+    ]
 
 
 def test_what_is_there_already_is_not_copied_again(finished, tmp_path, monkeypatch):
@@ -131,9 +141,11 @@ def test_what_is_there_already_is_not_copied_again(finished, tmp_path, monkeypat
     (tmp_path / "checkpoints" / checkpoints.CRITIC_FILE).touch()
     copied = []
     for module, name, target in ((drive, "copy_file", 1), (grid_archives, "update", 0)):
+
         def noted(*arguments, function=getattr(module, name), target=target):
             copied.append(arguments[target].name)
             function(*arguments)
+
         monkeypatch.setattr(module, name, noted)
     assert launch(finished) == 0 and copied == [checkpoints.CRITIC_FILE]
     save_grid(tmp_path / "samples", EPOCHS, level=99)
@@ -174,6 +186,7 @@ def test_weights_to_start_from_are_not_wanted_where_the_drive_has_a_state(finish
 
 # --- what is refused ---
 
+
 def test_a_copy_that_is_not_this_run_s_or_is_in_use_is_left_alone(finished, tmp_path):
     launch(finished)
     with RunLock(tmp_path / "drive/checkpoints"):
@@ -187,15 +200,21 @@ def test_a_copy_that_is_not_this_run_s_or_is_in_use_is_left_alone(finished, tmp_
             launch(finished, fresh=fresh)
     assert contents(tmp_path) == before
     lose_the_machine(tmp_path)
-    with pytest.raises(UserError, match="drive/checkpoints holds a run with other settings: batch_size was 4, now 5. "
-                                        "Repeat its settings, choose another --drive_dir, or start over"):
+    with pytest.raises(
+        UserError,
+        match="drive/checkpoints holds a run with other settings: batch_size was 4, now 5. "
+        "Repeat its settings, choose another --drive_dir, or start over",
+    ):
         launch(dataclasses.replace(finished, batch_size=5))
 
 
 def test_a_drive_that_is_not_there_is_not_made(finished, tmp_path):
     before = contents(tmp_path)
-    for place, words in ((tmp_path / "unmounted/MyDrive", "there is no .*unmounted; mount the drive"),
-                         (tmp_path / "checkpoints/config.json", "is a file"), (tmp_path, "copy .* onto itself")):
+    for place, words in (
+        (tmp_path / "unmounted/MyDrive", "there is no .*unmounted; mount the drive"),
+        (tmp_path / "checkpoints/config.json", "is a file"),
+        (tmp_path, "copy .* onto itself"),
+    ):
         with pytest.raises(UserError, match=words):
             launch(dataclasses.replace(finished, drive_dir=str(place)))
     assert contents(tmp_path) == before and not (tmp_path / "unmounted").exists()
@@ -211,8 +230,7 @@ def test_a_damaged_copy_is_told_from_the_run(finished, tmp_path):
 
 
 @pytest.mark.parametrize("new_machine", [False, True])
-def test_a_fresh_start_that_was_killed_before_its_first_copy_is_in_nobodys_way(
-        finished, tmp_path, capsys, new_machine):
+def test_a_fresh_start_that_was_killed_before_its_first_copy_is_in_nobodys_way(finished, tmp_path, capsys, new_machine):
     launch(finished)
     drive.Drive(finished).remove_run()
     assert len(pngs(tmp_path / "drive/samples")) == EPOCHS
@@ -225,6 +243,7 @@ def test_a_fresh_start_that_was_killed_before_its_first_copy_is_in_nobodys_way(
 
 
 # --- in what order ---
+
 
 def each_cut(tmp_path, monkeypatch, act):
     """Yields after `act` has failed from its n-th operation on a disk on, for all n from the same beginning."""
@@ -264,6 +283,7 @@ def test_cut_off_before_any_operation_the_copy_is_whole(finished, tmp_path, monk
     def copy():
         there.prepare()
         there.copy_all(EPOCHS)
+
     for _ in each_cut(tmp_path, monkeypatch, copy):
         epoch = epoch_of(tmp_path / "drive/checkpoints")
         seen.add(epoch)
@@ -293,6 +313,7 @@ def test_cut_off_before_any_operation_a_fetch_can_be_repeated(finished, tmp_path
         there.prepare()
         here, state = (checkpoints.newest_state(folder.checkpoint_dir) for folder in (there.local, there.folder))
         there.fetch(state, is_newer=here is None or state.epoch > here.epoch)
+
     for _ in each_cut(tmp_path, monkeypatch, fetch):
         assert launch(finished) == 0
         for folder in ("checkpoints", "drive/checkpoints"):
@@ -309,6 +330,7 @@ def test_a_state_that_is_replaced_while_the_grids_are_copied_is_copied_as_it_was
     def save_another(*arguments):
         os.replace(newer / checkpoints.STATE_FILE, tmp_path / "checkpoints" / checkpoints.STATE_FILE)
         update(*arguments)
+
     monkeypatch.setattr(grid_archives, "update", save_another)
     there = drive.Drive(finished)
     there.prepare()
@@ -319,8 +341,10 @@ def test_a_state_that_is_replaced_while_the_grids_are_copied_is_copied_as_it_was
 
 # --- a drive that fails ---
 
+
 def test_a_drive_that_fails_to_the_end_gives_one_line_and_the_same_command_makes_up_for_it(
-        finished, tmp_path, monkeypatch, quick, capsys):
+    finished, tmp_path, monkeypatch, quick, capsys
+):
     monkeypatch.setattr(RetryingThread, "LAST_CHANCE", 0.0)
     with monkeypatch.context() as patched:
         fails(patched, lambda path: path.name.startswith("grids"))
@@ -341,12 +365,14 @@ def test_grids_that_cannot_be_listed_do_not_hold_up_the_state(finished, tmp_path
         if pathlib.Path(folder) == tmp_path / "drive/samples":
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
         return scandir(folder)
+
     monkeypatch.setattr(os, "scandir", failing)
     assert launch(finished) == 0 and epoch_of(tmp_path / "drive/checkpoints") == EPOCHS
     assert f"note: {tmp_path / 'drive/samples'} cannot be tidied up" in capsys.readouterr().err
 
 
 # --- training ---
+
 
 def variables_of(folder):
     found = {}
@@ -357,7 +383,8 @@ def variables_of(folder):
 
 
 def test_a_run_whose_machine_and_drive_failed_ends_in_the_same_bits(
-        tiny, tmp_path, monkeypatch, quick, eagerly, capsys):
+    tiny, tmp_path, monkeypatch, quick, eagerly, capsys
+):
     whole = tiny(epochs=2, checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
     launch(whole)
     config = tiny(epochs=1, drive_dir=str(tmp_path / "drive"))

@@ -54,7 +54,8 @@ def test_plans_are_extreme_and_the_critic_reaches_the_cheapest_cost(seed):
         assert earth_mover.cost(plan) == pytest.approx(programmed_cost(first, second, sign), abs=1e-6)
     cheapest, critic = programmed_cost(first, second, 1), earth_mover.best_critic(first, second)
     assert stats.wasserstein_distance(range(len(first)), range(len(first)), first, second) == pytest.approx(
-        cheapest / first.sum(), abs=1e-6)
+        cheapest / first.sum(), abs=1e-6
+    )
     assert (np.abs(np.diff(critic)) <= 1).all() and critic @ (first - second) == pytest.approx(cheapest, abs=1e-6)
 
 
@@ -74,11 +75,22 @@ def test_the_command_prints_and_draws_both_plans(tmp_path, capsys):
     assert "every plan costs the same" in run_main(capsys, "--first=1,2,0", "--second=0,0,3", f"--output={path}")[1]
 
 
-@pytest.mark.parametrize("argument, word", [
-    ("--first=", "give numbers"), ("--first=1,x", "give numbers"), ("--first=1,,2", "give numbers"),
-    ("--first=-1,11", "-1 blocks"), ("--second=nan", "nan"), ("--first=1e999", "0 to 100"),
-    ("--first=0.125", "two decimals"), ("--first=1,2", "holds 3 blocks and --second 10"),
-    ("--first=" + ",".join("1" * 13), "13 columns"), ("--output=a.pdf", ".png"), ("--third=1", "third")])
+@pytest.mark.parametrize(
+    "argument, word",
+    [
+        ("--first=", "give numbers"),
+        ("--first=1,x", "give numbers"),
+        ("--first=1,,2", "give numbers"),
+        ("--first=-1,11", "-1 blocks"),
+        ("--second=nan", "nan"),
+        ("--first=1e999", "0 to 100"),
+        ("--first=0.125", "two decimals"),
+        ("--first=1,2", "holds 3 blocks and --second 10"),
+        ("--first=" + ",".join("1" * 13), "13 columns"),
+        ("--output=a.pdf", ".png"),
+        ("--third=1", "third"),
+    ],
+)
 def test_bad_input_is_refused_in_one_line(tmp_path, capsys, monkeypatch, argument, word):
     monkeypatch.chdir(tmp_path)
     status, out, err = run_main(capsys, argument)

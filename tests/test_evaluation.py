@@ -75,8 +75,14 @@ def test_the_last_epoch_is_measured_whatever_the_interval(tiny):
 def test_work_that_takes_seconds_is_announced(tiny, capsys):
     launch(tiny(epochs=2, eval_every=2))
     lines = capsys.readouterr().out.splitlines()
-    beginnings = ["computing the features of 183 real images", "epoch 1/2", "measuring 183 samples after epoch 2",
-                  "epoch 2/2", "saving epoch 2", "done"]
+    beginnings = [
+        "computing the features of 183 real images",
+        "epoch 1/2",
+        "measuring 183 samples after epoch 2",
+        "epoch 2/2",
+        "saving epoch 2",
+        "done",
+    ]
     places = [[number for number, line in enumerate(lines) if line.startswith(start)] for start in beginnings]
     assert all(len(found) == 1 for found in places) and places == sorted(places)
 
@@ -100,7 +106,8 @@ def test_a_run_in_pieces_measures_the_same(tiny, tmp_path):
     assert list(one) == list(other)
     for epoch in one:
         assert [one[epoch][name] for name in whole.recipe_spec.measures] == [
-            other[epoch][name] for name in whole.recipe_spec.measures]
+            other[epoch][name] for name in whole.recipe_spec.measures
+        ]
 
 
 def test_the_figures_are_those_of_the_weights_that_were_saved(tiny, own):
@@ -128,6 +135,7 @@ def test_the_critic_s_estimates_are_those_of_the_weights_that_were_saved(tiny):
 
     def score(images):
         return critic(scale(tf.constant(images))).numpy().mean(dtype=float)
+
     for name, images in (("training_estimate", image_set.images), ("heldout_estimate", image_set.heldout)):
         assert float(row[name]) == pytest.approx(score(images) - score(samples), rel=1e-4, abs=1e-6)
 
@@ -143,8 +151,9 @@ def test_the_best_generator_is_the_one_with_the_lowest_fid(tiny):
 
 def test_a_continued_run_remembers_the_best(tiny, monkeypatch):
     fids = iter([3.0, 5.0, 4.0, 2.0])
-    monkeypatch.setattr(evaluator.Evaluator, "figures", lambda self, images: dict.fromkeys(
-        evaluator.FIGURES, next(fids)))
+    monkeypatch.setattr(
+        evaluator.Evaluator, "figures", lambda self, images: dict.fromkeys(evaluator.FIGURES, next(fids))
+    )
     monkeypatch.setattr(evaluator.Evaluator, "prepare", lambda self: None)
     noted = []
     for epochs in (1, 2, 3, 4):
@@ -173,6 +182,7 @@ def test_a_critic_that_memorises_scores_held_out_images_lower(tiny):
     def gap():
         estimates = watcher._critic_estimates(image_set.images)
         return estimates["training_estimate"] - estimates["heldout_estimate"]
+
     assert abs(gap()) < 0.5
     for _ in range(100):
         learn_by_heart()
@@ -220,12 +230,15 @@ def test_with_the_training_split_the_test_images_are_held_out(tmp_path):
     assert "not watched on held-out images" in without.notices[0] and "test_batch" in without.notices[0]
 
 
-@pytest.mark.parametrize("changes, phrase", [
-    (dict(holdout=170), "--holdout 170 leaves fewer than 16 of the 183"),
-    (dict(holdout=5, split="train"), "--split train already holds"),
-    (dict(holdout=-1), "at least 0"),
-    (dict(eval_every=-1), "at least 0"),
-])
+@pytest.mark.parametrize(
+    "changes, phrase",
+    [
+        (dict(holdout=170), "--holdout 170 leaves fewer than 16 of the 183"),
+        (dict(holdout=5, split="train"), "--split train already holds"),
+        (dict(holdout=-1), "at least 0"),
+        (dict(eval_every=-1), "at least 0"),
+    ],
+)
 def test_impossible_wishes_are_refused(tiny, changes, phrase):
     with pytest.raises(UserError, match=phrase):
         launch(tiny(**changes))
@@ -234,17 +247,17 @@ def test_impossible_wishes_are_refused(tiny, changes, phrase):
 def test_curves_show_what_was_measured_and_bear_what_was_not(tmp_path):
     rows = np.ones((5, len(COLUMNS)))
     rows[:, 0] = range(1, 6)
-    rows[:, COLUMNS.index("fid"):] = np.nan
+    rows[:, COLUMNS.index("fid") :] = np.nan
     shown = columns(RECIPES["wgan_gp"])
     draw_curves(rows, tmp_path / "without.png", shown)
-    rows[[1, 3], COLUMNS.index("fid"):] = 2.0
+    rows[[1, 3], COLUMNS.index("fid") :] = 2.0
     draw_curves(rows, tmp_path / "with.png", shown)
     with Image.open(tmp_path / "without.png") as without, Image.open(tmp_path / "with.png") as drawn:
         assert without.size == drawn.size
         difference = np.abs(np.asarray(without, int) - np.asarray(drawn)).sum(axis=2)
     height, width = difference.shape
-    panels = [difference[height // 2:, left:left + width // 3] for left in range(0, width - 2, width // 3)]
-    panels.append(difference[:height // 2, :width // 3])
+    panels = [difference[height // 2 :, left : left + width // 3] for left in range(0, width - 2, width // 3)]
+    panels.append(difference[: height // 2, : width // 3])
     assert all(np.count_nonzero(panel) > 50 for panel in panels)  # FID, KID, precision and recall; the estimates
 
 
@@ -266,9 +279,19 @@ MEASURED_TWICE = dict(epochs=2, eval_every=1, holdout=20)
 def trained_once(tmp_path_factory):
     """The folder in which a run of `MEASURED_TWICE` has left its own two."""
     folder = tmp_path_factory.mktemp("trained_once")
-    launch(TrainingConfig(dataset="digits", label="3", batch_size=4, critic_steps=2, latent_dim=8, precision="float32",
-                          checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"),
-                          **MEASURED_TWICE))
+    launch(
+        TrainingConfig(
+            dataset="digits",
+            label="3",
+            batch_size=4,
+            critic_steps=2,
+            latent_dim=8,
+            precision="float32",
+            checkpoint_dir=str(folder / "checkpoints"),
+            sample_dir=str(folder / "samples"),
+            **MEASURED_TWICE,
+        )
+    )
     return folder
 
 
@@ -285,8 +308,12 @@ def test_a_report_names_features_counts_and_reference_beside_the_yardsticks(run,
     printed = capsys.readouterr().out
     assert [row["name"] for row in found["rows"]] == ["samples", "half of the real images", "4", "noise"]
     assert found["rows"][0]["images"] == found["rows"][0]["reals"] == 100
-    assert found["reference"] == {"name": "digits 3, 20 set aside", "images": 100, "training_images": 163,
-                                  "images_of_the_run": True}
+    assert found["reference"] == {
+        "name": "digits 3, 20 set aside",
+        "images": 100,
+        "training_images": 163,
+        "images_of_the_run": True,
+    }
     for phrase in ("100 of the 163 images", "not comparable", "256 features", "digits 3", "epoch "):
         assert phrase in printed
     stored = json.loads(pathlib.Path(run.checkpoint_dir, "evaluation.json").read_text())
@@ -302,8 +329,10 @@ def test_the_yardsticks_stand_in_the_order_of_their_quality(run):
 
 
 def test_a_report_repeats_and_another_seed_gives_another(run):
-    one, same, other = (evaluate(run.checkpoint_dir, "generator.weights.h5", samples=50, seed=seed, yardsticks=False)
-                        for seed in (3, 3, 4))
+    one, same, other = (
+        evaluate(run.checkpoint_dir, "generator.weights.h5", samples=50, seed=seed, yardsticks=False)
+        for seed in (3, 3, 4)
+    )
     assert one == same and one["rows"] != other["rows"] and len(one["rows"]) == 1
 
 
@@ -332,16 +361,19 @@ def test_inception_features_go_through_the_whole_report(run, monkeypatch):
     assert "2048 features" in found["features"] and np.isfinite(found["rows"][0]["fid"])
 
 
-@pytest.mark.parametrize("arguments, phrase", [
-    (dict(weights="generator_ema.h5"), "there is no .*generator_ema.h5; --weights may be generator.weights.h5 or"),
-    (dict(features="inceptoin"), 'did you mean "inception"'),
-    (dict(samples=3), "--samples is 3"),
-    (dict(seed=-1), "--seed is -1"),
-    (dict(weights="config.json"), "no HDF5 weights file"),
-    (dict(weights="critic.weights.h5"), "does not fit the run's generator"),
-    (dict(checkpoint_dir="nowhere"), "nowhere holds no run"),
-    (dict(data_dir="/nowhere"), "does not exist"),
-])
+@pytest.mark.parametrize(
+    "arguments, phrase",
+    [
+        (dict(weights="generator_ema.h5"), "there is no .*generator_ema.h5; --weights may be generator.weights.h5 or"),
+        (dict(features="inceptoin"), 'did you mean "inception"'),
+        (dict(samples=3), "--samples is 3"),
+        (dict(seed=-1), "--seed is -1"),
+        (dict(weights="config.json"), "no HDF5 weights file"),
+        (dict(weights="critic.weights.h5"), "does not fit the run's generator"),
+        (dict(checkpoint_dir="nowhere"), "nowhere holds no run"),
+        (dict(data_dir="/nowhere"), "does not exist"),
+    ],
+)
 def test_what_cannot_be_measured_gets_a_clear_line(run, arguments, phrase):
     with pytest.raises(UserError, match=phrase):
         evaluate(**{**dict(checkpoint_dir=run.checkpoint_dir, weights="generator.weights.h5"), **arguments})

@@ -61,8 +61,11 @@ def test_the_home_folder_is_meant_where_the_shell_leaves_its_sign_alone(tmp_path
 
 # --- choosing the epochs ---
 
-@pytest.mark.parametrize("count, most", [(1, 5), (5, 5), (6, 5), (201, 200), (12000, 200), (12000, 11999),
-                                         (300, 250), (7, 2), (2, 1), (3, 3)])
+
+@pytest.mark.parametrize(
+    "count, most",
+    [(1, 5), (5, 5), (6, 5), (201, 200), (12000, 200), (12000, 11999), (300, 250), (7, 2), (2, 1), (3, 3)],
+)
 def test_choice_is_distinct_ordered_and_exactly_bounded(count, most):
     epochs = [3 + 10 * number for number in range(count)]
     chosen = choose_frames(epochs, most)
@@ -82,9 +85,14 @@ def test_early_epochs_get_more_frames():
 
 # --- what is in the files ---
 
-@pytest.mark.parametrize("suffix, program", [
-    (".gif", lambda image: image.info["comment"].decode()),
-    (".webp", lambda image: image.getexif()[ExifTags.Base.Software])])
+
+@pytest.mark.parametrize(
+    "suffix, program",
+    [
+        (".gif", lambda image: image.info["comment"].decode()),
+        (".webp", lambda image: image.getexif()[ExifTags.Base.Software]),
+    ],
+)
 def test_it_shows_every_chosen_epoch_loops_and_says_which_program_wrote_it(tmp_path, suffix, program):
     make_samples(tmp_path / "s", [1, 2, 3, 99999, 100000])
     path = tmp_path / f"a{suffix}"
@@ -147,8 +155,10 @@ def test_a_gif_does_not_repeat_what_hardly_changes(tmp_path, flicker):
     assert abs(last - grid).max() <= 4
 
 
-@pytest.mark.parametrize("suffix, width, expected", [
-    (".webp", 138, 552), (".webp", 30, 510), (".webp", 700, 700), (".gif", 138, 414), (".gif", 700, 700)])
+@pytest.mark.parametrize(
+    "suffix, width, expected",
+    [(".webp", 138, 552), (".webp", 30, 510), (".webp", 700, 700), (".gif", 138, 414), (".gif", 700, 700)],
+)
 def test_default_enlargement_is_about_512_pixels_wide_and_of_a_gif_400(tmp_path, suffix, width, expected):
     make_samples(tmp_path / "s", [1], width=width)
     write_animation(tmp_path / "s", tmp_path / f"a{suffix}")
@@ -182,13 +192,14 @@ def test_durations_add_up_when_the_rate_divides_nothing(tmp_path, suffix, expect
 def test_mp4_has_even_sides_and_repeats_the_last_frame(tmp_path):
     pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg, the extra for .mp4, is not installed")
     import imageio.v3
+
     make_samples(tmp_path / "s", [1, 2, 3, 4], height=25, width=31)
     write_animation(tmp_path / "s", tmp_path / "a.mp4", fps=10, hold=1, scale=5)
     frames = imageio.v3.imread(tmp_path / "a.mp4", plugin="FFMPEG")
     assert len(frames) == 3 + 10
     assert frames.shape[1] % 2 == 0 and frames.shape[2] == 156
     strip_height = frames.shape[1] - 126
-    shown = frames[-1][strip_height:strip_height + 125, :155].astype(int)
+    shown = frames[-1][strip_height : strip_height + 125, :155].astype(int)
     assert abs(shown - make_grid(4, height=25, width=31).repeat(5, 0).repeat(5, 1)).mean() < 25
 
 
@@ -202,6 +213,7 @@ def test_mp4_without_ffmpeg_says_what_to_install(tmp_path, monkeypatch):
 
 # --- memory ---
 
+
 def test_a_video_s_frames_are_dropped_once_they_are_written(tmp_path, monkeypatch):
     pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg, the extra for .mp4, is not installed")
     make_samples(tmp_path / "s", range(1, 41))
@@ -214,8 +226,9 @@ def test_a_video_s_frames_are_dropped_once_they_are_written(tmp_path, monkeypatc
             alive.append(sum(reference() is not None for reference in references))
             yield frame
 
-    monkeypatch.setitem(animation.WRITERS, ".mp4",
-                        lambda path, frames, *rest: real_writer(path, watched(frames), *rest))
+    monkeypatch.setitem(
+        animation.WRITERS, ".mp4", lambda path, frames, *rest: real_writer(path, watched(frames), *rest)
+    )
     write_animation(tmp_path / "s", tmp_path / "a.mp4", scale=1, hold=0)
     assert len(alive) == 40 and max(alive) <= 2
 
@@ -223,8 +236,9 @@ def test_a_video_s_frames_are_dropped_once_they_are_written(tmp_path, monkeypatc
 @pytest.mark.parametrize("suffix, epochs", [(".gif", 40), (".webp", 10)])
 def test_more_frames_than_memory_should_hold_are_refused(tmp_path, capsys, suffix, epochs):
     make_samples(tmp_path / "s", range(1, epochs + 1), height=24, width=24)
-    status, out, err = run_main(capsys, "--sample_dir", tmp_path / "s", "--output", tmp_path / f"a{suffix}",
-                                "--scale", 300)
+    status, out, err = run_main(
+        capsys, "--sample_dir", tmp_path / "s", "--output", tmp_path / f"a{suffix}", "--scale", 300
+    )
     assert status == 2 and out == "" and len(err.splitlines()) == 1
     assert f"{epochs} frames of 7200x" in err and ".mp4" in err
     assert [path.name for path in tmp_path.iterdir()] == ["s"]
@@ -232,21 +246,24 @@ def test_more_frames_than_memory_should_hold_are_refused(tmp_path, capsys, suffi
 
 # --- bad input ---
 
+
 def png_claiming(width, height):
     """A tiny PNG whose header announces a huge image."""
+
     def chunk(name, payload):
-        return (len(payload).to_bytes(4, "big") + name + payload
-                + zlib.crc32(name + payload).to_bytes(4, "big"))
+        return len(payload).to_bytes(4, "big") + name + payload + zlib.crc32(name + payload).to_bytes(4, "big")
+
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000)))
-            + chunk(b"IEND", b""))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
 
 
 def test_grids_that_cannot_be_used_are_named_and_skipped(tmp_path, capsys):
     make_samples(tmp_path, [2, 6])
     whole = sample_path(tmp_path, 2).read_bytes()
     sample_path(tmp_path, 1).write_bytes(b"")
-    sample_path(tmp_path, 3).write_bytes(whole[:len(whole) // 2])
+    sample_path(tmp_path, 3).write_bytes(whole[: len(whole) // 2])
     sample_path(tmp_path, 4).write_bytes(png_claiming(50000, 50000))
     sample_path(tmp_path, 5).write_bytes(png_claiming(9000, 9000))
     make_samples(tmp_path, [7], width=40)
@@ -270,10 +287,14 @@ def test_where_no_grid_can_be_used_one_line_says_so_and_the_old_file_stays(tmp_p
     assert (tmp_path / "a.gif").read_bytes() == b"old"
 
 
-@pytest.mark.parametrize("names, words", [
-    (["cats/reals.png", "dogs/reals.png"], "cats, dogs: name one of them, as in --sample_dir {}/cats"),
-    (["a/seed_0/cats/reals.png"], "a/seed_0/cats: name one of them, as in --sample_dir {}/a/seed_0/cats"),
-    (["config.json"], "it holds the weights of a run: give the run's folder of grids")])
+@pytest.mark.parametrize(
+    "names, words",
+    [
+        (["cats/reals.png", "dogs/reals.png"], "cats, dogs: name one of them, as in --sample_dir {}/cats"),
+        (["a/seed_0/cats/reals.png"], "a/seed_0/cats: name one of them, as in --sample_dir {}/a/seed_0/cats"),
+        (["config.json"], "it holds the weights of a run: give the run's folder of grids"),
+    ],
+)
 def test_a_folder_that_is_not_the_one_meant_is_told(tmp_path, capsys, names, words):
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -298,11 +319,24 @@ def test_an_interrupted_export_keeps_the_old_file(tmp_path, monkeypatch, capsys)
     assert (tmp_path / "a.gif").read_bytes() == b"old" and not list(tmp_path.glob(".tmp*"))
 
 
-@pytest.mark.parametrize("flag, word", [
-    ("--fps=0", "--fps"), ("--fps=nan", "--fps"), ("--fps=51", "--fps"), ("--fps=quick", "fps"),
-    ("--max_frames=0", "--max_frames"), ("--hold=-1", "--hold"), ("--hold=inf", "--hold"),
-    ("--scale=-1", "--scale"), ("--scale=100000", "--scale"), ("--output=a.avi", ".webp"),
-    ("--output=training", ".gif"), ("--frames=3", "frames"), ("stray", "stray")])
+@pytest.mark.parametrize(
+    "flag, word",
+    [
+        ("--fps=0", "--fps"),
+        ("--fps=nan", "--fps"),
+        ("--fps=51", "--fps"),
+        ("--fps=quick", "fps"),
+        ("--max_frames=0", "--max_frames"),
+        ("--hold=-1", "--hold"),
+        ("--hold=inf", "--hold"),
+        ("--scale=-1", "--scale"),
+        ("--scale=100000", "--scale"),
+        ("--output=a.avi", ".webp"),
+        ("--output=training", ".gif"),
+        ("--frames=3", "frames"),
+        ("stray", "stray"),
+    ],
+)
 def test_bad_flags_are_refused_in_one_line(tmp_path, capsys, flag, word):
     make_samples(tmp_path / "s", [1])
     output = f"--output={tmp_path / 'a.gif'}"
@@ -323,8 +357,13 @@ def test_unwritable_output_is_one_line(tmp_path, capsys):
 
 def test_script_prints_help_and_reports_without_traceback(tmp_path):
     def script(*arguments):
-        return subprocess.run([sys.executable, str(SCRIPT), *arguments], cwd=tmp_path, text=True,
-                              capture_output=True, env={**os.environ, "PYTHONPATH": str(SCRIPT.parent)})
+        return subprocess.run(
+            [sys.executable, str(SCRIPT), *arguments],
+            cwd=tmp_path,
+            text=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": str(SCRIPT.parent)},
+        )
 
     helped = script("--help")
     assert helped.returncode == 0

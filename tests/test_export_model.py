@@ -17,7 +17,8 @@ from wgan.runs import files, trained
 
 NEEDS_ONNX = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("onnx", "onnxruntime", "tf2onnx")),
-    reason="the extra for ONNX is not installed")
+    reason="the extra for ONNX is not installed",
+)
 LATENTS = image_sampler.draw_latents(9, 0, 12, 8)
 
 
@@ -41,9 +42,12 @@ def run_saved_model(path, latents):
 
 def run_onnx(path, latents):
     import onnxruntime
+
     session = onnxruntime.InferenceSession(path)
     assert [(put.name, put.shape[1:]) for put in (*session.get_inputs(), *session.get_outputs())] == [
-        ("latents", [8]), ("images", [32, 32, 1])]
+        ("latents", [8]),
+        ("images", [32, 32, 1]),
+    ]
     return session.run(None, {"latents": latents})[0]
 
 
@@ -56,9 +60,14 @@ def run_litert(path, latents):
 
 
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")
-@pytest.mark.parametrize("format, name, run", [
-    ("saved_model", "model", run_saved_model), ("litert", "a.tflite", run_litert),
-    pytest.param("onnx", "a.onnx", run_onnx, marks=NEEDS_ONNX)])
+@pytest.mark.parametrize(
+    "format, name, run",
+    [
+        ("saved_model", "model", run_saved_model),
+        ("litert", "a.tflite", run_litert),
+        pytest.param("onnx", "a.onnx", run_onnx, marks=NEEDS_ONNX),
+    ],
+)
 def test_an_export_draws_what_the_original_draws(run_with_weights, expected, tmp_path, capsys, format, name, run):
     out = tmp_path / "new" / name
     status, printed, err = run_main(capsys, "--weights", run_with_weights, "--format", format, "--out", out)
@@ -75,19 +84,26 @@ def test_an_export_draws_what_the_original_draws(run_with_weights, expected, tmp
 def test_a_saved_model_has_plain_convolutions(run_with_weights, tmp_path, capsys):
     assert run_main(capsys, "--weights", run_with_weights, "--out", tmp_path / "model")[0] == 0
     graph = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"].graph.as_graph_def()
-    kinds = {node.op for nodes in (graph.node, *(function.node_def for function in graph.library.function))
-             for node in nodes}
+    kinds = {
+        node.op for nodes in (graph.node, *(function.node_def for function in graph.library.function)) for node in nodes
+    }
     assert "Conv2D" in kinds and "BatchMatMulV2" not in kinds
 
 
-def test_a_keras_file_is_read_with_the_networks_imported_and_nothing_else(run_with_weights, expected, tmp_path,
-                                                                         capsys):
+def test_a_keras_file_is_read_with_the_networks_imported_and_nothing_else(run_with_weights, expected, tmp_path, capsys):
     assert run_main(capsys, "--weights", run_with_weights, "--format", "keras", "--out", tmp_path / "a.keras")[0] == 0
     np.save(tmp_path / "latents.npy", LATENTS)
-    code = ("import keras, numpy, wgan.models.networks; model = keras.saving.load_model('a.keras'); "
-            "numpy.save('images.npy', model(numpy.load('latents.npy')))")
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True,
-                   env={**os.environ, "PYTHONPATH": str(Path(export_model.__file__).parents[2])})
+    code = (
+        "import keras, numpy, wgan.models.networks; model = keras.saving.load_model('a.keras'); "
+        "numpy.save('images.npy', model(numpy.load('latents.npy')))"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(Path(export_model.__file__).parents[2])},
+    )
     np.testing.assert_allclose(np.load(tmp_path / "images.npy"), expected, atol=1e-6)
 
 
@@ -101,8 +117,9 @@ def test_other_networks_are_converted(tmp_path, format, family, norm):
 
 
 @pytest.mark.parametrize("wrong", [0.002, np.nan])
-def test_an_export_that_differs_is_refused_and_the_old_file_stays(run_with_weights, tmp_path, monkeypatch, capsys,
-                                                                 wrong):
+def test_an_export_that_differs_is_refused_and_the_old_file_stays(
+    run_with_weights, tmp_path, monkeypatch, capsys, wrong
+):
     write, read = export_formats.FORMATS["keras"]
     monkeypatch.setitem(export_formats.FORMATS, "keras", (write, lambda path: lambda z: read(path)(z) + wrong))
     path = tmp_path / "a.keras"
@@ -116,6 +133,7 @@ def test_a_converter_s_failure_is_one_line_and_leaves_nothing(run_with_weights, 
     def fail(generator, path):
         Path(path).mkdir()
         raise ValueError("no such\noperation")
+
     monkeypatch.setitem(export_formats.FORMATS, "saved_model", (fail, None))
     status, out, err = run_main(capsys, "--weights", run_with_weights, "--out", tmp_path / "model")
     assert (status, out) == (2, "") and not list(tmp_path.iterdir())
@@ -129,11 +147,18 @@ def test_missing_packages_are_named(run_with_weights, tmp_path, monkeypatch, cap
     assert status == 2 and len(err.splitlines()) == 1 and "pip install onnx onnxruntime tf2onnx" in err
 
 
-@pytest.mark.parametrize("flags, phrase", [
-    (("--format", "onx"), 'did you mean "onnx"'), (("--format", "keras", "--out", "a.h5"), "must end in .keras"),
-    (("--out", "full"), "is there already"), (("--out", "file"), "is there already"),
-    (("--out", "file/model"), "is a file, not a folder"),
-    (("--format", "litert", "--out", "folder.tflite"), "is a folder"), (("--weights", "nowhere"), "there is no")])
+@pytest.mark.parametrize(
+    "flags, phrase",
+    [
+        (("--format", "onx"), 'did you mean "onnx"'),
+        (("--format", "keras", "--out", "a.h5"), "must end in .keras"),
+        (("--out", "full"), "is there already"),
+        (("--out", "file"), "is there already"),
+        (("--out", "file/model"), "is a file, not a folder"),
+        (("--format", "litert", "--out", "folder.tflite"), "is a folder"),
+        (("--weights", "nowhere"), "there is no"),
+    ],
+)
 def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypatch, capsys, flags, phrase):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("in the way")

@@ -52,6 +52,7 @@ def test_a_file_that_is_written_halfway_leaves_the_old_one(tmp_path):
 def test_bytes_that_do_not_reach_the_disk_do_not_take_the_old_files_place(tmp_path, monkeypatch, number, found):
     def fsync(descriptor):
         raise OSError(number, os.strerror(number))
+
     (tmp_path / "a").write_text("old")
     monkeypatch.setattr(files.os, "fsync", fsync)
     with contextlib.suppress(OSError):
@@ -80,7 +81,7 @@ def test_a_seal_breaks_with_any_bit(tmp_path):
     whole = path.read_bytes()
     assert files.is_sealed(path) is True and whole[:256] == bytes(range(256))
     for place in range(256 + 8, len(whole)):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1:])
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         assert files.is_sealed(path) is False
     path.write_bytes(b"x" + whole[1:])
     assert files.is_sealed(path) is False
@@ -93,8 +94,11 @@ def test_a_disk_that_fails_for_a_while_is_named_once_and_does_not_hinder_other_k
         assert saver.save("checkpoints", Disk().write, 1) and not saver.is_failing("grids")
     said = capsys.readouterr().err.splitlines()
     assert disk.written == [3, 4]
-    assert said == ["warning: grids cannot be written ([Errno 28] No space left , buffer = 0x0); the training goes on "
-                    "and tries again", "note: writing works again: grids, after 3 failed saves"]
+    assert said == [
+        "warning: grids cannot be written ([Errno 28] No space left , buffer = 0x0); the training goes on "
+        "and tries again",
+        "note: writing works again: grids, after 3 failed saves",
+    ]
 
 
 def test_an_end_that_could_not_be_saved_is_an_error_unless_there_is_one_already():
@@ -108,6 +112,7 @@ def test_an_end_that_could_not_be_saved_is_an_error_unless_there_is_one_already(
 
 
 # --- the thread for a slow drive ---
+
 
 @pytest.fixture
 def quick(monkeypatch):
@@ -132,6 +137,7 @@ def test_the_newest_job_takes_the_place_of_one_that_waits_but_not_of_one_under_w
         begun.set()
         gate.wait()
         drive.write("first")
+
     with RetryingThread("copies") as thread:
         thread.submit(slow)
         begun.wait()
@@ -141,13 +147,16 @@ def test_the_newest_job_takes_the_place_of_one_that_waits_but_not_of_one_under_w
     assert drive.written == ["first", 4]
 
 
-@pytest.mark.parametrize("error, match", [(OSError("too full"), "copies could not be written: too full"),
-                                          (ZeroDivisionError("a mistake"), "a mistake")])
+@pytest.mark.parametrize(
+    "error, match",
+    [(OSError("too full"), "copies could not be written: too full"), (ZeroDivisionError("a mistake"), "a mistake")],
+)
 def test_what_fails_to_the_end_is_raised(quick, monkeypatch, error, match):
     monkeypatch.setattr(RetryingThread, "LAST_CHANCE", 0.0)
 
     def fail():
         raise error
+
     with pytest.raises(type(error), match=match), RetryingThread("copies") as thread:
         thread.submit(fail)
 
@@ -163,10 +172,12 @@ def test_a_drive_that_hangs_for_ever_does_not_keep_the_program(monkeypatch):
 def test_nothing_follows_the_job_under_way_once_another_process_has_taken_over():
     done, begun = [], threading.Event()
     with pytest.raises(TakenOver), RetryingThread("copies") as thread:
+
         def step():
             done.append(1)
             begun.set()
             thread.submit(step)
+
         thread.submit(step)
         begun.wait()
         raise TakenOver("process 7 has taken over")

@@ -24,8 +24,9 @@ def small_disk(tmp_path):
     place.mkdir()
     if shutil.which("mount") is None:
         pytest.skip("a small disk is mounted with the command mount, which is not here")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", str(place)],
-                             capture_output=True, text=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "tmpfs", str(place)], capture_output=True, text=True
+    )
     if mounted.returncode:
         pytest.skip(f"mounting a small disk is not permitted here: {mounted.stderr.strip()}")
     yield place
@@ -72,15 +73,18 @@ def test_a_full_disk_stops_nothing_and_the_run_is_saved_once_there_is_room(tiny,
         if epoch == 4:
             assert not open_files_on(small_disk)
             ballast.path.unlink()
+
     between_epochs(monkeypatch, act)
     assert launch(tiny(epochs=6, checkpoint_minutes=0.0, checkpoint_dir=str(folder))) == 0
     assert saved == {1: 1, 2: 2, 3: 2, 4: 2, 5: 5, 6: 6}
     assert len((folder / "history.csv").read_text().splitlines()) == 1 + 6
     assert not list(folder.glob(".tmp-*"))
     said = [line for line in capsys.readouterr().err.splitlines() if "checkpoints" in line]
-    assert said == [f"warning: checkpoints cannot be written ([Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}: "
-                    f"'{folder / checkpoints.AVERAGED_FILE}'); the training goes on and tries again",
-                    "note: writing works again: checkpoints, after 2 failed saves"]
+    assert said == [
+        f"warning: checkpoints cannot be written ([Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}: "
+        f"'{folder / checkpoints.AVERAGED_FILE}'); the training goes on and tries again",
+        "note: writing works again: checkpoints, after 2 failed saves",
+    ]
 
 
 def test_a_disk_that_stays_full_gives_one_line_and_no_good_exit(tiny, small_disk, monkeypatch, capsys):

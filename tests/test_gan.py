@@ -31,8 +31,9 @@ def compiled(gan):
 
 def fit(gan, first_epoch=1, last_epoch=1):
     batches = epoch_batches(IMAGES, gan.seed, 5, 4, first_epoch, last_epoch)
-    return gan.fit(batches, initial_epoch=first_epoch - 1, epochs=last_epoch, steps_per_epoch=1, shuffle=False,
-                   verbose=0).history
+    return gan.fit(
+        batches, initial_epoch=first_epoch - 1, epochs=last_epoch, steps_per_epoch=1, shuffle=False, verbose=0
+    ).history
 
 
 def values(variables):
@@ -101,8 +102,7 @@ def test_same_seed_gives_the_same_bits_and_another_seed_does_not():
 def test_logs_fit_together():
     logs = {name: value[0] for name, value in fit(make_toy_gan()).items()}
     assert logs["wasserstein_estimate"] == pytest.approx(logs["critic_real"] - logs["critic_fake"], abs=1e-4)
-    assert logs["critic_loss"] == pytest.approx(
-        -logs["wasserstein_estimate"] + 10 * logs["gradient_penalty"], abs=1e-4)
+    assert logs["critic_loss"] == pytest.approx(-logs["wasserstein_estimate"] + 10 * logs["gradient_penalty"], abs=1e-4)
     assert logs["gradient_norm"] > 0
 
 
@@ -117,13 +117,15 @@ def test_averaged_generator_follows_the_formula_of_the_moving_average():
 
     def of(network):
         return [network.variables[place].numpy() for place in weights]
+
     expected, decays, norm_mean = of(gan.generator), [], np.zeros(2048)
     for epoch in range(1, 4):
         batches = epoch_batches(IMAGES, 0, 1, 4, epoch, epoch)
         gan.fit(batches, initial_epoch=epoch - 1, epochs=epoch, steps_per_epoch=1, shuffle=False, verbose=0)
         decay = min(0.9, (1 + epoch) / (10 + epoch))
-        expected = [decay * average + (1 - decay) * now
-                    for average, now in zip(expected, of(gan.generator), strict=True)]
+        expected = [
+            decay * average + (1 - decay) * now for average, now in zip(expected, of(gan.generator), strict=True)
+        ]
         latents = randomness.latents(4, gan.generator, randomness.stream(0, epoch, Purpose.STATISTICS_LATENTS))
         activations = latents.numpy() @ gan.averaged_generator.dense.kernel.numpy()
         norm_mean = decay * norm_mean + (1 - decay) * activations.mean(axis=0)
@@ -179,8 +181,9 @@ class GeneratorOfKerasLayers(keras.Model):
 
 
 def test_the_average_of_keras_s_own_batch_normalisation_has_statistics_too():
-    gan = GAN(GeneratorOfKerasLayers(), keras.Sequential([keras.layers.Dense(1), keras.layers.Flatten()]),
-              ema_decay=0.9)
+    gan = GAN(
+        GeneratorOfKerasLayers(), keras.Sequential([keras.layers.Dense(1), keras.layers.Flatten()]), ema_decay=0.9
+    )
     gan.compile(keras.optimizers.Adam(), keras.optimizers.Adam())
     latents = np.random.default_rng(0).normal(5, 2, [64, 3]).astype(np.float32)
     for _ in range(30):
@@ -207,9 +210,16 @@ def train_a_little(gan):
     return np.concatenate([value.ravel() for value in values(gan.trainable_variables)])
 
 
-@pytest.mark.parametrize("settings", [dict(flips=True), dict(augmentation=("color", "translation", "cutout")),
-                                      dict(drift_weight=0.5), dict(generator_batch_size=8),
-                                      dict(constraint=GradientPenalty(10.0, one_sided=True))])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(flips=True),
+        dict(augmentation=("color", "translation", "cutout")),
+        dict(drift_weight=0.5),
+        dict(generator_batch_size=8),
+        dict(constraint=GradientPenalty(10.0, one_sided=True)),
+    ],
+)
 def test_every_lever_changes_the_training_and_keeps_its_numbers_finite(eagerly, settings):
     changed, plain = make_gan(critic_steps=1, **settings), make_gan(critic_steps=1)
     assert np.abs(train_a_little(changed) - train_a_little(plain)).max() > 1e-6

@@ -42,25 +42,34 @@ def read_png(path):
 def read_film(path):
     """Frames as grey levels, int [N, H, W], and their durations in ms."""
     with Image.open(path) as film:
-        frames = [(np.asarray(frame.convert("L"), int), frame.info["duration"])
-                  for frame in ImageSequence.Iterator(film)]
+        frames = [
+            (np.asarray(frame.convert("L"), int), frame.info["duration"]) for frame in ImageSequence.Iterator(film)
+        ]
     return np.stack([frame for frame, _ in frames]), [duration for _, duration in frames]
 
 
 # --- latents ---
 
+
 def test_a_latent_is_a_function_of_seed_and_number():
     whole = image_sampler.draw_latents(5, 0, 200, 8)
     for first, count in ((0, 1), (0, 64), (63, 2), (64, 64), (130, 70)):
-        np.testing.assert_array_equal(image_sampler.draw_latents(5, first, count, 8), whole[first:first + count])
+        np.testing.assert_array_equal(image_sampler.draw_latents(5, first, count, 8), whole[first : first + count])
     assert whole.dtype == np.float32 and len(np.unique(whole)) == whole.size
     assert np.isin(image_sampler.draw_latents(6, 0, 200, 8), whole).mean() < 0.01
 
 
-@pytest.mark.parametrize("truncation, distribution, expected", [
-    (None, "normal", scipy.stats.norm), (0.5, "normal", scipy.stats.truncnorm(-0.5, 0.5)),
-    (2.0, "normal", scipy.stats.truncnorm(-2, 2)), (None, "uniform", scipy.stats.uniform(-1, 2)),
-    (0.25, "uniform", scipy.stats.uniform(-0.25, 0.5)), (3.0, "uniform", scipy.stats.uniform(-1, 2))])
+@pytest.mark.parametrize(
+    "truncation, distribution, expected",
+    [
+        (None, "normal", scipy.stats.norm),
+        (0.5, "normal", scipy.stats.truncnorm(-0.5, 0.5)),
+        (2.0, "normal", scipy.stats.truncnorm(-2, 2)),
+        (None, "uniform", scipy.stats.uniform(-1, 2)),
+        (0.25, "uniform", scipy.stats.uniform(-0.25, 0.5)),
+        (3.0, "uniform", scipy.stats.uniform(-1, 2)),
+    ],
+)
 def test_latents_have_the_truncated_distribution(truncation, distribution, expected):
     drawn = image_sampler.draw_latents(1, 0, 1000, 100, truncation, distribution).astype(np.float64).ravel()
     assert scipy.stats.kstest(drawn, expected.cdf).pvalue > 0.001
@@ -68,8 +77,10 @@ def test_latents_have_the_truncated_distribution(truncation, distribution, expec
 
 
 def test_truncation_keeps_the_rank_of_every_number_and_is_finite_at_its_extremes():
-    free, cut, none, all_of_it = (image_sampler.draw_latents(1, 0, 50, 8, truncation).astype(np.float64)
-                                  for truncation in (None, 1.5, 1e-300, 1e300))
+    free, cut, none, all_of_it = (
+        image_sampler.draw_latents(1, 0, 50, 8, truncation).astype(np.float64)
+        for truncation in (None, 1.5, 1e-300, 1e300)
+    )
     share = (scipy.special.ndtr(cut) - scipy.special.ndtr(-1.5)) / (1 - 2 * scipy.special.ndtr(-1.5))
     np.testing.assert_allclose(share, scipy.special.ndtr(free), atol=1e-6)
     assert abs(none).max() == 0
@@ -89,6 +100,7 @@ def test_a_generator_of_other_things_than_images_is_refused(run_with_weights, mo
 
 # --- interpolation ---
 
+
 def test_slerp_turns_at_constant_speed_on_the_sphere():
     rng = np.random.default_rng(0)
     start, end = rng.normal(size=(2, 5, 8))
@@ -103,10 +115,16 @@ def test_slerp_turns_at_constant_speed_on_the_sphere():
         np.testing.assert_allclose(np.linalg.svd(plane, compute_uv=False)[:, 2], 0, atol=1e-12)
 
 
-@pytest.mark.parametrize("start, end, middle", [
-    ([3.0, 0], [0, 1.0], [2**0.5, 2**0.5]),  # lengths change in a line
-    ([2.0, 0], [2.0, 0], [2.0, 0]), ([2.0, 0], [-2.0, 0], [0, 0]), ([0.0, 0], [0, 0], [0, 0]),  # no arc
-    ([1.0, 0], [1.0, 1e-9], [1.0, 5e-10])])
+@pytest.mark.parametrize(
+    "start, end, middle",
+    [
+        ([3.0, 0], [0, 1.0], [2**0.5, 2**0.5]),  # lengths change in a line
+        ([2.0, 0], [2.0, 0], [2.0, 0]),
+        ([2.0, 0], [-2.0, 0], [0, 0]),
+        ([0.0, 0], [0, 0], [0, 0]),  # no arc
+        ([1.0, 0], [1.0, 1e-9], [1.0, 5e-10]),
+    ],
+)
 def test_slerp_of_any_two_vectors(start, end, middle):
     for share, expected in ((0, start), (0.5, middle), (1, end)):
         found = image_sampler.slerp(np.array([start]), np.array([end]), share)
@@ -122,6 +140,7 @@ def test_a_walk_passes_every_station_and_closes():
 
 
 # --- images ---
+
 
 def test_images_are_the_generator_s_in_inference_mode(generator):
     latents = image_sampler.draw_latents(3, 0, 10, 8)
@@ -160,8 +179,11 @@ def test_grid_arrays_and_single_images_hold_the_same_samples(run_with_weights, t
 
 
 def test_the_folder_s_generator_is_the_average_and_a_file_is_taken_at_its_word(run_with_weights, tmp_path, capsys):
-    for name, place in (("a", run_with_weights), ("b", run_with_weights / "generator_ema.weights.h5"),
-                        ("c", run_with_weights / "generator.weights.h5")):
+    for name, place in (
+        ("a", run_with_weights),
+        ("b", run_with_weights / "generator_ema.weights.h5"),
+        ("c", run_with_weights / "generator.weights.h5"),
+    ):
         options = ("--num", 3, "--columns", 2, "--out", tmp_path / f"{name}.png")
         assert run_main(capsys, "--weights", place, *options)[0] == 0
     average, same, plain = (read_png(tmp_path / f"{name}.png") for name in "abc")
@@ -171,8 +193,9 @@ def test_the_folder_s_generator_is_the_average_and_a_file_is_taken_at_its_word(r
 
 def test_a_film_begins_with_the_grid_and_comes_back_to_it(run_with_weights, tmp_path, capsys):
     options = ("--weights", run_with_weights, "--num", 4, "--batch_size", 8, "--seed", 2)
-    status, printed, _ = run_main(capsys, *options, "--interpolate", 3, "--frames", 5, "--fps", 10,
-                                  "--out", tmp_path / "a.webp")
+    status, printed, _ = run_main(
+        capsys, *options, "--interpolate", 3, "--frames", 5, "--fps", 10, "--out", tmp_path / "a.webp"
+    )
     assert status == 0 and "15 frames through 3 latents" in printed
     assert run_main(capsys, *options, "--out", tmp_path / "a.png")[0] == 0
     frames, durations = read_film(tmp_path / "a.webp")
@@ -188,20 +211,23 @@ def test_a_film_of_one_walk(run_with_weights, tmp_path, capsys, suffix):
     if suffix == ".mp4":
         pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg, the extra for .mp4, is not installed")
     out = tmp_path / f"a{suffix}"
-    status, _, err = run_main(capsys, "--weights", run_with_weights, "--num", 1, "--interpolate", 2, "--frames", 3,
-                              "--out", out)
+    status, _, err = run_main(
+        capsys, "--weights", run_with_weights, "--num", 1, "--interpolate", 2, "--frames", 3, "--out", out
+    )
     assert status == 0 and err == ""
     if suffix == ".gif":
         frames, durations = read_film(out)
         assert frames.shape == (6, 384, 384) and durations == [50] * 6
     else:
         import imageio.v3
+
         assert imageio.v3.imread(out, plugin="FFMPEG").shape == (6, 512, 512, 3)
 
 
 def test_an_interrupted_drawing_keeps_the_old_file(run_with_weights, tmp_path, monkeypatch, capsys):
     def interrupted(self, latents):
         raise KeyboardInterrupt
+
     monkeypatch.setattr(image_sampler.ImageSampler, "__call__", interrupted)
     for name in ("a.png", "a.npz", "a.gif"):
         (tmp_path / name).write_bytes(b"old")
@@ -213,14 +239,29 @@ def test_an_interrupted_drawing_keeps_the_old_file(run_with_weights, tmp_path, m
 
 # --- bad input ---
 
-@pytest.mark.parametrize("flag, phrase", [
-    ("--num=0", "--num is 0"), ("--num=many", "num"), ("--columns=-1", "--columns is -1"),
-    ("--seed=-1", "--seed is -1"), ("--batch_size=0", "--batch_size is 0"),
-    ("--truncation=0", "--truncation is 0"), ("--truncation=nan", "--truncation is nan"),
-    ("--truncation=inf", "--truncation is inf"), ("--out=a.jpg", "give a .png, an .npz, a folder"),
-    ("--out=samples", "give a .png"), ("--out=", "--out is empty"), ("--out=a.gif", "needs --interpolate"),
-    ("--interpolate=3", "--out must end in"), ("--interpolate=1", "--interpolate is 1"),
-    ("--frames=0", "--frames is 0"), ("--num=1000000", "GB in one file"), ("stray", "stray")])
+
+@pytest.mark.parametrize(
+    "flag, phrase",
+    [
+        ("--num=0", "--num is 0"),
+        ("--num=many", "num"),
+        ("--columns=-1", "--columns is -1"),
+        ("--seed=-1", "--seed is -1"),
+        ("--batch_size=0", "--batch_size is 0"),
+        ("--truncation=0", "--truncation is 0"),
+        ("--truncation=nan", "--truncation is nan"),
+        ("--truncation=inf", "--truncation is inf"),
+        ("--out=a.jpg", "give a .png, an .npz, a folder"),
+        ("--out=samples", "give a .png"),
+        ("--out=", "--out is empty"),
+        ("--out=a.gif", "needs --interpolate"),
+        ("--interpolate=3", "--out must end in"),
+        ("--interpolate=1", "--interpolate is 1"),
+        ("--frames=0", "--frames is 0"),
+        ("--num=1000000", "GB in one file"),
+        ("stray", "stray"),
+    ],
+)
 def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypatch, capsys, flag, phrase):
     monkeypatch.chdir(tmp_path)
     status, out, err = run_main(capsys, "--weights", run_with_weights, flag)
@@ -229,12 +270,19 @@ def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("flags, phrase", [
-    (("--fps", 51), "--fps must be"), (("--num", 100_000), "more than 8192 a side"), (("--frames", 60_000), "at most"),
-    (("--num", 1, "--frames", 50_000), "GB of memory for a .gif")])
+@pytest.mark.parametrize(
+    "flags, phrase",
+    [
+        (("--fps", 51), "--fps must be"),
+        (("--num", 100_000), "more than 8192 a side"),
+        (("--frames", 60_000), "at most"),
+        (("--num", 1, "--frames", 50_000), "GB of memory for a .gif"),
+    ],
+)
 def test_impossible_films_are_refused(run_with_weights, tmp_path, capsys, flags, phrase):
-    status, _, err = run_main(capsys, "--weights", run_with_weights, "--interpolate", 2, "--out", tmp_path / "a.gif",
-                              *flags)
+    status, _, err = run_main(
+        capsys, "--weights", run_with_weights, "--interpolate", 2, "--out", tmp_path / "a.gif", *flags
+    )
     assert status == 2 and phrase in err and not list(tmp_path.iterdir())
 
 
@@ -247,10 +295,16 @@ def test_weights_that_cannot_be_used_are_refused(run_with_weights, tmp_path, cap
     settings = (other / "config.json").read_text()
     (other / "config.json").write_text(settings.replace('"latent_dim": 8', '"latent_dim": 9'))
     (other / "half.h5").write_bytes(lone.read_bytes()[:5000])
-    for place, phrase in ((tmp_path / "nowhere", "there is no"), (tmp_path / "empty", "holds no run"),
-                          (lone, "holds no run"), (other, "does not fit"), (other / "config.json", "no HDF5"),
-                          (other / "half.h5", "no HDF5"), (run_with_weights / "critic.weights.h5", "does not fit"),
-                          (run_with_weights / "training_state.weights.h5", "does not fit")):
+    for place, phrase in (
+        (tmp_path / "nowhere", "there is no"),
+        (tmp_path / "empty", "holds no run"),
+        (lone, "holds no run"),
+        (other, "does not fit"),
+        (other / "config.json", "no HDF5"),
+        (other / "half.h5", "no HDF5"),
+        (run_with_weights / "critic.weights.h5", "does not fit"),
+        (run_with_weights / "training_state.weights.h5", "does not fit"),
+    ):
         status, out, err = run_main(capsys, "--weights", place, "--out", tmp_path / "a.png")
         assert (status, out, len(err.splitlines())) == (2, "", 1), err
         assert phrase in err, err
@@ -306,10 +360,16 @@ def test_places_that_cannot_be_written_are_refused_and_no_samples_are_mixed(run_
 
 def test_mistakes_are_answered_without_tensorflow(run_with_weights, tmp_path):
     script = Path(generate.__file__).parents[2] / "generate.py"
-    code = ("import sys, runpy\nsys.argv[0] = 'generate.py'\n"
-            f"try:\n    runpy.run_path({str(script)!r}, run_name='__main__')\n"
-            "finally:\n    assert 'tensorflow' not in sys.modules")
-    done = subprocess.run([sys.executable, "-c", code, "--weights", str(run_with_weights), "--out", "a.jpg"],
-                          cwd=tmp_path, text=True, capture_output=True,
-                          env={**os.environ, "PYTHONPATH": str(script.parent)})
+    code = (
+        "import sys, runpy\nsys.argv[0] = 'generate.py'\n"
+        f"try:\n    runpy.run_path({str(script)!r}, run_name='__main__')\n"
+        "finally:\n    assert 'tensorflow' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--weights", str(run_with_weights), "--out", "a.jpg"],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(script.parent)},
+    )
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "a.jpg" in done.stderr

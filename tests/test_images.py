@@ -32,7 +32,7 @@ def test_grid_places_images_row_by_row_between_white_gaps():
     covered = np.zeros(grid.shape[:2], bool)
     for top in (2, 8):
         for left in (2, 8, 14):
-            covered[top:top + 4, left:left + 4] = True
+            covered[top : top + 4, left : left + 4] = True
     assert (grid[~covered] == 255).all()
 
 
@@ -49,9 +49,15 @@ def test_fewer_images_than_columns_and_no_gap():
     assert np.array_equal(grid, np.concatenate(list(images), axis=1))
 
 
-@pytest.mark.parametrize("bad", [
-    np.zeros((0, 4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint8),
-    np.zeros((1, 4, 4, 2), np.uint8), np.zeros((1, 4, 4, 3), np.float32)])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.zeros((0, 4, 4, 3), np.uint8),
+        np.zeros((4, 4, 3), np.uint8),
+        np.zeros((1, 4, 4, 2), np.uint8),
+        np.zeros((1, 4, 4, 3), np.float32),
+    ],
+)
 def test_grid_refuses_other_arrays(bad):
     with pytest.raises(ValueError, match="uint8"):
         grids.image_grid(bad, 2)
@@ -96,11 +102,19 @@ def test_sample_names_have_five_digits_or_more():
 def test_samples_are_listed_by_number_and_other_files_passed_over(tmp_path):
     for epoch in (100000, 99999, 1, 2, 1000000):
         sample_files.sample_path(tmp_path, epoch).touch()
-    for other in ("reals.png", ".tmp-12-sample_00003.png", "sample_00004.png.bak", "sample_5.png",
-                  "sample_000001.png", "xsample_00001.png", "sample_00006.jpg"):
+    for other in (
+        "reals.png",
+        ".tmp-12-sample_00003.png",
+        "sample_00004.png.bak",
+        "sample_5.png",
+        "sample_000001.png",
+        "xsample_00001.png",
+        "sample_00006.jpg",
+    ):
         (tmp_path / other).touch()
     assert sample_files.list_samples(tmp_path) == [
-        (epoch, sample_files.sample_path(tmp_path, epoch)) for epoch in (1, 2, 99999, 100000, 1000000)]
+        (epoch, sample_files.sample_path(tmp_path, epoch)) for epoch in (1, 2, 99999, 100000, 1000000)
+    ]
 
 
 def test_a_missing_folder_has_no_samples(tmp_path):

@@ -66,8 +66,16 @@ def test_a_run_leaves_all_its_files_and_no_others(toy, tmp_path):
     config = toy(epochs=3)
     assert launch(config) == 0
     assert {path.name for path in pathlib.Path(config.checkpoint_dir).iterdir()} == {
-        "generator.weights.h5", "generator_ema.weights.h5", "critic.weights.h5", "training_state.weights.h5",
-        "training_state.previous.weights.h5", "history.csv", "history.png", "config.json", ".run_id"}
+        "generator.weights.h5",
+        "generator_ema.weights.h5",
+        "critic.weights.h5",
+        "training_state.weights.h5",
+        "training_state.previous.weights.h5",
+        "history.csv",
+        "history.png",
+        "config.json",
+        ".run_id",
+    }
     assert {path.name for path in pathlib.Path(config.sample_dir).iterdir()} - set(grids_of(config)) == {".run_id"}
     assert list(grids_of(config)) == ["reals.png", "sample_00001.png", "sample_00002.png", "sample_00003.png"]
     with Image.open(tmp_path / "samples/sample_00003.png") as grid:
@@ -87,11 +95,13 @@ def test_saved_generator_draws_the_last_grid(toy):
     from wgan.images import grids
     from wgan.models import networks, randomness
     from wgan.runs import sample_files
+
     config = toy()
     launch(config)
     generator, _ = networks.build(config, channels=1)
-    latents = randomness.normal([2, config.latent_dim],
-                                randomness.stream(config.seed, 0, randomness.Purpose.PREVIEW_LATENTS))
+    latents = randomness.normal(
+        [2, config.latent_dim], randomness.stream(config.seed, 0, randomness.Purpose.PREVIEW_LATENTS)
+    )
     generator(latents)
     generator.load_weights(pathlib.Path(config.checkpoint_dir, checkpoints.AVERAGED_FILE))
     grid = grids.image_grid(grids.to_uint8(generator(latents)), columns=2)
@@ -137,11 +147,14 @@ def test_what_does_not_decide_the_result_may_change(toy, tmp_path):
     assert (tmp_path / "checkpoints" / checkpoints.PREVIOUS_STATE_FILE).exists()
 
 
-@pytest.mark.parametrize("change, words", [
-    (dict(batch_size=5, seed=7), ["batch_size was 4, now 5", "seed was 0, now 7"]),
-    (dict(label="all"), ["label was 3, now all"]),
-    (dict(learning_rate=1e-3), ["learning_rate was 0.0004, now 0.001"]),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(batch_size=5, seed=7), ["batch_size was 4, now 5", "seed was 0, now 7"]),
+        (dict(label="all"), ["label was 3, now all"]),
+        (dict(learning_rate=1e-3), ["learning_rate was 0.0004, now 0.001"]),
+    ],
+)
 def test_other_settings_are_refused_with_both_values(toy, tmp_path, change, words):
     launch(toy(epochs=1))
     before = everything_below(tmp_path)
@@ -210,8 +223,9 @@ def test_a_folder_that_cannot_be_made_is_named_before_any_work(toy, tmp_path):
         launch(toy(sample_dir=str(tmp_path / "file" / "samples")))
 
 
-@pytest.mark.parametrize("name", ["samples/sample_00001.png", "samples/00001-00500/sample_00001.png",
-                                  "samples/reals.png"])
+@pytest.mark.parametrize(
+    "name", ["samples/sample_00001.png", "samples/00001-00500/sample_00001.png", "samples/reals.png"]
+)
 def test_images_that_no_run_is_known_to_have_written_are_not_even_replaced_when_asked(toy, tmp_path, name):
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_bytes(b"precious")
@@ -307,10 +321,12 @@ def test_dry_run_prints_the_plan_and_writes_nothing(toy, tmp_path, capsys):
     assert everything_below(tmp_path) == {}
 
 
-@pytest.mark.parametrize("device, batch_size, is_said", [
-    ("2 CPU cores", 65, True), ("2 CPU cores", 64, False), ("GPU Tesla T4", 65, False)])
+@pytest.mark.parametrize(
+    "device, batch_size, is_said", [("2 CPU cores", 65, True), ("2 CPU cores", 64, False), ("GPU Tesla T4", 65, False)]
+)
 def test_a_recipe_for_processors_is_named_when_a_run_begins_where_it_would_help(
-        toy, capsys, monkeypatch, device, batch_size, is_said):
+    toy, capsys, monkeypatch, device, batch_size, is_said
+):
     monkeypatch.setattr("wgan.common.startup.import_tensorflow", lambda: device)
     monkeypatch.setitem(RECIPES, "toy", dataclasses.replace(TOY, cpu_recipe="wgan_gp_fast"))
     for epochs, begins in [(1, True), (2, False)]:
@@ -323,8 +339,14 @@ def test_init_from_starts_with_the_weights_of_another_run(toy, tmp_path):
     new = elsewhere(toy(label="5", init_from=str(tmp_path / "checkpoints"), epochs=1, learning_rate=1e-9), tmp_path)
     launch(new)
     then, now = weights_of(toy()), weights_of(new)
-    same = [name for name in then if "optimizer" not in name and "moving" not in name and "history" not in name
-            and np.allclose(then[name], now[name], atol=1e-6)]
+    same = [
+        name
+        for name in then
+        if "optimizer" not in name
+        and "moving" not in name
+        and "history" not in name
+        and np.allclose(then[name], now[name], atol=1e-6)
+    ]
     assert sum(name.startswith("critic/") for name in same) == 2
     assert not np.allclose(then["history"][:, 1], now["history"][0, 1])
 
@@ -346,10 +368,12 @@ def keras_2_weights(path, network):
 
 def test_init_from_reads_the_plain_layout_of_keras_2(tiny, tmp_path):
     from wgan.training.loop import build_gan
+
     old, new = build_gan(tiny(seed=1), channels=1), build_gan(tiny(seed=2), channels=1)
     keras_2_weights(tmp_path / "generator.h5", old.generator)
     keras_2_weights(tmp_path / "critic.h5", old.critic)
     from wgan.runs import initial_weights
+
     initial_weights.load_weights(new, tmp_path)
     for one, other in zip(old.variables, new.variables, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
@@ -397,9 +421,21 @@ def begun_without_training(config):
 
 
 def learning_classes(tmp_path, **changes):
-    return TrainingConfig.of_recipe("sgan", **{
-        **dict(dataset="folder", data_dir=str(tmp_path / "images"), label="all", eval_every=0, precision="float32",
-               checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s")), **changes})
+    return TrainingConfig.of_recipe(
+        "sgan",
+        **{
+            **dict(
+                dataset="folder",
+                data_dir=str(tmp_path / "images"),
+                label="all",
+                eval_every=0,
+                precision="float32",
+                checkpoint_dir=str(tmp_path / "c"),
+                sample_dir=str(tmp_path / "s"),
+            ),
+            **changes,
+        },
+    )
 
 
 def test_an_added_class_is_named_where_it_changes_the_images_of_a_run(tmp_path):
@@ -421,8 +457,13 @@ def test_the_same_images_in_other_classes_are_refused_where_classes_are_learned(
 
 def test_a_number_that_has_come_to_mean_another_class_is_refused(tmp_path):
     images_in_classes(tmp_path / "images", ["cats", "dogs"], count=16)
-    config = TrainingConfig(dataset="folder", data_dir=str(tmp_path / "images"), label="0",
-                            checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
+    config = TrainingConfig(
+        dataset="folder",
+        data_dir=str(tmp_path / "images"),
+        label="0",
+        checkpoint_dir=str(tmp_path / "c"),
+        sample_dir=str(tmp_path / "s"),
+    )
     begun_without_training(dataclasses.replace(config, label=data.check("folder", config.data_dir, "0", "all")))
     images_in_classes(tmp_path / "images", ["ants"])
     with pytest.raises(UserError, match="label was cats, now ants"):
@@ -434,8 +475,15 @@ def test_a_run_among_its_images_sees_the_same_ones_again(toy, tmp_path):
     images.mkdir()
     for number in range(16):
         Image.new("L", (8, 8), 10 * number).save(images / f"sample_{number:05d}.png")
-    config = toy(dataset="folder", label=None, data_dir=str(images), epochs=1, batch_size=4,
-                  checkpoint_dir=str(images / "run"), sample_dir=str(images / "grids"))
+    config = toy(
+        dataset="folder",
+        label=None,
+        data_dir=str(images),
+        epochs=1,
+        batch_size=4,
+        checkpoint_dir=str(images / "run"),
+        sample_dir=str(images / "grids"),
+    )
     assert launch(config) == 0
     assert launch(dataclasses.replace(config, epochs=2)) == 0  # refused, were the images others
     with pytest.raises(UserError, match="--sample_dir .* holds images of --data_dir"):

@@ -28,7 +28,7 @@ def derivatives(layer, inputs, kernel):
             outputs = layer(inputs)
             scalar = tf.reduce_sum(tf.sin(outputs))
         slope = inner.gradient(scalar, inputs)
-        norm = tf.reduce_sum(slope ** 2)
+        norm = tf.reduce_sum(slope**2)
     return outputs, slope, *outer.gradient(scalar, [kernel]), *outer.gradient(norm, [inputs, kernel])
 
 
@@ -36,8 +36,9 @@ def assert_same_derivatives(fast, plain, inputs):
     """The plain layers end in the convolution that has the fast layer's kernel."""
     fast(inputs), plain(inputs)
     plain.layers[-1].kernel.assign(fast.kernel)
-    results = zip(derivatives(fast, inputs, fast.kernel), derivatives(plain, inputs, plain.layers[-1].kernel),
-                  strict=True)
+    results = zip(
+        derivatives(fast, inputs, fast.kernel), derivatives(plain, inputs, plain.layers[-1].kernel), strict=True
+    )
     for ours, theirs in results:
         assert ours.dtype == "float64"
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-9)
@@ -55,16 +56,20 @@ def both_ways(request, monkeypatch):
 @pytest.mark.parametrize("side, channels, filters", [(4, 3, 5), (8, 2, 3), (16, 1, 2), (6, 3, 1)])
 def test_conv_is_that_of_keras(float64, both_ways, strides, side, channels, filters):
     inputs = tf.constant(np.random.default_rng(7).normal(size=[3, side, side, channels]))
-    fast, plain = (kind(filters, 5, strides=strides, padding="same", bias_initializer="random_normal")
-                   for kind in (Conv2D, layers.Conv2D))
+    fast, plain = (
+        kind(filters, 5, strides=strides, padding="same", bias_initializer="random_normal")
+        for kind in (Conv2D, layers.Conv2D)
+    )
     plain = keras.Sequential([plain])
     fast(inputs), plain(inputs)
     plain.layers[-1].bias.assign(fast.bias)
     assert_same_derivatives(fast, plain, inputs)
 
 
-@pytest.mark.parametrize("settings", [{"padding": "valid"}, {"kernel_size": 3}, {"kernel_size": 3, "strides": 2},
-                                      {"dilation_rate": 2}, {"groups": 2}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"padding": "valid"}, {"kernel_size": 3}, {"kernel_size": 3, "strides": 2}, {"dilation_rate": 2}, {"groups": 2}],
+)
 def test_other_convolutions_are_those_of_keras_too(float64, settings):
     inputs = tf.constant(np.random.default_rng(8).normal(size=[64, *([8, 8] if "padding" in settings else [4, 4]), 2]))
     settings = {"kernel_size": 5, "padding": "same", **settings}
@@ -76,8 +81,9 @@ def test_other_convolutions_are_those_of_keras_too(float64, settings):
 def test_upsample_conv_is_upsampling_then_convolution(float64, both_ways, transposed, height, width, channels, filters):
     inputs = tf.constant(np.random.default_rng(0).normal(size=[2, height, width, channels]))
     kind = layers.Conv2DTranspose if transposed else layers.Conv2D
-    plain = keras.Sequential([layers.UpSampling2D(2, interpolation="nearest"),
-                              kind(filters, 5, padding="same", use_bias=False)])
+    plain = keras.Sequential(
+        [layers.UpSampling2D(2, interpolation="nearest"), kind(filters, 5, padding="same", use_bias=False)]
+    )
     assert_same_derivatives(UpsampleConv2D(filters, transposed=transposed), plain, inputs)
 
 
@@ -100,8 +106,9 @@ def test_phases_are_those_of_the_upsampled_convolution(float64):
 @pytest.mark.parametrize("height, width, channels, filters", [(4, 4, 3, 5), (1, 2, 1, 1), (3, 5, 2, 3)])
 def test_phases_convolution_is_that_of_the_joined_image(float64, height, width, channels, filters):
     inputs = tf.constant(np.random.default_rng(6).normal(size=[2, height, width, 4, channels]))
-    plain = keras.Sequential([layers.Lambda(join_phases),
-                              layers.Conv2DTranspose(filters, 5, padding="same", use_bias=False)])
+    plain = keras.Sequential(
+        [layers.Lambda(join_phases), layers.Conv2DTranspose(filters, 5, padding="same", use_bias=False)]
+    )
     assert_same_derivatives(PhasesConv2DTranspose(filters), plain, inputs)
 
 

@@ -38,18 +38,37 @@ def everything_below(folder):
     return sorted(str(path.relative_to(folder)) for path in pathlib.Path(folder).rglob("*"))
 
 
-@pytest.mark.parametrize("layout, names", [
-    ("folders", ["00001-00500", "00001-00500/sample_00001.png", "00001-00500/sample_00500.png", "00501-01000",
-                 "00501-01000/sample_00501.png", "99501-100000", "99501-100000/sample_100000.png"]),
-    ("archives", ["grids_00001-00500.zip", "grids_00501-01000.zip", "grids_99501-100000.zip"])])
+@pytest.mark.parametrize(
+    "layout, names",
+    [
+        (
+            "folders",
+            [
+                "00001-00500",
+                "00001-00500/sample_00001.png",
+                "00001-00500/sample_00500.png",
+                "00501-01000",
+                "00501-01000/sample_00501.png",
+                "99501-100000",
+                "99501-100000/sample_100000.png",
+            ],
+        ),
+        ("archives", ["grids_00001-00500.zip", "grids_00501-01000.zip", "grids_99501-100000.zip"]),
+    ],
+)
 def test_500_epochs_are_kept_together(tmp_path, layout, names):
     write(tmp_path, layout, [1, 500, 501, 100000])
     assert everything_below(tmp_path) == names and epochs_in(tmp_path) == [1, 500, 501, 100000]
 
 
 def test_what_lies_in_the_wrong_folder_is_no_grid(tmp_path):
-    for name in ("00001-00500/sample_00501.png", "00002-00501/sample_00003.png", "mine/sample_00004.png",
-                 "grids_00002-00501.zip", "grids_mine.zip"):
+    for name in (
+        "00001-00500/sample_00501.png",
+        "00002-00501/sample_00003.png",
+        "mine/sample_00004.png",
+        "grids_00002-00501.zip",
+        "grids_mine.zip",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert sample_files.list_samples(tmp_path) == [] and sample_files.sample_files(tmp_path) == []
@@ -158,8 +177,13 @@ def test_a_run_that_changes_its_layout_and_goes_back_has_every_grid_once(tiny, t
         write(tmp_path / "samples", layout, [2, 502], lambda epoch: grid(0))
     first = (tmp_path / "samples/sample_00001.png").read_bytes()
     launch(tiny(epochs=2, samples_layout="folders"))
-    assert everything_below(tmp_path / "samples") == [".run_id", "00001-00500", "00001-00500/sample_00002.png",
-                                                      "reals.png", "sample_00001.png"]
+    assert everything_below(tmp_path / "samples") == [
+        ".run_id",
+        "00001-00500",
+        "00001-00500/sample_00002.png",
+        "reals.png",
+        "sample_00001.png",
+    ]
     assert (tmp_path / "samples/sample_00001.png").read_bytes() == first
     drawn = [animation.read_grid(where) for _, where in sample_files.list_samples(tmp_path / "samples")]
     assert drawn[0].shape == drawn[1].shape and (drawn[0] != drawn[1]).any()

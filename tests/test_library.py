@@ -47,8 +47,10 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_tensorflow_is_imported_only_when_it_is_needed():
     code = "import sys; from wgan import RECIPES, TrainingConfig, UserError; print('tensorflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
-                          check=True).stdout == "False\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        == "False\n"
+    )
 
 
 def test_the_pages_first_example_runs(tmp_path, monkeypatch, capsys):
@@ -65,8 +67,9 @@ def test_the_pages_first_example_runs(tmp_path, monkeypatch, capsys):
 
 def test_the_pages_own_gan_trains():
     _, code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    short = code.replace("1, 5, 32, first_epoch=1, last_epoch=10), epochs=10",
-                         "1, 5, 4, first_epoch=1, last_epoch=2), epochs=2")
+    short = code.replace(
+        "1, 5, 32, first_epoch=1, last_epoch=10), epochs=10", "1, 5, 4, first_epoch=1, last_epoch=2), epochs=2"
+    )
     assert short != code
     names = {}
     exec(short, names)
@@ -76,21 +79,43 @@ def test_the_pages_own_gan_trains():
 
 def test_samples_are_those_of_the_script(run_with_weights, tmp_path):
     from wgan.apps import generate
-    assert generate.main(["generate.py", "--weights", str(run_with_weights), "--num", "5", "--seed", "3",
-                          "--truncation", "1", "--out", str(tmp_path / "s.npz")]) in (0, None)
+
+    assert generate.main(
+        [
+            "generate.py",
+            "--weights",
+            str(run_with_weights),
+            "--num",
+            "5",
+            "--seed",
+            "3",
+            "--truncation",
+            "1",
+            "--out",
+            str(tmp_path / "s.npz"),
+        ]
+    ) in (0, None)
     drawn = wgan.draw_samples(wgan.load_generator(run_with_weights), 5, seed=3, truncation=1.0)
     np.testing.assert_array_equal(drawn, np.load(tmp_path / "s.npz")["images"])
 
 
-@pytest.mark.parametrize("wrong", [dict(count=0), dict(seed=-1), dict(seed=2**31), dict(truncation=0.0),
-                                   dict(batch_size=0)])
+@pytest.mark.parametrize(
+    "wrong", [dict(count=0), dict(seed=-1), dict(seed=2**31), dict(truncation=0.0), dict(batch_size=0)]
+)
 def test_numbers_out_of_bounds_are_one_line(wrong):
     with pytest.raises(wgan.UserError, match="^count and batch_size must be at least 1.*$"):
         wgan.draw_samples(None, **wrong)
 
 
-@pytest.mark.parametrize("images", [np.zeros([3, 8, 8, 1], np.uint8), np.zeros([9, 8, 8, 1]),
-                                    np.zeros([9, 8, 8], np.uint8), np.zeros([9, 8, 8, 4], np.uint8)])
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros([3, 8, 8, 1], np.uint8),
+        np.zeros([9, 8, 8, 1]),
+        np.zeros([9, 8, 8], np.uint8),
+        np.zeros([9, 8, 8, 4], np.uint8),
+    ],
+)
 def test_measuring_refuses_what_are_no_images(images):
     good = RNG.integers(0, 256, [9, 8, 8, 1], dtype=np.uint8)
     for pair in ((images, good), (good, images)):

@@ -58,8 +58,10 @@ def test_a_second_run_is_refused_and_the_first_leaves_nothing_behind(tmp_path, m
     with pytest.raises(ZeroDivisionError), RunLock(folder) as held:
         with pytest.raises(UserError) as refused:
             RunLock(folder, advice="another --drive_dir").__enter__()
-        assert str(refused.value) == (f"{folder} is in use by process {os.getpid()} on {socket.gethostname()}; wait "
-                                      "until it has ended, stop it, or choose another --drive_dir")
+        assert str(refused.value) == (
+            f"{folder} is in use by process {os.getpid()} on {socket.gethostname()}; wait "
+            "until it has ended, stop it, or choose another --drive_dir"
+        )
         assert held.lost is None
         1 / 0
     assert list(folder.iterdir()) == [] and capsys.readouterr().err == ""

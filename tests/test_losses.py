@@ -89,8 +89,13 @@ def test_critic_loss_and_its_gradients_match_finite_differences(float64):
         variable.assign_sub(2 * step * direction)
         behind = float(loss())
         variable.assign_add(step * direction)
-        np.testing.assert_allclose((ahead - behind) / (2 * step), float(tf.reduce_sum(gradient * direction)),
-                                   rtol=1e-3, atol=2e-4, err_msg=variable.path)
+        np.testing.assert_allclose(
+            (ahead - behind) / (2 * step),
+            float(tf.reduce_sum(gradient * direction)),
+            rtol=1e-3,
+            atol=2e-4,
+            err_msg=variable.path,
+        )
 
 
 def test_critic_loss_is_the_formula_of_the_paper(float64):
@@ -105,8 +110,9 @@ def test_critic_loss_is_the_formula_of_the_paper(float64):
         penalties.append((np.linalg.norm(tape.gradient(logit, point).numpy()) - 1) ** 2)
     expected = np.mean(gan.critic(fakes) - gan.critic(reals)) + 10 * np.mean(penalties)
     np.testing.assert_allclose(float(loss), expected, rtol=1e-10)
-    np.testing.assert_allclose(float(logs["wasserstein_estimate"]),
-                               np.mean(gan.critic(reals)) - np.mean(gan.critic(fakes)), rtol=1e-10)
+    np.testing.assert_allclose(
+        float(logs["wasserstein_estimate"]), np.mean(gan.critic(reals)) - np.mean(gan.critic(fakes)), rtol=1e-10
+    )
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -119,6 +125,7 @@ def test_gradients_repeat_to_the_bit(name):
         critic_loss = objective.critic_loss(real_logits, fake_logits)
         generator_loss = objective.generator_loss(fake_logits)
         return tf.gradients(critic_loss, [real_logits, fake_logits]), tf.gradients(generator_loss, [fake_logits])
+
     graph = gradients.get_concrete_function(*[tf.TensorSpec([4])] * 2).graph
     assert [len(op.inputs) for op in graph.get_operations() if op.type == "AddN" and len(op.inputs) > 2] == []
 

@@ -47,8 +47,9 @@ def test_figures_are_those_of_their_definitions(k, counts, shift):
     assert all(0 < share < 1 for share in shares)
     np.testing.assert_allclose(precision_recall(reals, samples, k), shares, rtol=1e-12)
     np.testing.assert_allclose(precision_recall(reals, samples, k, radii(reals, k)), shares, rtol=1e-12)
-    np.testing.assert_allclose(density_coverage(reals, samples, k), naive_density_coverage(reals, samples, k),
-                               rtol=1e-12)
+    np.testing.assert_allclose(
+        density_coverage(reals, samples, k), naive_density_coverage(reals, samples, k), rtol=1e-12
+    )
     np.testing.assert_allclose(radii(reals, k), naive_radii(reals, k), rtol=1e-8)
 
 

@@ -14,10 +14,14 @@ from wgan.runs import sample_files
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks/wgan_gp_colab.ipynb"
-SCRIPTS = {f"{script.__name__.removeprefix('wgan.apps.')}.py": script
-           for script in (train, evaluate, export_gif, export_model, generate)}
-TINY = ("--dataset digits --label 3 --batch_size 4 --critic_steps 2 --latent_dim 8 --precision float32 "
-        "--eval_every 0 --sample_every 1 --epochs ")
+SCRIPTS = {
+    f"{script.__name__.removeprefix('wgan.apps.')}.py": script
+    for script in (train, evaluate, export_gif, export_model, generate)
+}
+TINY = (
+    "--dataset digits --label 3 --batch_size 4 --critic_steps 2 --latent_dim 8 --precision float32 "
+    "--eval_every 0 --sample_every 1 --epochs "
+)
 MAX_OUTPUT = 4_000_000  # bytes of an executed notebook; most of them a film of noise, which no GIF makes small
 
 
@@ -54,6 +58,7 @@ def test_all_flags_in_the_notebook_are_those_of_the_scripts():
     told = "".join("".join(cell["source"]) for cell in (*cells("markdown"), cells("code")[0]))
     assert set(re.findall(r"--(\w+)", told)) <= flags_of("train.py")
 
+
 def test_the_repository_is_the_same_wherever_it_is_named():
     """Whoever publishes a copy changes it here, in the badge and in the notebook."""
     [address] = re.findall(r"^url = (.*)$", (ROOT / "setup.cfg").read_text(encoding="utf-8"), re.MULTILINE)
@@ -66,9 +71,11 @@ def execute(path):
     """Runs all cells in a kernel of its own; the notebook with its outputs."""
     import nbclient
     import nbformat
+
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3",
-                            resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    nbclient.NotebookClient(
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+    ).execute()
     nbformat.write(notebook, path)
     return {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
 
@@ -106,6 +113,15 @@ def test_the_notebook_runs_and_run_again_goes_on(tmp_path, drive, monkeypatch):
         assert "| samples " in outputs["evaluate"][0].data["text/markdown"]
         assert "image/png" in outputs["load"][-1].data
         assert (tmp_path / "executed.ipynb").stat().st_size < MAX_OUTPUT
-    for name in ("training.gif", "samples.png", "walk.gif", "generator.onnx", "evaluation.json", "nearest.png",
-                 "checkpoints/history.csv", "checkpoints/history.png", "checkpoints/generator_ema.weights.h5"):
+    for name in (
+        "training.gif",
+        "samples.png",
+        "walk.gif",
+        "generator.onnx",
+        "evaluation.json",
+        "nearest.png",
+        "checkpoints/history.csv",
+        "checkpoints/history.png",
+        "checkpoints/generator_ema.weights.h5",
+    ):
         assert (drive / name).stat().st_size > 0

@@ -37,6 +37,7 @@ def script(tmp_path, monkeypatch):
         begin = f"import os, pathlib, signal, sys\nhere = pathlib.Path({str(tmp_path)!r})\n"
         (tmp_path / name).write_text(begin + textwrap.dedent(body))
         return f"'{tmp_path / name}'"
+
     yield write
     for process in started:
         process.kill()
@@ -46,12 +47,15 @@ def script(tmp_path, monkeypatch):
 @pytest.fixture
 def shown(tmp_path):
     """A list of all that was shown, which `watch` fills."""
+
     class Shown(list):
         def watch(self, command, react=lambda content: None):
             def show(content):
                 self.append(content)
                 react(content)
+
             return notebook.watch(command, tmp_path / "checkpoints", tmp_path / "samples", 0.01, show)
+
     return Shown()
 
 
@@ -142,15 +146,19 @@ def test_interrupts_go_on_to_the_run_and_its_end_is_awaited(script, shown, slow,
 def earlier(tmp_path, script):
     """A process that holds the run's folder as a training does, until `let_go(tmp_path / "leave")`."""
     os.mkfifo(tmp_path / "leave")
-    holder = script("""
+    holder = script(
+        """
         from wgan.runs.lock import RunLock
         with RunLock(here / "checkpoints"):
             open(here / "leave").read()
             print("an earlier end")
-    """, "holder.py")
+    """,
+        "holder.py",
+    )
     with open(notebook.log_path(tmp_path / "checkpoints"), "w") as log:
-        process = subprocess.Popen([sys.executable, "-u", holder.strip("'")], stdout=log, stderr=subprocess.DEVNULL,
-                                   start_new_session=True)
+        process = subprocess.Popen(
+            [sys.executable, "-u", holder.strip("'")], stdout=log, stderr=subprocess.DEVNULL, start_new_session=True
+        )
     while lock.holder(tmp_path / "checkpoints") is None:
         assert process.poll() is None
     yield process

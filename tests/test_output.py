@@ -32,8 +32,17 @@ def start(script, *arguments, before=(), **options):
 
 
 def train(folder, *arguments, **options):
-    return start("train.py", "--batch_size=4", "--critic_steps=1", "--latent_dim=8", "--eval_every=0",
-                 f"--checkpoint_dir={folder}/c", f"--sample_dir={folder}/s", *arguments, **options)
+    return start(
+        "train.py",
+        "--batch_size=4",
+        "--critic_steps=1",
+        "--latent_dim=8",
+        "--eval_every=0",
+        f"--checkpoint_dir={folder}/c",
+        f"--sample_dir={folder}/s",
+        *arguments,
+        **options,
+    )
 
 
 def test_a_reader_that_leaves_and_an_encoding_that_lacks_letters_stop_nothing(tmp_path):
@@ -41,8 +50,16 @@ def test_a_reader_that_leaves_and_an_encoding_that_lacks_letters_stop_nothing(tm
     images.mkdir(parents=True)
     for number in range(16):
         Image.new("L", (8, 8), 10 * number).save(images / f"{number}.png")
-    run = train(tmp_path, "--dataset=folder", f"--data_dir={images.parent}", "--label=кошки", "--epochs=4",
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "PYTHONIOENCODING": "cp1252"})
+    run = train(
+        tmp_path,
+        "--dataset=folder",
+        f"--data_dir={images.parent}",
+        "--label=кошки",
+        "--epochs=4",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )
     first = run.stdout.readline().decode("cp1252")
     run.stdout.close()
     assert r"\u043a\u043e\u0448\u043a\u0438: 16 images" in first
@@ -57,13 +74,23 @@ def test_a_terminal_that_is_closed_stops_the_run_with_its_state_saved(tmp_path):
     import pty
     import struct
     import termios
+
     controller, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))  # without columns no bar is shown
-    take_terminal = ("import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-                     "os.execv(sys.argv[1], sys.argv[1:])")
-    run = train(tmp_path, "--dataset=digits", "--epochs=100000", "--sample_every=1000",
-                before=(sys.executable, "-c", take_terminal), stdin=terminal, stdout=terminal, stderr=terminal,
-                start_new_session=True)
+    take_terminal = (
+        "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    run = train(
+        tmp_path,
+        "--dataset=digits",
+        "--epochs=100000",
+        "--sample_every=1000",
+        before=(sys.executable, "-c", take_terminal),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+    )
     os.close(terminal)
     shown = b""
     while b" 1/100000 " not in shown:
@@ -125,10 +152,13 @@ def test_names_that_are_no_text_can_be_written(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == [name, "café"]
 
 
-@pytest.mark.parametrize("callback, error", [
-    (callbacks.WatchNumbers, RuntimeError),  # before the history has the epoch
-    (callbacks.Progress, KeyboardInterrupt),  # after it
-])
+@pytest.mark.parametrize(
+    "callback, error",
+    [
+        (callbacks.WatchNumbers, RuntimeError),  # before the history has the epoch
+        (callbacks.Progress, KeyboardInterrupt),  # after it
+    ],
+)
 def test_whatever_ends_the_training_the_newest_state_is_saved(tiny, tmp_path, monkeypatch, callback, error):
     whole = tiny(recipe="gan_mlp", epochs=4)
     broken = dataclasses.replace(whole, checkpoint_dir=str(tmp_path / "c2"), sample_dir=str(tmp_path / "s2"))
@@ -138,6 +168,7 @@ def test_whatever_ends_the_training_the_newest_state_is_saved(tiny, tmp_path, mo
         if epoch == 2:
             raise error("for no reason")
         original(self, epoch, logs)
+
     with monkeypatch.context() as patched:
         patched.setattr(callback, "on_epoch_end", end)
         with pytest.raises(error):

@@ -23,14 +23,16 @@ def make_gan(kind, critic_steps=2, **settings):
     keras.utils.set_random_seed(3)
     with precision.policy_scope(kind):
         gan = GAN(Generator(latent_dim=8), Critic(), seed=3, critic_steps=critic_steps, **settings)
-        gan.compile(*(precision.scaled_against_underflow(keras.optimizers.Adam(2e-4, 0.5, 0.9), kind)
-                      for _ in range(2)))
+        gan.compile(
+            *(precision.scaled_against_underflow(keras.optimizers.Adam(2e-4, 0.5, 0.9), kind) for _ in range(2))
+        )
     return gan
 
 
 def relative_error(values, expected):
-    values, expected = (np.concatenate([np.asarray(part, np.float64).ravel() for part in parts])
-                        for parts in (values, expected))
+    values, expected = (
+        np.concatenate([np.asarray(part, np.float64).ravel() for part in parts]) for parts in (values, expected)
+    )
     return np.linalg.norm(values - expected) / np.linalg.norm(expected)
 
 
@@ -106,8 +108,9 @@ def test_training_follows_the_curve_of_float32(kind, tolerance):
     curves = {}
     for used in (kind, "float32"):
         gan = make_gan(used)
-        history = gan.fit(epoch_batches(IMAGES, 3, 2, 4, 1, 5), epochs=5, steps_per_epoch=1, shuffle=False,
-                          verbose=0).history
+        history = gan.fit(
+            epoch_batches(IMAGES, 3, 2, 4, 1, 5), epochs=5, steps_per_epoch=1, shuffle=False, verbose=0
+        ).history
         curves[used] = np.array([history["wasserstein_estimate"], history["gradient_norm"]])
     assert np.all(np.isfinite(curves[kind]))
     assert relative_error([curves[kind]], [curves["float32"]]) < tolerance
@@ -119,8 +122,9 @@ def test_the_step_compiles_under_xla_to_the_same_numbers():
     for xla in (True, False):
         gan = make_gan("float32", critic_steps=1, ema_decay=0.999)
         gan.compile(gan.generator_optimizer, gan.critic_optimizer, jit_compile=xla)
-        history = gan.fit(epoch_batches(IMAGES, 3, 1, 4, 1, 1), epochs=1, steps_per_epoch=1, shuffle=False,
-                          verbose=0).history
+        history = gan.fit(
+            epoch_batches(IMAGES, 3, 1, 4, 1, 1), epochs=1, steps_per_epoch=1, shuffle=False, verbose=0
+        ).history
         logs.append(history)
         averages.append([variable.numpy() for variable in gan.averaged_generator.variables])
     # Adam's first step is as long as the learning rate whatever the gradient, so rounding shows after it.

@@ -35,8 +35,13 @@ def test_its_figures_are_those_that_its_page_states(folder):
     row, page = report["rows"][0], (ROOT / "README.md").read_text(encoding="utf-8")
     stated = next(line for line in page.splitlines() if line.startswith(f"| [`{folder.name}`]"))
     numbers = [float(number) for number in re.findall(r"\d+\.?\d*", re.sub(r"\[.*?\)", "", stated).replace(",", ""))]
-    assert numbers == [report["weights"]["epoch"], round(row["fid"], 1), round(row["kid"], 3),
-                       round(100 * row["precision"]), round(100 * row["recall"])]
+    assert numbers == [
+        report["weights"]["epoch"],
+        round(row["fid"], 1),
+        round(row["kid"], 3),
+        round(100 * row["precision"]),
+        round(100 * row["recall"]),
+    ]
     assert report["reference"]["images_of_the_run"]
     assert report["weights"]["file"] == "generator_ema.weights.h5"  # and no place on the maker's machine
 
@@ -53,8 +58,9 @@ def test_measured_again_it_is_as_good_as_is_said(folder, tmp_path):
     assert found["recall"] == pytest.approx(said["recall"], abs=0.02)
 
 
-def test_what_is_made_of_a_run_draws_its_samples_and_names_no_place_on_its_machine(run_with_weights, tmp_path,
-                                                                                   monkeypatch):
+def test_what_is_made_of_a_run_draws_its_samples_and_names_no_place_on_its_machine(
+    run_with_weights, tmp_path, monkeypatch
+):
     folder, out, measured = tmp_path / "run", tmp_path / "out", []
     shutil.copytree(run_with_weights, folder)
     stored = json.loads((folder / "config.json").read_text())

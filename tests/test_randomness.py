@@ -6,8 +6,11 @@ import tensorflow as tf
 from wgan.models import randomness
 from wgan.models.randomness import Purpose
 
-DRAWS = {"uniform": randomness.uniform, "normal": randomness.normal,
-         "happens": lambda shape, seed: tf.cast(randomness.happens(0.3, shape, seed), tf.float32)}
+DRAWS = {
+    "uniform": randomness.uniform,
+    "normal": randomness.normal,
+    "happens": lambda shape, seed: tf.cast(randomness.happens(0.3, shape, seed), tf.float32),
+}
 
 
 def seed(epoch=1, purpose=Purpose.SHUFFLE, step=0):
@@ -41,8 +44,12 @@ def test_uniform_draws_stay_below_one_and_events_have_their_probability():
 
 
 def test_every_epoch_purpose_and_step_has_a_stream_of_its_own():
-    seeds = {tuple(seed(epoch, purpose, step).numpy())
-             for epoch in (0, 1, 2, 1_000_000) for purpose in Purpose for step in (0, 1, 255)}
+    seeds = {
+        tuple(seed(epoch, purpose, step).numpy())
+        for epoch in (0, 1, 2, 1_000_000)
+        for purpose in Purpose
+        for step in (0, 1, 255)
+    }
     assert len(seeds) == 4 * len(Purpose) * 3
     first, second = (randomness.normal([10_000], seed(epoch)).numpy() for epoch in (1, 2))
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.05

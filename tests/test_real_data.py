@@ -30,9 +30,26 @@ np.save(sys.argv[2], generator(latents).numpy())
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("horses")
     answer = subprocess.run(
-        [sys.executable, "train.py", "--label", "7", "--epochs", "20", "--data_dir", DATA, "--precision", "float32",
-         "--checkpoint_dir", folder / "checkpoints", "--sample_dir", folder / "samples"],
-        cwd=ROOT, capture_output=True, text=True)
+        [
+            sys.executable,
+            "train.py",
+            "--label",
+            "7",
+            "--epochs",
+            "20",
+            "--data_dir",
+            DATA,
+            "--precision",
+            "float32",
+            "--checkpoint_dir",
+            folder / "checkpoints",
+            "--sample_dir",
+            folder / "samples",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert answer.returncode == 0, answer.stderr
     assert "cifar10 horse" in answer.stdout and "6000 images" in answer.stdout
     return folder
@@ -55,8 +72,13 @@ def test_a_new_process_draws_the_same_samples_from_the_weights(run, tmp_path):
 
     from wgan.images import grids
     from wgan.runs import sample_files
-    subprocess.run([sys.executable, "-c", DRAW, str(run / "checkpoints"), str(tmp_path / "drawn.npy")], cwd=ROOT,
-                   check=True, capture_output=True)
+
+    subprocess.run(
+        [sys.executable, "-c", DRAW, str(run / "checkpoints"), str(tmp_path / "drawn.npy")],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
     grid = grids.image_grid(grids.to_uint8(np.load(tmp_path / "drawn.npy")), columns=4)
     with Image.open(sample_files.sample_path(run / "samples", 20)) as saved:
         difference = np.abs(np.asarray(saved).astype(int) - grid)
@@ -64,7 +86,11 @@ def test_a_new_process_draws_the_same_samples_from_the_weights(run, tmp_path):
 
 
 def test_the_grids_become_a_gif(run):
-    answer = subprocess.run([sys.executable, "export_gif.py", "--sample_dir", run / "samples", "--output",
-                             run / "training.gif"], cwd=ROOT, capture_output=True, text=True)
+    answer = subprocess.run(
+        [sys.executable, "export_gif.py", "--sample_dir", run / "samples", "--output", run / "training.gif"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert answer.returncode == 0, answer.stderr
     assert "20 frames, epochs 1 to 20" in answer.stdout

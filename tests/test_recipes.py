@@ -49,8 +49,18 @@ def sigmoid(x):
 
 def test_every_recipe_is_there_and_the_main_one_comes_first():
     assert list(RECIPES)[0] == "wgan_gp"
-    assert set(RECIPES) == {"wgan_gp", "wgan_gp_fast", "wgan_gp_article", "wgan_gp_paper", "wgan_clip", "lsgan_mlp",
-                            "sgan", "gan_mlp", "dcgan", "gaussian_1d"}
+    assert set(RECIPES) == {
+        "wgan_gp",
+        "wgan_gp_fast",
+        "wgan_gp_article",
+        "wgan_gp_paper",
+        "wgan_clip",
+        "lsgan_mlp",
+        "sgan",
+        "gan_mlp",
+        "dcgan",
+        "gaussian_1d",
+    }
 
 
 def test_settings_and_figures_are_those_of_parts_that_there_are():
@@ -72,16 +82,25 @@ def test_networks_fit_together(name, channels):
     assert (logits[0] if isinstance(logits, tuple) else logits).shape == (3,)
 
 
-@pytest.mark.parametrize("name, generator, critic", [
-    # Counted by hand from the articles' descriptions; batch normalisation counts four times its channels.
-    ("lsgan_mlp", 101 * 256 + 257 * 512 + 513 * 1024, 1025 * 512 + 513 * 256 + 257),
-    ("gan_mlp", 101 * 256 + 257 * 256 + 257 * 784, 785 * 256 + 257 * 256 + 257),
-    ("dcgan", 101 * 3136 + 4 + 9 * 50 + 50 + 200 + 9 * 50 * 25 + 25 + 100 + 4 * 25 + 1,
-     25 * 32 + 32 + 25 * 32 * 64 + 64 + (7 * 7 * 64 + 1) * 1024 + 1025),
-    ("sgan", 101 * 8192 + 512 + 9 * 128 * 128 + 128 + 512 + 9 * 128 * 64 + 64 + 256 + 9 * 64 + 1,
-     9 * 16 + 16 + 9 * 16 * 32 + 32 + 128 + 9 * 32 * 64 + 64 + 256 + 9 * 64 * 128 + 128 + 512 + 513 + 513 * 11),
-    ("gaussian_1d", 2 * 16 + 17 * 16 + 17, 2 * 16 + 17 * 16 + 17),
-])
+@pytest.mark.parametrize(
+    "name, generator, critic",
+    [
+        # Counted by hand from the articles' descriptions; batch normalisation counts four times its channels.
+        ("lsgan_mlp", 101 * 256 + 257 * 512 + 513 * 1024, 1025 * 512 + 513 * 256 + 257),
+        ("gan_mlp", 101 * 256 + 257 * 256 + 257 * 784, 785 * 256 + 257 * 256 + 257),
+        (
+            "dcgan",
+            101 * 3136 + 4 + 9 * 50 + 50 + 200 + 9 * 50 * 25 + 25 + 100 + 4 * 25 + 1,
+            25 * 32 + 32 + 25 * 32 * 64 + 64 + (7 * 7 * 64 + 1) * 1024 + 1025,
+        ),
+        (
+            "sgan",
+            101 * 8192 + 512 + 9 * 128 * 128 + 128 + 512 + 9 * 128 * 64 + 64 + 256 + 9 * 64 + 1,
+            9 * 16 + 16 + 9 * 16 * 32 + 32 + 128 + 9 * 32 * 64 + 64 + 256 + 9 * 64 * 128 + 128 + 512 + 513 + 513 * 11,
+        ),
+        ("gaussian_1d", 2 * 16 + 17 * 16 + 17, 2 * 16 + 17 * 16 + 17),
+    ],
+)
 def test_networks_have_the_articles_sizes(name, generator, critic):
     gan = build_gan(config_of(name), channels=1)
     assert gan.generator.count_params() == generator
@@ -94,7 +113,8 @@ def test_cross_entropy_is_the_formula():
     assert float(LOSSES["cross_entropy"].critic_loss(real, fake)) == pytest.approx(expected, rel=1e-12)
     assert float(LOSSES["cross_entropy_mean"].critic_loss(real, fake)) == pytest.approx(expected / 2, rel=1e-12)
     assert float(LOSSES["cross_entropy"].generator_loss(fake)) == pytest.approx(
-        -np.mean(np.log(sigmoid(FAKE))), rel=1e-12)
+        -np.mean(np.log(sigmoid(FAKE))), rel=1e-12
+    )
 
 
 def test_least_squares_is_the_formula_and_a_quarter_where_nothing_is_known():
@@ -102,7 +122,8 @@ def test_least_squares_is_the_formula_and_a_quarter_where_nothing_is_known():
     expected = np.mean((sigmoid(REAL) - 1) ** 2) / 2 + np.mean(sigmoid(FAKE) ** 2) / 2
     assert float(LOSSES["least_squares"].critic_loss(real, fake)) == pytest.approx(expected, rel=1e-12)
     assert float(LOSSES["least_squares"].generator_loss(fake)) == pytest.approx(
-        np.mean((sigmoid(FAKE) - 1) ** 2), rel=1e-12)
+        np.mean((sigmoid(FAKE) - 1) ** 2), rel=1e-12
+    )
     nothing = tf.zeros([4], tf.float64)
     assert float(LOSSES["least_squares"].critic_loss(nothing, nothing)) == 0.25
 
@@ -143,7 +164,9 @@ def test_clipped_weights_stay_within_the_bound_after_every_update(eagerly):
     largest = []
     clip = gan.constraint.after_update
     gan.constraint.after_update = lambda critic: (
-        clip(critic), largest.append(max(np.abs(variable.numpy()).max() for variable in critic.trainable_variables)))
+        clip(critic),
+        largest.append(max(np.abs(variable.numpy()).max() for variable in critic.trainable_variables)),
+    )
     gan.train_step((tf.constant(1, tf.int64), tf.constant(images[:20].reshape(5, 4, 32, 32, 1))))
     assert len(largest) == 5
     assert largest == pytest.approx([0.005] * 5, rel=1e-6)  # the initial weights lie beyond it
@@ -179,15 +202,23 @@ def test_what_names_real_images_is_normalised_by_real_images_alone(eagerly):
         gan = build_gan(config_of("sgan", batch_size=4), channels=1)
         reals = tf.random.stateless_uniform([4, 32, 32, 1], [1, 2])
         before = gan.critic.norms[1].moving_mean.numpy()
-        gan.critic_loss(reals, fakes, None, tf.constant([5, 6], tf.int64),
-                        tf.zeros([4, 32, 32, 1], tf.uint8), tf.constant([0, 1, 2, 3]))
+        gan.critic_loss(
+            reals,
+            fakes,
+            None,
+            tf.constant([5, 6], tf.int64),
+            tf.zeros([4, 32, 32, 1], tf.uint8),
+            tf.constant([0, 1, 2, 3]),
+        )
         after = gan.critic.norms[1].moving_mean.numpy()
         assert (after != before).any()
         gan.update_generator(4, tf.constant(1, tf.int64))
         np.testing.assert_array_equal(gan.critic.norms[1].moving_mean.numpy(), after)
         return [norm.moving_mean.numpy() for norm in gan.critic.norms[1:]]
-    for with_black, with_white in zip(statistics_after(tf.fill([4, 32, 32, 1], -1.0)),
-                                      statistics_after(tf.ones([4, 32, 32, 1]))):
+
+    for with_black, with_white in zip(
+        statistics_after(tf.fill([4, 32, 32, 1], -1.0)), statistics_after(tf.ones([4, 32, 32, 1]))
+    ):
         np.testing.assert_array_equal(with_black, with_white)
 
 
@@ -197,6 +228,7 @@ def test_no_two_layers_of_the_discriminator_drop_by_the_same_numbers(eagerly, mo
     def note(self, inputs, seed=None):
         seeds.append(tuple(seed.numpy()))
         return drop(self, inputs, seed=seed)
+
     monkeypatch.setattr(StatelessDropout, "call", note)
     images = tf.zeros([4, 32, 32, 1])
     gan.critic_loss(images, images, None, tf.constant([5, 6], tf.int64), images, tf.constant([0, 1, 2, 3]))
@@ -244,28 +276,39 @@ def test_labels_belong_to_their_images():
         assert set(alone.labels) == {number}
 
 
-@pytest.mark.parametrize("name, values, message", [
-    ("wgan_gp", dict(optimizer="sgd", beta_1=0.5), "--beta_1 is for --optimizer adam, not for sgd"),
-    ("wgan_clip", dict(beta_2=0.99), "--beta_2 is for --optimizer adam, not for rmsprop"),
-    ("wgan_gp", dict(clip_bound=0.1), "--clip_bound does nothing in --recipe wgan_gp"),
-    ("dcgan", dict(gradient_penalty_weight=5.0), "--gradient_penalty_weight does nothing in --recipe dcgan"),
-    ("wgan_gp", dict(image_size=28), "--recipe wgan_gp draws images of 32 or 64 or 128 pixels a side, not 28"),
-    ("gaussian_1d", dict(dataset="mnist"), "makes numbers on a line: its --dataset is gaussian"),
-    ("wgan_gp", dict(dataset="gaussian"), "makes images, and gaussian has none"),
-    ("wgan_clip", dict(momentum=0.5), "--momentum is for --optimizer sgd, not for rmsprop"),
-    ("sgan", dict(labels_per_class="few"), "--labels_per_class is 'few'"),
-    ("sgan", dict(flips="on"), "--flips does nothing in --recipe sgan"),
-    ("sgan", dict(augment="cutout"), "--augment does nothing in --recipe sgan"),
-    ("sgan", dict(labels_per_class="0"), "--labels_per_class is '0'"),
-    ("dcgan", dict(step_decay=0.5), "--step_decay and --step_epochs go together"),
-    ("dcgan", dict(step_decay=1.0001, step_epochs=5), "--step_decay is 1.0001; it must be at most 1"),
-    ("wgan_gp", dict(network="resnet", critic_dropout=0.5), "--critic_dropout is for --network plain"),
-    ("gaussian_1d", dict(data_dir="."), "--data_dir does nothing in --recipe gaussian_1d"),
-    ("wgan_gp", dict(xla="on", deterministic=True), "--xla on and --deterministic exclude each other"),
-    ("dcgan", dict(step_decay=0.5, step_epochs=5, decay_epochs=20000), "choose one"),
-    ("gaussian_1d", dict(step_epochs=0), "go together; --recipe gaussian_1d has steps of its own, which .* leaves out"),
-    ("gaussian_1d", dict(decay_epochs=20000), "has steps of its own, which --step_epochs 0 --step_decay 1 leaves out"),
-])
+@pytest.mark.parametrize(
+    "name, values, message",
+    [
+        ("wgan_gp", dict(optimizer="sgd", beta_1=0.5), "--beta_1 is for --optimizer adam, not for sgd"),
+        ("wgan_clip", dict(beta_2=0.99), "--beta_2 is for --optimizer adam, not for rmsprop"),
+        ("wgan_gp", dict(clip_bound=0.1), "--clip_bound does nothing in --recipe wgan_gp"),
+        ("dcgan", dict(gradient_penalty_weight=5.0), "--gradient_penalty_weight does nothing in --recipe dcgan"),
+        ("wgan_gp", dict(image_size=28), "--recipe wgan_gp draws images of 32 or 64 or 128 pixels a side, not 28"),
+        ("gaussian_1d", dict(dataset="mnist"), "makes numbers on a line: its --dataset is gaussian"),
+        ("wgan_gp", dict(dataset="gaussian"), "makes images, and gaussian has none"),
+        ("wgan_clip", dict(momentum=0.5), "--momentum is for --optimizer sgd, not for rmsprop"),
+        ("sgan", dict(labels_per_class="few"), "--labels_per_class is 'few'"),
+        ("sgan", dict(flips="on"), "--flips does nothing in --recipe sgan"),
+        ("sgan", dict(augment="cutout"), "--augment does nothing in --recipe sgan"),
+        ("sgan", dict(labels_per_class="0"), "--labels_per_class is '0'"),
+        ("dcgan", dict(step_decay=0.5), "--step_decay and --step_epochs go together"),
+        ("dcgan", dict(step_decay=1.0001, step_epochs=5), "--step_decay is 1.0001; it must be at most 1"),
+        ("wgan_gp", dict(network="resnet", critic_dropout=0.5), "--critic_dropout is for --network plain"),
+        ("gaussian_1d", dict(data_dir="."), "--data_dir does nothing in --recipe gaussian_1d"),
+        ("wgan_gp", dict(xla="on", deterministic=True), "--xla on and --deterministic exclude each other"),
+        ("dcgan", dict(step_decay=0.5, step_epochs=5, decay_epochs=20000), "choose one"),
+        (
+            "gaussian_1d",
+            dict(step_epochs=0),
+            "go together; --recipe gaussian_1d has steps of its own, which .* leaves out",
+        ),
+        (
+            "gaussian_1d",
+            dict(decay_epochs=20000),
+            "has steps of its own, which --step_epochs 0 --step_decay 1 leaves out",
+        ),
+    ],
+)
 def test_settings_without_effect_are_refused(name, values, message):
     with pytest.raises(UserError, match=message):
         config_of(name, **values)
@@ -277,8 +320,11 @@ def test_more_classes_than_the_class_head_has_are_refused(tiny, tmp_path):
         folder.mkdir(parents=True)
         for name in ("a.png", "b.png"):
             Image.new("L", (28, 28), 20 * number).save(folder / name)
-    config = dataclasses.replace(config_of("sgan", dataset="folder", data_dir=str(tmp_path / "images")),
-                                 checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
+    config = dataclasses.replace(
+        config_of("sgan", dataset="folder", data_dir=str(tmp_path / "images")),
+        checkpoint_dir=str(tmp_path / "c"),
+        sample_dir=str(tmp_path / "s"),
+    )
     with pytest.raises(UserError, match="learns up to 10 classes, and .* has 11; leave some"):
         launch(config)
     assert not list((tmp_path / "c").glob("*.json"))
@@ -291,6 +337,7 @@ def test_an_unknown_recipe_is_refused():
 
 def test_flags_go_before_the_recipe_and_the_recipe_before_the_usual_settings():
     from wgan.apps import train
+
     groups = train.define_flags()
     values = groups.parse(["train.py", "--recipe", "dcgan", "--learning_rate", "0.001"])
     assert groups.given("learning_rate") and not groups.given("beta_2") and values["recipe"] == "dcgan"
@@ -300,6 +347,7 @@ def test_flags_go_before_the_recipe_and_the_recipe_before_the_usual_settings():
 
 def test_the_help_lists_every_recipe_with_its_line():
     from wgan.apps import train
+
     text = " ".join(train.define_flags().help_text().split())
     for recipe in RECIPES.values():
         assert recipe.summary in text
@@ -314,6 +362,7 @@ def test_a_run_of_another_recipe_is_not_continued(tiny, toy):
 
 def test_the_distance_on_a_line_is_scipys():
     from scipy.stats import wasserstein_distance
+
     points = RNG.normal(0.5, 2, [1000, 1])
     found = distribution.figures(points)
     expected = wasserstein_distance(points.ravel(), gaussian.quantiles(1000).ravel())
@@ -340,20 +389,25 @@ def test_gaussian_1d_comes_near_its_target_within_the_articles_budget(seed):
 
 def pixel_distance(images, reals):
     """The Frechet distance between images of 8x8 blocks: coarse, and enough to see noise turn into digits."""
-    coarse = [np.asarray(each, np.float64).reshape(len(each), 4, len(each[0]) // 4, 4, -1).mean((2, 4)).reshape(-1, 16)
-              for each in (images, reals)]
+    coarse = [
+        np.asarray(each, np.float64).reshape(len(each), 4, len(each[0]) // 4, 4, -1).mean((2, 4)).reshape(-1, 16)
+        for each in (images, reals)
+    ]
     return frechet_distance(*coarse)
 
 
-@pytest.mark.parametrize("name, epochs, values", [
-    ("wgan_gp_fast", 80, dict(batch_size=16)),
-    ("wgan_gp_paper", 120, dict(batch_size=16, critic_steps=2, learning_rate=5e-4)),
-    ("wgan_clip", 60, dict(batch_size=16, critic_steps=2, learning_rate=1e-3)),
-    ("lsgan_mlp", 300, {}),
-    ("gan_mlp", 300, dict(batch_size=32)),
-    ("dcgan", 120, dict(batch_size=16, learning_rate=1e-3)),
-    ("sgan", 60, dict(batch_size=16)),
-])
+@pytest.mark.parametrize(
+    "name, epochs, values",
+    [
+        ("wgan_gp_fast", 80, dict(batch_size=16)),
+        ("wgan_gp_paper", 120, dict(batch_size=16, critic_steps=2, learning_rate=5e-4)),
+        ("wgan_clip", 60, dict(batch_size=16, critic_steps=2, learning_rate=1e-3)),
+        ("lsgan_mlp", 300, {}),
+        ("gan_mlp", 300, dict(batch_size=32)),
+        ("dcgan", 120, dict(batch_size=16, learning_rate=1e-3)),
+        ("sgan", 60, dict(batch_size=16)),
+    ],
+)
 def test_a_short_run_brings_the_samples_nearer_to_the_digits(name, epochs, values):
     """Each run is so long that the outcome does not hang on how a processor rounds."""
     config = config_of(name, label="all", **values)
@@ -375,16 +429,26 @@ def test_the_articles_critic_learns_its_penalty():
     config = config_of("wgan_gp_article", label="all", batch_size=16, critic_steps=2)
     gan, reals = build_gan(config, 1), data.load_for_run(config)
     step = tf.function(gan.train_step)
-    penalties = [float(step(element)["gradient_penalty"])
-                 for element in epoch_batches(reals.images, 0, config.critic_steps, config.batch_size, 1, 40)]
+    penalties = [
+        float(step(element)["gradient_penalty"])
+        for element in epoch_batches(reals.images, 0, config.critic_steps, config.batch_size, 1, 40)
+    ]
     assert np.mean(penalties[-5:]) < np.mean(penalties[:5]) / 2
 
 
 def test_sgan_learns_the_classes_and_so_does_the_classifier_alone(tiny):
     config = dataclasses.replace(
-        tiny(label="all", epochs=60, holdout=300, eval_every=60), **{
-            **RECIPES["sgan"].defaults, "recipe": "sgan", "dataset": "digits", "epochs": 60, "batch_size": 32,
-            "latent_dim": 100, "sample_every": 60})
+        tiny(label="all", epochs=60, holdout=300, eval_every=60),
+        **{
+            **RECIPES["sgan"].defaults,
+            "recipe": "sgan",
+            "dataset": "digits",
+            "epochs": 60,
+            "batch_size": 32,
+            "latent_dim": 100,
+            "sample_every": 60,
+        },
+    )
     assert launch(config) == 0
     with open(f"{config.checkpoint_dir}/history.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -400,11 +464,17 @@ def test_each_class_gets_a_generator_and_a_row(toy, tmp_path, capsys):
         for image in range(20):
             pixels = RNG.integers(0, 256, [32, 32, 3] if number else [32, 32], dtype=np.uint8)  # one class is grey
             Image.fromarray(pixels).save(images / name / f"{image}.png")
-    config = toy(dataset="folder", data_dir=str(images), label="each", checkpoint_dir=str(tmp_path / "c"),
-                 sample_dir=str(tmp_path / "s"))
+    config = toy(
+        dataset="folder",
+        data_dir=str(images),
+        label="each",
+        checkpoint_dir=str(tmp_path / "c"),
+        sample_dir=str(tmp_path / "s"),
+    )
     assert launch(config) == 0
     assert sorted(path.name for path in (tmp_path / "c").iterdir()) == sorted(
-        [class_folders.folder_name("cats & dogs"), "horses"])
+        [class_folders.folder_name("cats & dogs"), "horses"]
+    )
     with Image.open(tmp_path / "s" / "each.png") as grid:
         assert grid.size == (10 * 30 + 2, 2 * 30 + 2)
     assert launch(config) == 0  # both are finished
@@ -419,12 +489,21 @@ def test_each_class_gets_a_generator_and_a_row(toy, tmp_path, capsys):
 
 
 def test_a_point_run_draws_its_distribution_and_goes_on_where_it_stopped(tmp_path):
-    config = TrainingConfig.of_recipe("gaussian_1d", epochs=3, sample_every=1, eval_every=2, precision="float32",
-                                      checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
+    config = TrainingConfig.of_recipe(
+        "gaussian_1d",
+        epochs=3,
+        sample_every=1,
+        eval_every=2,
+        precision="float32",
+        checkpoint_dir=str(tmp_path / "c"),
+        sample_dir=str(tmp_path / "s"),
+    )
     assert launch(config) == 0
     assert launch(dataclasses.replace(config, epochs=4)) == 0
     assert sorted(path.name for path in (tmp_path / "s").glob("*.png")) == [
-        "reals.png", *(f"sample_{epoch:05d}.png" for epoch in range(1, 5))]
+        "reals.png",
+        *(f"sample_{epoch:05d}.png" for epoch in range(1, 5)),
+    ]
     with open(tmp_path / "c" / "history.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [bool(row["wasserstein_distance"]) for row in rows] == [False, True, True, True]

@@ -94,6 +94,7 @@ def failing_disk(monkeypatch, fails, number=errno.EIO):
         if fails(pathlib.Path(target)):
             raise OSError(number, os.strerror(number), str(target))
         replace(source, target)
+
     monkeypatch.setattr(files.os, "replace", replace_or_fail)
 
 
@@ -130,6 +131,7 @@ def test_a_state_that_was_lost_to_the_disk_is_saved_when_an_error_ends_the_train
         epochs.append(epoch + 1)
         if epoch == 3:
             raise KeyboardInterrupt
+
     monkeypatch.setattr(callbacks.WatchNumbers, "on_epoch_begin", begin)
     failing_disk(monkeypatch, lambda path: epochs[-1:] == [3])
     with pytest.raises(KeyboardInterrupt):
@@ -148,6 +150,7 @@ def test_a_folder_that_disappears_is_not_made_again_and_is_used_when_it_is_back(
             folder.rename(away)
         if epoch == 2:
             away.rename(folder)
+
     monkeypatch.setattr(callbacks.Progress, "on_epoch_end", come_and_go)
     assert launch(config) == 0
     assert seen == [True, False, False, True] and state_of(config).epoch == 4
@@ -158,6 +161,7 @@ def test_a_folder_that_disappears_is_not_made_again_and_is_used_when_it_is_back(
 def test_too_little_room_is_refused_for_states_and_noted_for_grids(tiny, monkeypatch, capsys):
     def free(amount):
         monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=amount))
+
     config = tiny(epochs=1)
     free(10**6)
     with pytest.raises(UserError, match="1 MB free.*need .* MB; make room"):
@@ -167,6 +171,7 @@ def test_too_little_room_is_refused_for_states_and_noted_for_grids(tiny, monkeyp
 
     def end(self, epoch, logs):
         raise KeyboardInterrupt
+
     monkeypatch.setattr(callbacks.Progress, "on_epoch_end", end)
     with pytest.raises(KeyboardInterrupt):
         launch(dataclasses.replace(config, epochs=10**6))
@@ -180,11 +185,13 @@ def goes_wrong(monkeypatch, when):
     def update(self, batch_size, epoch):
         loss = original(self, batch_size, epoch)
         return tf.where(when(epoch, self.attempt), tf.constant(np.nan, loss.dtype), loss)
+
     monkeypatch.setattr(GAN, "update_generator", update)
 
 
 def test_a_run_whose_numbers_went_wrong_goes_back_and_ends_in_the_same_bits_when_it_is_stopped(
-        tiny, tmp_path, monkeypatch, capsys):
+    tiny, tmp_path, monkeypatch, capsys
+):
     goes_wrong(monkeypatch, lambda epoch, attempt: (epoch == 3) & (attempt < 2))
     whole = tiny(epochs=5, checkpoint_minutes=0.0)
     pieces = elsewhere(whole, tmp_path)
@@ -220,6 +227,7 @@ def test_a_weight_that_is_not_finite_is_never_saved(tiny, monkeypatch):
         weight = self.critic.trainable_variables[-1]
         weight.assign(tf.where(epoch == 2, tf.constant(np.inf, weight.dtype), weight))
         return loss
+
     monkeypatch.setattr(GAN, "update_generator", update)
     config = tiny(epochs=3, checkpoint_minutes=0.0)
     with pytest.raises(UserError, match="after epoch 2 a weight is not finite"):
@@ -236,6 +244,7 @@ def test_a_second_run_in_the_folder_is_refused_and_the_first_goes_on(tiny, monke
             with pytest.raises(UserError) as refused:
                 launch(dataclasses.replace(config, epochs=3))
             answers.append(str(refused.value))
+
     monkeypatch.setattr(callbacks.SampleGrids, "on_epoch_end", second)
     assert launch(config) == 0
     assert f"process {os.getpid()}" in answers[0] and state_of(config).epoch == 2
@@ -249,6 +258,7 @@ def test_a_run_whose_folder_or_copy_was_taken_over_stops(tiny, tmp_path, monkeyp
             with filelock.SoftFileLease(tmp_path / "other"):
                 shutil.copyfile(tmp_path / "other", tmp_path / "copy")
             os.replace(tmp_path / "copy", tmp_path / taken / lock.LOCK_FILE)
+
     monkeypatch.setattr(lock, "LEASE_SECONDS", 0.06)
     monkeypatch.setattr(callbacks.SampleGrids, "on_epoch_end", take)
     config = tiny(epochs=10_000, drive_dir=str(tmp_path / "drive"))
@@ -273,8 +283,11 @@ def test_a_run_goes_on_without_leftovers_and_with_what_an_earlier_version_record
 
 def test_a_long_run_needs_no_more_at_its_end_than_at_its_beginning(tmp_path):
     epochs = int(os.environ.get("WGAN_LONG_EPOCHS", 300))
-    run = subprocess.run([sys.executable, long_run.__file__, "--epochs", str(epochs), "--folder", str(tmp_path)],
-                         capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, long_run.__file__, "--epochs", str(epochs), "--folder", str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 0, run.stdout + run.stderr
     found = json.loads(run.stdout.splitlines()[-1])
     print(found)
@@ -295,6 +308,7 @@ def test_signals_finish_the_epoch_and_give_the_usual_status(tiny, tmp_path, monk
     def send(self, epoch, logs=None):
         if epoch == 0:
             os.kill(os.getpid(), number)
+
     with monkeypatch.context() as patched:
         patched.setattr(callbacks.WatchLock, "on_epoch_end", send)
         assert launch(config) == 128 + number

@@ -21,8 +21,12 @@ def draw(folder, brightness, count=16):
 
 def begin(**settings):
     """Stores a run as it is when it begins; its folder."""
-    config = TrainingConfig(**{**dict(dataset="folder", data_dir="images", label="all", checkpoint_dir="checkpoints",
-                                      eval_every=0), **settings})
+    config = TrainingConfig(
+        **{
+            **dict(dataset="folder", data_dir="images", label="all", checkpoint_dir="checkpoints", eval_every=0),
+            **settings,
+        }
+    )
     image_set = data.load_for_run(config)
     folder = RunFolder(config)
     folder.make()
@@ -113,8 +117,10 @@ def test_the_weights_a_run_began_with_may_be_named_from_another_folder(project, 
     monkeypatch.chdir(project)
     begin(init_from="before", sample_dir="samples")
     stored = RunFolder(TrainingConfig(checkpoint_dir="checkpoints")).stored_run()
-    same, other = (TrainingConfig.from_json({**stored["config"], "init_from": place})
-                   for place in ("../project/before/", "../elsewhere/before"))
+    same, other = (
+        TrainingConfig.from_json({**stored["config"], "init_from": place})
+        for place in ("../project/before/", "../elsewhere/before")
+    )
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert differences_from(same, stored) == []
     assert differences_from(other, stored) == ["init_from was before, now ../elsewhere/before"]

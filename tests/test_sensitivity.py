@@ -22,13 +22,19 @@ def digits(own):
 
 def both_halves(found, names="0123456789"):
     """Every other image of some digits, and the rest of them."""
-    return (np.concatenate([found[name][0::2] for name in names]),
-            np.concatenate([found[name][1::2] for name in names]))
+    return (
+        np.concatenate([found[name][0::2] for name in names]),
+        np.concatenate([found[name][1::2] for name in names]),
+    )
 
 
 def blurred(images, radius):
-    return np.stack([np.asarray(Image.fromarray(image[..., 0]).filter(ImageFilter.GaussianBlur(radius)))[..., None]
-                     for image in images])
+    return np.stack(
+        [
+            np.asarray(Image.fromarray(image[..., 0]).filter(ImageFilter.GaussianBlur(radius)))[..., None]
+            for image in images
+        ]
+    )
 
 
 def with_noise(images, std):
@@ -36,8 +42,9 @@ def with_noise(images, std):
     return np.uint8(np.clip(images + noise, 0, 255))
 
 
-@pytest.mark.parametrize("damage, strengths", [
-    (blurred, (0.5, 1, 2, 4)), (with_noise, (4, 8, 16, 32))])  # beyond, the features know only that it is no digit
+@pytest.mark.parametrize(
+    "damage, strengths", [(blurred, (0.5, 1, 2, 4)), (with_noise, (4, 8, 16, 32))]
+)  # beyond, the features know only that it is no digit
 def test_fid_and_kid_grow_with_the_strength_of_blur_and_noise(own, digits, damage, strengths):
     images, found = digits
     reals, _ = both_halves(found)
@@ -58,8 +65,10 @@ def test_dropped_modes_cost_recall_and_coverage_but_no_precision(digits):
     assert dropped[1] < whole[1] - 0.25
     whole, dropped = (neighbours.density_coverage(reals, some) for some in (samples, only_even))
     assert dropped[1] < whole[1] - 0.25
-    fids = [distances.frechet_distance(reals, both_halves(found, names)[1])
-            for names in ("0123456789", "01234567", "0123", "01")]
+    fids = [
+        distances.frechet_distance(reals, both_halves(found, names)[1])
+        for names in ("0123456789", "01234567", "0123", "01")
+    ]
     assert fids == sorted(fids)
 
 

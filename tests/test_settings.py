@@ -26,32 +26,47 @@ def test_both_learning_rates_fall_in_a_line_to_zero_at_the_same_epoch(toy):
         np.testing.assert_allclose(rates, expected, rtol=1e-5, atol=1e-12)
 
 
-@pytest.mark.parametrize("changes, message", [
-    (dict(epochs=101, decay_epochs=100), "at --decay_epochs 100 the learning rate is zero, .* give --epochs up to 100"),
-    (dict(augment="color,blur"), "--augment has 'blur'; it may be none, or a list of color, translation, cutout"),
-    (dict(augment="color,"), "--augment has ''"),
-    (dict(ema_decay=1.0), "--ema_decay is 1.0; it must be less than 1"),
-    (dict(critic_learning_rate=0.0), "--critic_learning_rate is 0.0; it must be more than 0"),
-    (dict(network="vit"), "--network is 'vit'; choose one of plain, resnet"),
-])
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (
+            dict(epochs=101, decay_epochs=100),
+            "at --decay_epochs 100 the learning rate is zero, .* give --epochs up to 100",
+        ),
+        (dict(augment="color,blur"), "--augment has 'blur'; it may be none, or a list of color, translation, cutout"),
+        (dict(augment="color,"), "--augment has ''"),
+        (dict(ema_decay=1.0), "--ema_decay is 1.0; it must be less than 1"),
+        (dict(critic_learning_rate=0.0), "--critic_learning_rate is 0.0; it must be more than 0"),
+        (dict(network="vit"), "--network is 'vit'; choose one of plain, resnet"),
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(toy, changes, message):
     with pytest.raises(UserError, match=message):
         toy(**changes).check()
 
 
-@pytest.mark.parametrize("changes, advice", [
-    (dict(precision="bfloat16"), "a smaller --learning_rate, or with --precision float32, may do better"),
-    (dict(precision="float32"), "a smaller --learning_rate may do better"),
-    (dict(critic_learning_rate=1e-3), "a smaller --learning_rate or --critic_learning_rate may do better"),
-])
+@pytest.mark.parametrize(
+    "changes, advice",
+    [
+        (dict(precision="bfloat16"), "a smaller --learning_rate, or with --precision float32, may do better"),
+        (dict(precision="float32"), "a smaller --learning_rate may do better"),
+        (dict(critic_learning_rate=1e-3), "a smaller --learning_rate or --critic_learning_rate may do better"),
+    ],
+)
 def test_numbers_that_go_wrong_again_and_again_are_answered_with_what_would_be_a_change(toy, changes, advice):
     assert loop.explain_wrong_numbers("a figure", 0, toy(**changes)).endswith(f"A new run with {advice}")
 
 
-@pytest.mark.parametrize("changes, advice", [
-    ({}, "a smaller --batch_size"),
-    (dict(image_size=64, generator_batch_size=8), "a smaller --batch_size or --generator_batch_size or --image_size"),
-])
+@pytest.mark.parametrize(
+    "changes, advice",
+    [
+        ({}, "a smaller --batch_size"),
+        (
+            dict(image_size=64, generator_batch_size=8),
+            "a smaller --batch_size or --generator_batch_size or --image_size",
+        ),
+    ],
+)
 def test_a_device_without_memory_is_answered_with_what_could_be_smaller(toy, changes, advice):
     assert loop.explain_memory(toy(**changes)).endswith(f"begin a new run with {advice}")
 

@@ -9,8 +9,11 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-@pytest.mark.parametrize("command", [("ruff", "check", "--no-cache"), ("ruff", "format", "--check", "--no-cache"),
-                                     ("mypy", "--cache-dir=/dev/null")], ids=" ".join)
+@pytest.mark.parametrize(
+    "command",
+    [("ruff", "check", "--no-cache"), ("ruff", "format", "--check", "--no-cache"), ("mypy", "--cache-dir=/dev/null")],
+    ids=" ".join,
+)
 def test_nothing_is_found(command):
     found = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout + found.stderr

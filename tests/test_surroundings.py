@@ -35,10 +35,38 @@ from wgan.training import loop
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TINY = ["--epochs", "2", "--batch_size", "4", "--precision", "float32"]
 SCRIPTS = [
-    ["train.py", "--dataset", "digits", "--label", "3", "--critic_steps", "1", "--latent_dim", "8", "--eval_every", "0",
-     *TINY, "--checkpoint_dir", "run", "--sample_dir", "grids"],
-    ["train.py", "--recipe", "gaussian_1d", "--sample_every", "1", "--eval_every", "2", *TINY,
-     "--checkpoint_dir", "line", "--sample_dir", "points"],
+    [
+        "train.py",
+        "--dataset",
+        "digits",
+        "--label",
+        "3",
+        "--critic_steps",
+        "1",
+        "--latent_dim",
+        "8",
+        "--eval_every",
+        "0",
+        *TINY,
+        "--checkpoint_dir",
+        "run",
+        "--sample_dir",
+        "grids",
+    ],
+    [
+        "train.py",
+        "--recipe",
+        "gaussian_1d",
+        "--sample_every",
+        "1",
+        "--eval_every",
+        "2",
+        *TINY,
+        "--checkpoint_dir",
+        "line",
+        "--sample_dir",
+        "points",
+    ],
     ["evaluate.py", "--checkpoint_dir", "run", "--samples", "16", "--noyardsticks"],
     ["generate.py", "--weights", "run", "--num", "4", "--out", "samples.png"],
     ["export_gif.py", "--sample_dir", "grids", "--output", "training.gif"],
@@ -46,8 +74,13 @@ SCRIPTS = [
     ["examples/earth_mover.py", "--output", "piles.png"],
     ["wgan/apps/comparison/row.py", "run", "row.png", "reals.png"],  # which compare.py starts, besides train.py
 ]
-KERAS_JSON = {"floatx": "float16", "epsilon": 0.25, "backend": "jax", "image_data_format": "channels_first",
-              "nnx_enabled": True}
+KERAS_JSON = {
+    "floatx": "float16",
+    "epsilon": 0.25,
+    "backend": "jax",
+    "image_data_format": "channels_first",
+    "nnx_enabled": True,
+}
 MATPLOTLIBRC = """figure.facecolor: red
 savefig.facecolor: red
 axes.prop_cycle: cycler("color", ["yellow", "red"])
@@ -61,12 +94,26 @@ no.such.key: 1
 a line without a colon
 """
 ENVIRONMENT = {
-    "MPLBACKEND": "no_such_backend", "KERAS_BACKEND": "jax", "KERAS_NNX_ENABLED": "1", "KERAS_MAX_EPOCHS": "1",
-    "KERAS_MAX_STEPS_PER_EPOCH": "1", "PYTHONWARNINGS": "error", "PYTHONHASHSEED": "7", "PYTHONOPTIMIZE": "1",
-    "LC_ALL": "C", "TZ": "Asia/Tokyo", "COLUMNS": "11", "TQDM_DISABLE": "1", "TQDM_ASCII": "x",
-    "TF_SET_ONEDNN_FPMATH_MODE": "BF16", "ONEDNN_DEFAULT_FPMATH_MODE": "BF16", "TF_USE_LEGACY_KERAS": "1",
-    "TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit", "TF_FUNCTION_JIT_COMPILE_DEFAULT": "1",
-    "TF_DETERMINISTIC_OPS": "1"}
+    "MPLBACKEND": "no_such_backend",
+    "KERAS_BACKEND": "jax",
+    "KERAS_NNX_ENABLED": "1",
+    "KERAS_MAX_EPOCHS": "1",
+    "KERAS_MAX_STEPS_PER_EPOCH": "1",
+    "PYTHONWARNINGS": "error",
+    "PYTHONHASHSEED": "7",
+    "PYTHONOPTIMIZE": "1",
+    "LC_ALL": "C",
+    "TZ": "Asia/Tokyo",
+    "COLUMNS": "11",
+    "TQDM_DISABLE": "1",
+    "TQDM_ASCII": "x",
+    "TF_SET_ONEDNN_FPMATH_MODE": "BF16",
+    "ONEDNN_DEFAULT_FPMATH_MODE": "BF16",
+    "TF_USE_LEGACY_KERAS": "1",
+    "TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit",
+    "TF_FUNCTION_JIT_COMPILE_DEFAULT": "1",
+    "TF_DETERMINISTIC_OPS": "1",
+}
 
 
 def make_everything():
@@ -137,16 +184,24 @@ def hostile(tmp_path_factory):
     """The folder in which a process among hostile settings has made everything."""
     folder = tmp_path_factory.mktemp("hostile")
     # This module imports TensorFlow by itself, which a script leaves to the package.
-    code = ("from wgan.common import startup; startup.settle(); startup.import_tensorflow(); "
-            "import test_surroundings; test_surroundings.make_everything()")
+    code = (
+        "from wgan.common import startup; startup.settle(); startup.import_tensorflow(); "
+        "import test_surroundings; test_surroundings.make_everything()"
+    )
     done = run_python("-c", code, folder=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
 
 def run_python(*words, folder):
-    return subprocess.run([sys.executable, *words], cwd=folder, env=hostile_environment(folder), capture_output=True,
-                          text=True, check=False)
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env=hostile_environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("run", ["run", "line"])
@@ -158,8 +213,18 @@ def test_a_run_has_the_same_bits_curves_and_history_among_other_settings(clean, 
 def test_all_images_and_films_have_the_same_bytes_among_other_settings(clean, hostile):
     made = [path.relative_to(clean) for path in clean.rglob("*") if path.suffix in (".png", ".gif")]
     assert {path.name for path in made} >= {
-        "sample_00001.png", "sample_00002.png", "reals.png", "history.png", "nearest.png", "samples.png",
-        "training.gif", "piles.png", "row.png", "demo.png", "compared.png"}
+        "sample_00001.png",
+        "sample_00002.png",
+        "reals.png",
+        "history.png",
+        "nearest.png",
+        "samples.png",
+        "training.gif",
+        "piles.png",
+        "row.png",
+        "demo.png",
+        "compared.png",
+    }
     assert [str(path) for path in made if (clean / path).read_bytes() != (hostile / path).read_bytes()] == []
 
 
@@ -183,6 +248,7 @@ def test_what_decides_last_digits_is_recorded_with_the_start_and_with_an_evaluat
     def recorded(path):
         stored = json.loads((clean / "run" / path).read_text(encoding="utf-8"))
         return stored["versions"] if "versions" in stored else stored["starts"][-1]
+
     for path in ("config.json", "evaluation.json"):
         assert recorded(path)["tensorflow"] == tf.__version__ and recorded(path)["keras"] == keras.__version__
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -239,17 +305,35 @@ def unusual():
 
 def settings():
     """What a program may have set, and where its random numbers are."""
-    return [keras.config.dtype_policy().name, keras.config.floatx(), keras.config.epsilon(),
-            keras.config.image_data_format(), getattr(keras.config, "max_epochs", int)(),
-            tf.config.functions_run_eagerly(), tf.config.optimizer.get_jit(),
-            tf.config.optimizer.get_experimental_options(), np.geterr(), list(warnings.filters),
-            dict(matplotlib.rcParams), np.random.get_state()[1].tolist()]
+    return [
+        keras.config.dtype_policy().name,
+        keras.config.floatx(),
+        keras.config.epsilon(),
+        keras.config.image_data_format(),
+        getattr(keras.config, "max_epochs", int)(),
+        tf.config.functions_run_eagerly(),
+        tf.config.optimizer.get_jit(),
+        tf.config.optimizer.get_experimental_options(),
+        np.geterr(),
+        list(warnings.filters),
+        dict(matplotlib.rcParams),
+        np.random.get_state()[1].tolist(),
+    ]
 
 
 def test_the_library_computes_the_same_in_a_program_with_other_settings_and_leaves_them(clean, tmp_path, unusual):
-    config = wgan.TrainingConfig(dataset="digits", label="3", critic_steps=1, latent_dim=8, epochs=2, batch_size=4,
-                                 eval_every=0, precision="float32", checkpoint_dir=str(tmp_path / "run"),
-                                 sample_dir=str(tmp_path / "grids"))
+    config = wgan.TrainingConfig(
+        dataset="digits",
+        label="3",
+        critic_steps=1,
+        latent_dim=8,
+        epochs=2,
+        batch_size=4,
+        eval_every=0,
+        precision="float32",
+        checkpoint_dir=str(tmp_path / "run"),
+        sample_dir=str(tmp_path / "grids"),
+    )
     before = settings()
     assert wgan.train(config) == 0
     generator = wgan.load_generator(config.checkpoint_dir)
@@ -281,6 +365,7 @@ def test_settings_stay_usual_until_the_last_block_of_all_threads_has_ended(unusu
         with surroundings.usual():
             entered.set()
             inner.wait(60)
+
     thread = threading.Thread(target=other_thread)
     with outer:
         thread.start()
@@ -308,10 +393,18 @@ def test_a_program_whose_keras_has_another_backend_is_told_so(monkeypatch):
 
 
 def test_the_calling_programs_choice_of_a_matplotlib_backend_stays():
-    code = ("import os; from wgan.common import plotting; import matplotlib; "
-            "print(os.environ['MPLBACKEND'], matplotlib.rcParams._get('backend'))")
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True,
-                          env={**os.environ, "MPLBACKEND": "svg"})
+    code = (
+        "import os; from wgan.common import plotting; import matplotlib; "
+        "print(os.environ['MPLBACKEND'], matplotlib.rcParams._get('backend'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "MPLBACKEND": "svg"},
+    )
     assert done.stdout.split() == ["svg", "svg"]
 
 
@@ -323,6 +416,7 @@ def test_figures_of_two_threads_do_not_mix_up_the_programs_style():
             for _ in range(20):
                 with plotting.usual_style():
                     faces.append(plotting.Figure().get_facecolor())
+
         threads = [threading.Thread(target=draw) for _ in range(2)]
         for thread in threads:
             thread.start()
@@ -337,7 +431,7 @@ def test_which_images_are_broken_does_not_depend_on_the_calling_programs_pillow(
     for number in range(17):
         Image.fromarray(noise).save(tmp_path / f"{number:02d}.png")
     whole = (tmp_path / "03.png").read_bytes()
-    (tmp_path / "03.png").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "03.png").write_bytes(whole[: len(whole) // 2])
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 9)
     found = wgan.load_images("folder", data_dir=tmp_path)

@@ -47,10 +47,12 @@ def writer_of(tiny, monkeypatch):
     RunFolder(config).make()
 
     def make(history, saver=None):
-        writer = tensorboard.EventWriter(config, RunFolder(config), load_for_run(tiny()), history,
-                                         saver or TolerantSaver())
+        writer = tensorboard.EventWriter(
+            config, RunFolder(config), load_for_run(tiny()), history, saver or TolerantSaver()
+        )
         writer.on_train_begin()
         return writer
+
     return make
 
 
@@ -63,6 +65,7 @@ def test_grids_are_shown_at_growing_distances_and_the_last_one():
     def shown(epochs, every=1):
         config = TrainingConfig(epochs=epochs, sample_every=every)
         return [number for number in range(1, epochs + 1) if tensorboard.is_shown(number, config)]
+
     assert shown(26) == [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19, 24, 26]
     assert shown(1000, every=400) == [400, 800, 1000]
     assert len(shown(12_000)) <= 45 and set(shown(12_000)[:-1]) <= set(shown(24_000))
@@ -126,6 +129,7 @@ def test_a_run_that_was_killed_and_rolled_back_has_every_epoch_once(tiny, tmp_pa
     def kill(self, epoch, logs=None):
         if epoch == 3:
             raise KeyboardInterrupt
+
     with monkeypatch.context() as patched:
         patched.setattr(callbacks.Progress, "on_epoch_end", kill)
         patched.setattr(callbacks.Checkpoints, "save_newest", lambda self: None)  # a killed process saves nothing
@@ -137,6 +141,7 @@ def test_a_run_that_was_killed_and_rolled_back_has_every_epoch_once(tiny, tmp_pa
         if epoch == 2 and not went_wrong:
             went_wrong.append(epoch)
             raise NumbersWentWrong("in epoch 3 a test says so")
+
     with monkeypatch.context() as patched:
         patched.setattr(callbacks.Progress, "on_epoch_end", once)
         assert launch(config) == 0

@@ -21,22 +21,25 @@ def run_main(capsys, *arguments):
     return stop.value.code, captured.out, captured.err
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["--epochs", "0"], "--epochs is 0; it must be at least 1"),
-    (["--epochs", "many"], "many"),
-    (["--epoch", "5"], "Did you mean: epochs"),
-    (["5"], "'5' belongs to no flag"),
-    (["--label", "10"], "10"),
-    (["--label", "hrose"], "horse"),
-    (["--learning_rate", "-1"], "--learning_rate is -1.0; it must be more than 0"),
-    (["--learning_rate", "nan"], "--learning_rate is nan; it must be a finite number"),
-    (["--dataset", "cifar"], "cifar10"),
-    (["--dataset", "digits", "--split", "train"], "split"),
-    (["--data_dir", "/no/such/folder"], "/no/such/folder"),
-    (["--critic_steps", "256"], "--critic_steps is 256; it must be less than 256"),
-    (["--init_from", "/no/such/generator.h5"], "/no/such/generator.h5"),
-    (["--checkpoint_dir", ""], "--checkpoint_dir is empty"),
-])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--epochs", "0"], "--epochs is 0; it must be at least 1"),
+        (["--epochs", "many"], "many"),
+        (["--epoch", "5"], "Did you mean: epochs"),
+        (["5"], "'5' belongs to no flag"),
+        (["--label", "10"], "10"),
+        (["--label", "hrose"], "horse"),
+        (["--learning_rate", "-1"], "--learning_rate is -1.0; it must be more than 0"),
+        (["--learning_rate", "nan"], "--learning_rate is nan; it must be a finite number"),
+        (["--dataset", "cifar"], "cifar10"),
+        (["--dataset", "digits", "--split", "train"], "split"),
+        (["--data_dir", "/no/such/folder"], "/no/such/folder"),
+        (["--critic_steps", "256"], "--critic_steps is 256; it must be less than 256"),
+        (["--init_from", "/no/such/generator.h5"], "/no/such/generator.h5"),
+        (["--checkpoint_dir", ""], "--checkpoint_dir is empty"),
+    ],
+)
 def test_a_wrong_flag_is_answered_in_one_line(capsys, arguments, words):
     status, _, err = run_main(capsys, *arguments)
     assert status == 2
@@ -51,9 +54,11 @@ def test_help_shows_every_flag_with_its_default(capsys):
 
 
 def test_mistakes_are_answered_without_tensorflow():
-    code = ("import sys\nfrom wgan.apps import train\nfrom wgan.common import cli\n"
-            "try:\n    cli.run(train.main, ['train.py', '--label', 'unicorn'])\n"
-            "except SystemExit as stop:\n    print(stop.code, 'tensorflow' in sys.modules, 'keras' in sys.modules)\n")
+    code = (
+        "import sys\nfrom wgan.apps import train\nfrom wgan.common import cli\n"
+        "try:\n    cli.run(train.main, ['train.py', '--label', 'unicorn'])\n"
+        "except SystemExit as stop:\n    print(stop.code, 'tensorflow' in sys.modules, 'keras' in sys.modules)\n"
+    )
     answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert answer.stdout.split() == ["2", "False", "False"]
 
@@ -61,7 +66,11 @@ def test_mistakes_are_answered_without_tensorflow():
 def start(tmp_path, script, *arguments):
     return subprocess.Popen(
         [sys.executable, "-u", script, *arguments, "--checkpoint_dir", tmp_path / "c", "--sample_dir", tmp_path / "s"],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can catch")
@@ -86,8 +95,21 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, number, status):
 
 def test_deterministic_runs(tmp_path):
     """In a process of its own: TensorFlow cannot go back."""
-    with start(tmp_path, "train.py", "--dataset", "digits", "--label", "3", "--batch_size", "4", "--critic_steps", "1",
-               "--epochs", "2", "--deterministic") as process:
+    with start(
+        tmp_path,
+        "train.py",
+        "--dataset",
+        "digits",
+        "--label",
+        "3",
+        "--batch_size",
+        "4",
+        "--critic_steps",
+        "1",
+        "--epochs",
+        "2",
+        "--deterministic",
+    ) as process:
         out, err = process.communicate()
     assert process.returncode == 0, err
     assert "done: 2 epochs" in out
@@ -96,6 +118,7 @@ def test_deterministic_runs(tmp_path):
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 def test_what_was_ignored_before_stays_ignored_as_under_nohup():
     from wgan.training.callbacks import StopOnSignal
+
     earlier = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopOnSignal() as stop:

@@ -20,8 +20,10 @@ from wgan.training import launch as launching
 def gan_of(channels=1, **changes):
     """The same networks whenever asked for: what they hold does not matter here, and making them takes a second."""
     from wgan.training.loop import build_gan
-    return build_gan(TrainingConfig(dataset="digits", label="3", precision="float32", **{"latent_dim": 8, **changes}),
-                     channels)
+
+    return build_gan(
+        TrainingConfig(dataset="digits", label="3", precision="float32", **{"latent_dim": 8, **changes}), channels
+    )
 
 
 def save(gan, folder, keras_2=False):
@@ -36,11 +38,15 @@ def save(gan, folder, keras_2=False):
 
 
 @pytest.mark.parametrize("keras_2", [False, True], ids=["keras_3", "keras_2"])
-@pytest.mark.parametrize("old, new, words", [
-    (dict(latent_dim=9), dict(), "kernels that are missing: 8 x 2048; kernels that are too many: 9 x 2048 "),
-    (dict(channels=3), dict(), "kernels that are missing: 5 x 5 x 1 x 32; .*many: 5 x 5 x 3 x 32 "),
-    (dict(image_size=64), dict(), "kernels that are missing: none; .*many: 5 x 5 x 128 x 128 .*image_size"),
-    (dict(), dict(image_size=64), "kernels that are missing: 5 x 5 x 128 x 128; .*many: none .*image_size")])
+@pytest.mark.parametrize(
+    "old, new, words",
+    [
+        (dict(latent_dim=9), dict(), "kernels that are missing: 8 x 2048; kernels that are too many: 9 x 2048 "),
+        (dict(channels=3), dict(), "kernels that are missing: 5 x 5 x 1 x 32; .*many: 5 x 5 x 3 x 32 "),
+        (dict(image_size=64), dict(), "kernels that are missing: none; .*many: 5 x 5 x 128 x 128 .*image_size"),
+        (dict(), dict(image_size=64), "kernels that are missing: 5 x 5 x 128 x 128; .*many: none .*image_size"),
+    ],
+)
 def test_weights_of_another_architecture_are_refused_with_the_difference(tmp_path, old, new, words, keras_2):
     folder = save(gan_of(**old), tmp_path, keras_2)
     with pytest.raises(UserError, match=f"^{folder}/generator.*h5 does not fit the generator: {words}[^\n]*$"):
@@ -108,12 +114,13 @@ def a_group_for_an_array(file, dataset, elsewhere):
 
 
 @pytest.mark.parametrize("keras_2", [False, True], ids=["keras_3", "keras_2"])
-@pytest.mark.parametrize("change", [external_link, numbers_in_another_file, virtual_numbers, not_finite,
-                                    a_group_for_an_array])
+@pytest.mark.parametrize(
+    "change", [external_link, numbers_in_another_file, virtual_numbers, not_finite, a_group_for_an_array]
+)
 def test_weights_hold_finite_numbers_of_their_own(tmp_path, change, keras_2):
     """Of a bias: kernels that lie elsewhere are missing already when shapes are compared."""
     folder = save(gan_of(), tmp_path, keras_2)
-    path, = folder.glob("critic*")
+    (path,) = folder.glob("critic*")
     elsewhere = path.with_name("elsewhere")
     elsewhere.write_bytes(path.read_bytes())
     with h5py.File(path, "r+") as file:
@@ -136,8 +143,14 @@ def test_odd_attributes_of_weights_are_not_believed(tmp_path, noted):
 
 def write_config(folder, **changes):
     config = TrainingConfig(**{**dict(dataset="digits", label="3", checkpoint_dir=str(folder)), **changes})
-    images = types.SimpleNamespace(name="digits", images=np.zeros([20, 32, 32, 1], np.uint8), heldout=None,
-                                   heldout_indices=(), labels=None, label_names=())
+    images = types.SimpleNamespace(
+        name="digits",
+        images=np.zeros([20, 32, 32, 1], np.uint8),
+        heldout=None,
+        heldout_indices=(),
+        labels=None,
+        label_names=(),
+    )
     RunFolder(config).write_config(config, images, "0" * 64, {"epoch": 0})
 
 
@@ -149,8 +162,9 @@ def test_fine_tuning_on_another_class_is_noted_with_both(tiny, tmp_path, capsys)
         assert f"note: {place} was trained on 3 of digits, this run is on 5 of digits\n" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("stored", [
-    dict(), None, "damaged", dict(label=None)], ids=["same", "no_configuration", "damaged", "no_label"])
+@pytest.mark.parametrize(
+    "stored", [dict(), None, "damaged", dict(label=None)], ids=["same", "no_configuration", "damaged", "no_label"]
+)
 def test_no_note_where_the_classes_are_the_same_or_not_known(tmp_path, stored):
     if stored == "damaged":
         (tmp_path / "config.json").write_text('{"config": ')
@@ -167,4 +181,5 @@ def test_a_note_on_another_data_set_stays_on_one_line(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(stored))
     config = TrainingConfig(dataset="digits", label="3", init_from=str(tmp_path))
     assert initial_weights.note_of_other_images(config) == (
-        f"{tmp_path} was trained on two lines of folder, this run is on 3 of digits")
+        f"{tmp_path} was trained on two lines of folder, this run is on 3 of digits"
+    )

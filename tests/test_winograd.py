@@ -23,9 +23,9 @@ def naive(images, kernel, split, join):
     padded = np.pad(images, [(0, 0), (reach, reach), (reach, reach), (0, 0)])
     found = np.empty([batch, side * join, side * join, kernel.shape[-1] // join**2])
     for y, x in np.ndindex(side, side):
-        seen = padded[:, y * split:y * split + taps * split, x * split:x * split + taps * split]
+        seen = padded[:, y * split : y * split + taps * split, x * split : x * split + taps * split]
         values = np.einsum("bijc,ijcf->bf", seen, kernel).reshape(batch, join, join, -1)
-        found[:, y * join:(y + 1) * join, x * join:(x + 1) * join] = values
+        found[:, y * join : (y + 1) * join, x * join : (x + 1) * join] = values
     return found
 
 
@@ -41,8 +41,9 @@ def test_the_result_is_the_convolution(side, taps, split, join, dtype, tolerance
     expected = naive(images, kernel, split, join)
     found = winograd.convolve(tf.constant(images, dtype), tf.constant(kernel, dtype), split, join)
     assert found.dtype == dtype
-    np.testing.assert_allclose(tf.cast(found, "float64").numpy(), expected, rtol=0,
-                               atol=tolerance * np.abs(expected).max())
+    np.testing.assert_allclose(
+        tf.cast(found, "float64").numpy(), expected, rtol=0, atol=tolerance * np.abs(expected).max()
+    )
 
 
 @pytest.mark.parametrize("side, taps", [(4, 3), (8, 3), (4, 5)])
@@ -60,8 +61,9 @@ def test_rounding_errors_in_float32_are_those_that_are_stated(side, taps):
 
     exact = results(lambda x, w: tf.nn.conv2d(x, w, 1, "SAME"), "float64")
     for found, expected in zip(results(winograd.convolve, "float32"), exact):
-        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=0,
-                                   atol=1.5e-5 * np.abs(expected.numpy()).max())
+        np.testing.assert_allclose(
+            found.numpy(), expected.numpy(), rtol=0, atol=1.5e-5 * np.abs(expected.numpy()).max()
+        )
 
 
 def test_where_it_applies(monkeypatch):

@@ -15,10 +15,26 @@ from wgan.apps import train
 from wgan.common import cli
 from wgan.recipes import RECIPES, Recipe
 
-TOY = Recipe("toy", "One dense layer for each network, on images of one digit.",
-             networks="mlp", network_options=dict(widths=()), loss="wasserstein", constraint="gradient_penalty",
-             defaults=dict(dataset="digits", label="3", image_size=28, epochs=2, batch_size=4, critic_steps=1,
-                           latent_dim=2, eval_every=0, precision="float32"), grid_shape=(1, 2))
+TOY = Recipe(
+    "toy",
+    "One dense layer for each network, on images of one digit.",
+    networks="mlp",
+    network_options=dict(widths=()),
+    loss="wasserstein",
+    constraint="gradient_penalty",
+    defaults=dict(
+        dataset="digits",
+        label="3",
+        image_size=28,
+        epochs=2,
+        batch_size=4,
+        critic_steps=1,
+        latent_dim=2,
+        eval_every=0,
+        precision="float32",
+    ),
+    grid_shape=(1, 2),
+)
 
 
 def register():

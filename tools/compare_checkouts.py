@@ -23,10 +23,22 @@ from wgan.recipes import RECIPES
 def train(checkout, recipe, epochs, folder):
     """Trains a recipe on the digits (on its own data set where it makes no images); the path of its state."""
     data = [] if RECIPES[recipe].is_1d else ["--dataset=digits"]
-    subprocess.run([sys.executable, "train.py", f"--recipe={recipe}", *data, f"--epochs={epochs}", "--seed=0",
-                    "--eval_every=0", f"--checkpoint_dir={folder / 'checkpoints'}",
-                    f"--sample_dir={folder / 'samples'}"],
-                   cwd=checkout, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [
+            sys.executable,
+            "train.py",
+            f"--recipe={recipe}",
+            *data,
+            f"--epochs={epochs}",
+            "--seed=0",
+            "--eval_every=0",
+            f"--checkpoint_dir={folder / 'checkpoints'}",
+            f"--sample_dir={folder / 'samples'}",
+        ],
+        cwd=checkout,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     return folder / "checkpoints" / "training_state.weights.h5"
 
 
@@ -42,8 +54,11 @@ def arrays_in(path):
 def differing(first, second):
     """Names of the arrays that are not the same in both files."""
     one, other = arrays_in(first), arrays_in(second)
-    return sorted(name for name in one.keys() | other.keys()
-                  if name not in one or name not in other or not np.array_equal(one[name], other[name], equal_nan=True))
+    return sorted(
+        name
+        for name in one.keys() | other.keys()
+        if name not in one or name not in other or not np.array_equal(one[name], other[name], equal_nan=True)
+    )
 
 
 def main():
@@ -56,8 +71,10 @@ def main():
     status = 0
     for recipe in flags.recipes.split(","):
         with tempfile.TemporaryDirectory() as folder:
-            states = [train(checkout.resolve(), recipe, flags.epochs, pathlib.Path(folder, name))
-                      for checkout, name in ((flags.before, "before"), (flags.after, "after"))]
+            states = [
+                train(checkout.resolve(), recipe, flags.epochs, pathlib.Path(folder, name))
+                for checkout, name in ((flags.before, "before"), (flags.after, "after"))
+            ]
             names = differing(*states)
         found = f"{len(names)} arrays differ, such as {names[0]}" if names else "the same bits"
         print(f"{recipe}: {found}", flush=True)

@@ -38,8 +38,16 @@ def train_critic(objective, constraint):
     """A critic [N, 1, 2, 1] to [N] after UPDATES steps between the two normal distributions."""
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
-    critic = keras.Sequential([keras.Input([1, 2, 1]), keras.layers.Flatten(), keras.layers.Dense(64, "tanh"),
-                               keras.layers.Dense(64, "tanh"), keras.layers.Dense(1), keras.layers.Reshape([])])
+    critic = keras.Sequential(
+        [
+            keras.Input([1, 2, 1]),
+            keras.layers.Flatten(),
+            keras.layers.Dense(64, "tanh"),
+            keras.layers.Dense(64, "tanh"),
+            keras.layers.Dense(1),
+            keras.layers.Reshape([]),
+        ]
+    )
     optimizer = keras.optimizers.Adam(1e-3, 0.5, 0.9)
     optimizer.build(critic.trainable_variables)
 

@@ -1,6 +1,6 @@
 """Draws docs/images/horses.png: a run's grids at a few epochs beside its real images.
 
-    python tools/draw_stages.py --sample_dir samples --epochs 20,300,800
+python tools/draw_stages.py --sample_dir samples --epochs 20,300,800
 """
 
 import pathlib

@@ -1,6 +1,6 @@
 """Makes a folder of pretrained/ from a run: its averaged generator, its configuration, its figures and 64 samples.
 
-    python tools/make_pretrained.py --checkpoint_dir checkpoints --out pretrained/horses
+python tools/make_pretrained.py --checkpoint_dir checkpoints --out pretrained/horses
 """
 
 import json
@@ -24,8 +24,10 @@ SAMPLES_FILE = "samples.png"
 
 def define_flags():
     """Which run, and where to."""
-    groups = cli.FlagGroups("Makes a folder of pretrained/ from a run: the averaged generator, its configuration "
-                            "without the paths of this machine, evaluation.json, and a grid of samples.")
+    groups = cli.FlagGroups(
+        "Makes a folder of pretrained/ from a run: the averaged generator, its configuration "
+        "without the paths of this machine, evaluation.json, and a grid of samples."
+    )
     groups.define("Files", "checkpoint_dir", str, "checkpoints", "The run.")
     groups.define("Files", "data_dir", str, None, "Where its images are now. Default: where they were in training.")
     groups.define("Files", "out", str, None, "The folder to make, such as pretrained/horses.")

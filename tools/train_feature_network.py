@@ -68,7 +68,7 @@ def epoch_batches(images, labels, size, seed, epoch):
     generator = np.random.default_rng([seed, epoch])
     order = generator.permutation(len(images))
     for start in range(0, len(order) - BATCH + 1, BATCH):
-        chosen = order[start:start + BATCH]
+        chosen = order[start : start + BATCH]
         yield augmented(images[chosen], size, generator), labels[chosen]
 
 
@@ -77,23 +77,31 @@ def train(images, labels, epochs, seed):
     import keras
 
     from wgan.evaluation.feature_network import FeatureNetwork
+
     keras.utils.set_random_seed(seed)
     network = FeatureNetwork()
     steps = epochs * (len(images) // BATCH)
-    rate = keras.optimizers.schedules.CosineDecay(0.0, steps - steps // 5, warmup_target=PEAK_RATE,
-                                                  warmup_steps=steps // 5)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - steps // 5, warmup_target=PEAK_RATE, warmup_steps=steps // 5
+    )
     optimizer = keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True, weight_decay=DECAY)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    network.compile(optimizer, keras.losses.CategoricalCrossentropy(True, label_smoothing=LABEL_SMOOTHING),
-                    metrics=["accuracy"], jit_compile=False)
+    network.compile(
+        optimizer,
+        keras.losses.CategoricalCrossentropy(True, label_smoothing=LABEL_SMOOTHING),
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
     one_hot = keras.utils.to_categorical(labels, len(CLASS_NAMES))
     losses = []
     for epoch in range(epochs):
         size = CROP if epoch < epochs - WHOLE_EPOCHS else images.shape[1]
         metrics = _one_epoch(network, epoch_batches(images, one_hot, size, seed, epoch))
         losses.append(metrics["loss"])
-        print(f"epoch {epoch + 1}/{epochs}  " + "  ".join(f"{name} {value:.4f}" for name, value in metrics.items()),
-              flush=True)
+        print(
+            f"epoch {epoch + 1}/{epochs}  " + "  ".join(f"{name} {value:.4f}" for name, value in metrics.items()),
+            flush=True,
+        )
     return network, losses
 
 
@@ -106,8 +114,11 @@ def _one_epoch(network, batches):
 
 def accuracy(network, images, labels):
     """The share of the images whose largest logit is their class's; `network` takes images to logits."""
-    right = [np.argmax(network(np.float32(images[start:start + BATCH]) / 127.5 - 1), axis=1)
-             == labels[start:start + BATCH] for start in range(0, len(images), BATCH)]
+    right = [
+        np.argmax(network(np.float32(images[start : start + BATCH]) / 127.5 - 1), axis=1)
+        == labels[start : start + BATCH]
+        for start in range(0, len(images), BATCH)
+    ]
     return float(np.mean(np.concatenate(right)))
 
 
@@ -127,30 +138,43 @@ def main(argv):
     import tensorflow as tf
 
     from wgan.models import surroundings
+
     tf.config.experimental.enable_op_determinism()
     start = time.monotonic()
     with surroundings.usual():
         network, _ = train(images, labels, flags["epochs"], flags["seed"])
     minutes = (time.monotonic() - start) / 60
-    write(network, pathlib.Path(flags["output_dir"]), {
-        "trained_on": f"{flags['images']}: the 50,000 training images, all ten classes",
-        "images_sha256": fingerprint(images),
-        "test_accuracy": accuracy(network, test_images, test_labels),
-        "test_accuracy_of_one_view": accuracy(lambda x: network.head(network.one_view(x)), test_images, test_labels),
-        "epochs": flags["epochs"], "seed": flags["seed"], "minutes": round(minutes, 1), "device": device,
-        "python": platform.python_version(), "tensorflow": tf.__version__,
-    })
+    write(
+        network,
+        pathlib.Path(flags["output_dir"]),
+        {
+            "trained_on": f"{flags['images']}: the 50,000 training images, all ten classes",
+            "images_sha256": fingerprint(images),
+            "test_accuracy": accuracy(network, test_images, test_labels),
+            "test_accuracy_of_one_view": accuracy(
+                lambda x: network.head(network.one_view(x)), test_images, test_labels
+            ),
+            "epochs": flags["epochs"],
+            "seed": flags["seed"],
+            "minutes": round(minutes, 1),
+            "device": device,
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+        },
+    )
     return 0
 
 
 def write(network, folder, provenance):
     """Writes weights, in half precision to be small, and provenance, and prints the latter."""
     from wgan.evaluation.feature_network import PROVENANCE, WEIGHTS
+
     folder.mkdir(parents=True, exist_ok=True)
     with files.atomic_path(folder / WEIGHTS.name) as temporary:
         _save_halved(network, temporary)
-    text = json.dumps({**provenance, "parameters": network.count_params(),
-                       "bytes": (folder / WEIGHTS.name).stat().st_size}, indent=2)
+    text = json.dumps(
+        {**provenance, "parameters": network.count_params(), "bytes": (folder / WEIGHTS.name).stat().st_size}, indent=2
+    )
     files.write_text(folder / PROVENANCE.name, text + "\n")
     print(text)
 
@@ -158,6 +182,7 @@ def write(network, folder, provenance):
 def _save_halved(network, path):
     """Keras's weights file with float16 in place of float32, without the optimizer."""
     import h5py
+
     network.optimizer = None
     with tempfile.TemporaryDirectory() as folder:
         whole = pathlib.Path(folder, "whole.weights.h5")
@@ -167,8 +192,11 @@ def _save_halved(network, path):
 
 
 def _copy_halved(name, item, target):
-    copy = target.require_group(name) if not hasattr(item, "dtype") else target.create_dataset(
-        name, data=item[()].astype(np.float16))
+    copy = (
+        target.require_group(name)
+        if not hasattr(item, "dtype")
+        else target.create_dataset(name, data=item[()].astype(np.float16))
+    )
     copy.attrs.update(item.attrs)
 
 

@@ -20,18 +20,22 @@ if typing.TYPE_CHECKING:
     from wgan.recipes import RECIPES
     from wgan.training.batches import epoch_batches
 
-_HOMES = {name: module for module, names in {
-    "wgan.training.batches": ("epoch_batches",),
-    "wgan.config": ("TrainingConfig",),
-    "wgan.models.constraints": ("Clipping", "GradientPenalty"),
-    "wgan.data": ("ImageSet",),
-    "wgan.common.errors": ("UserError",),
-    "wgan.models.gan": ("GAN",),
-    "wgan.images.grids": ("image_grid", "save_png"),
-    "wgan.apps.library": ("draw_samples", "load_generator", "load_images", "measure", "train"),
-    "wgan.models.networks": ("Critic", "Generator"),
-    "wgan.recipes": ("RECIPES",),
-}.items() for name in names}
+_HOMES = {
+    name: module
+    for module, names in {
+        "wgan.training.batches": ("epoch_batches",),
+        "wgan.config": ("TrainingConfig",),
+        "wgan.models.constraints": ("Clipping", "GradientPenalty"),
+        "wgan.data": ("ImageSet",),
+        "wgan.common.errors": ("UserError",),
+        "wgan.models.gan": ("GAN",),
+        "wgan.images.grids": ("image_grid", "save_png"),
+        "wgan.apps.library": ("draw_samples", "load_generator", "load_images", "measure", "train"),
+        "wgan.models.networks": ("Critic", "Generator"),
+        "wgan.recipes": ("RECIPES",),
+    }.items()
+    for name in names
+}
 
 _WITH_TENSORFLOW = ("wgan.training.batches", "wgan.models.constraints", "wgan.models.gan", "wgan.models.networks")
 

@@ -1,6 +1,6 @@
 """Shows a trained generator on a page in the browser: samples, the way between two, the training's animation.
 
-    python demo.py --weights checkpoints --sample_dir samples --port 7860
+python demo.py --weights checkpoints --sample_dir samples --port 7860
 """
 
 import functools
@@ -42,6 +42,7 @@ def between(sampler, first_seed, second_seed, share):
     At either end, share 0 or 1, it is the seed's sample to the bit.
     """
     from wgan.apps.image_sampler import slerp
+
     start, end = (sampler.latents(seed, 0, 1) for seed in (first_seed, second_seed))
     # Arithmetic on the arc rounds: an end is taken as it is.
     return enlarged(sampler({0: start, 1: end}.get(share, slerp(start, end, share)))[0])
@@ -59,8 +60,11 @@ def describe(source):
     fid, when = source.noted.get("fid"), ""
     # The history's figures are those of the generator that a run's folder stands for, and of no other file in it.
     if fid is None and "epoch" in source.noted and source.path == trained.usual_weights(source.path.parent):
-        measured = {epoch: row["fid"] for epoch, row in read_history(source.path.with_name(HISTORY_FILE)).items()
-                    if "fid" in row and epoch <= source.noted["epoch"]}
+        measured = {
+            epoch: row["fid"]
+            for epoch, row in read_history(source.path.with_name(HISTORY_FILE)).items()
+            if "fid" in row and epoch <= source.noted["epoch"]
+        }
         last = max(measured, default=None)
         fid, when = measured.get(last), "" if last == source.noted["epoch"] else f" at epoch {last}"
     figure = "FID not measured" if fid is None else f"FID {fid:.3g}{when}"
@@ -72,8 +76,12 @@ def animate(source, sample_dir, folder):
     run = RunFolder(TrainingConfig(checkpoint_dir=str(source.path.parent), sample_dir=sample_dir), flag="--sample_dir")
     try:
         run.check_samples_belong()
-        return animation.write_animation(run.sample_dir, pathlib.Path(folder, "training.webp"), max_frames=MAX_FRAMES,
-                                         warn=lambda line: print(line, file=sys.stderr)).path, None
+        return animation.write_animation(
+            run.sample_dir,
+            pathlib.Path(folder, "training.webp"),
+            max_frames=MAX_FRAMES,
+            warn=lambda line: print(line, file=sys.stderr),
+        ).path, None
     except (UserError, OSError) as error:
         return None, str(error)
 
@@ -85,8 +93,13 @@ def import_gradio(folder):
     """
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
         del os.environ[name]
-    os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_RUN_HISTORY="False",
-                      GRADIO_TEMP_DIR=str(folder), no_proxy="*")
+    os.environ.update(
+        GRADIO_ANALYTICS_ENABLED="False",
+        HF_HUB_DISABLE_TELEMETRY="1",
+        GRADIO_RUN_HISTORY="False",
+        GRADIO_TEMP_DIR=str(folder),
+        no_proxy="*",
+    )
     try:
         import gradio
     except ImportError:
@@ -101,8 +114,10 @@ def check_address(host, port):
     try:
         socket.create_server((host, port)).close()
     except (OSError, UnicodeError) as error:
-        raise UserError(f"cannot listen at port {port} of {host} ({error}); choose another --port, or as --host an "
-                        "IPv4 address of this machine or a name of it") from None
+        raise UserError(
+            f"cannot listen at port {port} of {host} ({error}); choose another --port, or as --host an "
+            "IPv4 address of this machine or a name of it"
+        ) from None
 
 
 def make_page(gradio, sampler, line, film, no_film):
@@ -115,17 +130,27 @@ def make_page(gradio, sampler, line, film, no_film):
             with gradio.Column():
                 gradio.HTML("<h3>Samples</h3>")
                 with gradio.Row():
-                    of_grid = [whole(64, label="Samples", elem_id="number"), whole(0, label="Seed", elem_id="seed"),
-                               gradio.Number(0, label="Truncation", step=0.1, elem_id="truncation", min_width=80)]
+                    of_grid = [
+                        whole(64, label="Samples", elem_id="number"),
+                        whole(0, label="Seed", elem_id="seed"),
+                        gradio.Number(0, label="Truncation", step=0.1, elem_id="truncation", min_width=80),
+                    ]
                 _connect(gradio, page, functools.partial(grid, sampler), of_grid, image(elem_id="grid", format="png"))
             with gradio.Column():
                 gradio.HTML("<h3>From one sample to another</h3>")
                 with gradio.Row():
-                    ends = [whole(0, label="From seed", elem_id="first_seed"),
-                            whole(1, label="To seed", elem_id="second_seed")]
+                    ends = [
+                        whole(0, label="From seed", elem_id="first_seed"),
+                        whole(1, label="To seed", elem_id="second_seed"),
+                    ]
                 share = gradio.Slider(0, 1, 0.5, step=0.01, label="Share of the way", elem_id="share")
-                _connect(gradio, page, functools.partial(between, sampler), [*ends, share],
-                         image(elem_id="way", format="png"))
+                _connect(
+                    gradio,
+                    page,
+                    functools.partial(between, sampler),
+                    [*ends, share],
+                    image(elem_id="way", format="png"),
+                )
             with gradio.Column():
                 gradio.HTML("<h3>The training</h3>")
                 if film is None:
@@ -137,14 +162,22 @@ def make_page(gradio, sampler, line, film, no_film):
 
 def _connect(gradio, page, draw, controls, image):
     """The image follows the controls. Of the changes that come while one is drawn, the last alone counts."""
+
     def follow(*values):
         for control, value in zip(controls, values):
             least, most = BOUNDS.get(control.label, (0, MAX_SEED))
             if value is None or not least <= value <= most:  # Gradio's own bounds would print a traceback
                 raise gradio.Error(f"{control.label} must be from {least} to {most}", print_exception=False)
         return draw(*values)
-    gradio.on([page.load, *(control.change for control in controls)], follow, controls, image,
-              trigger_mode="always_last", show_progress="hidden")
+
+    gradio.on(
+        [page.load, *(control.change for control in controls)],
+        follow,
+        controls,
+        image,
+        trigger_mode="always_last",
+        show_progress="hidden",
+    )
 
 
 def serve(weights, sample_dir, host, port):
@@ -159,12 +192,23 @@ def serve(weights, sample_dir, host, port):
         gradio = import_gradio(folder)
         startup.import_tensorflow()
         from wgan.apps.image_sampler import ImageSampler
+
         sampler = ImageSampler(source.load(), BATCH_SIZE)
         page = make_page(gradio, sampler, describe(source), *animate(source, os.path.expanduser(sample_dir), folder))
         theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])  # none to download
         try:
-            page.launch(server_name=host, server_port=port, share=False, prevent_thread_lock=True, quiet=True,
-                        ssr_mode=False, mcp_server=False, footer_links=[], theme=theme, css=_CSS)
+            page.launch(
+                server_name=host,
+                server_port=port,
+                share=False,
+                prevent_thread_lock=True,
+                quiet=True,
+                ssr_mode=False,
+                mcp_server=False,
+                footer_links=[],
+                theme=theme,
+                css=_CSS,
+            )
             print(f"the page is at {page.local_url} (Ctrl-C ends it)", flush=True)
             while True:
                 time.sleep(3600)  # which Ctrl-C ends on every system, unlike waiting for a thread
@@ -174,15 +218,24 @@ def serve(weights, sample_dir, host, port):
 
 def define_flags():
     """Which run, and where the page is."""
-    groups = cli.FlagGroups("Shows a trained generator on a page in the browser, until Ctrl-C: samples of any seed, "
-                            "the way between two of them, and the training's animation. Needs: pip install gradio. "
-                            "Works offline.")
+    groups = cli.FlagGroups(
+        "Shows a trained generator on a page in the browser, until Ctrl-C: samples of any seed, "
+        "the way between two of them, and the training's animation. Needs: pip install gradio. "
+        "Works offline."
+    )
     groups.define("Run", "weights", str, "checkpoints", trained.WEIGHTS_HELP)
-    groups.define("Run", "sample_dir", str, "samples", "Folder with the run's grids (sample_00001.png ...), for the "
-                  "animation.")
+    groups.define(
+        "Run", "sample_dir", str, "samples", "Folder with the run's grids (sample_00001.png ...), for the animation."
+    )
     groups.define("Page", "port", int, 7860, "Of the page's address, 1 to 65535.")
-    groups.define("Page", "host", str, "127.0.0.1", "Address to listen at, IPv4 or a name. The usual one can be "
-                  "reached from this machine alone, 0.0.0.0 from the whole network, by anybody.")
+    groups.define(
+        "Page",
+        "host",
+        str,
+        "127.0.0.1",
+        "Address to listen at, IPv4 or a name. The usual one can be "
+        "reached from this machine alone, 0.0.0.0 from the whole network, by anybody.",
+    )
     return groups
 
 

@@ -35,8 +35,9 @@ def write(generator, format, path):
     Raises:
         UserError: a package is missing, or the converter failed.
     """
-    latents = image_sampler.draw_latents(0, 0, SAMPLES, generator.latent_dim,
-                                    distribution=randomness.latent_distribution(generator))
+    latents = image_sampler.draw_latents(
+        0, 0, SAMPLES, generator.latent_dim, distribution=randomness.latent_distribution(generator)
+    )
     write_format, read_format = FORMATS[format]
     with _quiet(), precision.exact():
         expected = generator(latents, training=False).numpy()
@@ -47,18 +48,21 @@ def write(generator, format, path):
         except (UserError, OSError, MemoryError):
             raise
         except Exception as error:  # converters of other projects answer with anything
-            raise UserError(f"the {format} export failed ({type(error).__name__}: {one_line(error, longest=200)})"
-                            ) from error
+            raise UserError(
+                f"the {format} export failed ({type(error).__name__}: {one_line(error, longest=200)})"
+            ) from error
     return float(np.abs(found - expected).max())
 
 
 def _exporter(format):
     """A function that exports a generator by Keras, with names for what goes in and out: `latents` and `images`."""
+
     def export(generator, path):
         latents = keras.Input((generator.latent_dim,), name="latents", dtype="float32")
         model = keras.Model(latents, {"images": generator(latents, training=False)})
         model(tf.zeros([1, generator.latent_dim]))  # Keras exports to ONNX only what has been called
         model.export(path, format=format, verbose=False)
+
     return export
 
 
@@ -69,6 +73,7 @@ def _read_saved_model(path):
 
 def _read_onnx(path):
     import onnxruntime
+
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return lambda latents: session.run(["images"], {"latents": latents})[0]
 
@@ -99,9 +104,12 @@ def _read_keras(path):
 
 
 # How each format is written, with a generator and a path, and read back from it: a function from latents to images.
-FORMATS = {"saved_model": (_exporter("tf_saved_model"), _read_saved_model), "onnx": (_exporter("onnx"), _read_onnx),
-           "litert": (_write_litert, _read_litert),
-           "keras": (lambda generator, path: generator.save(path), _read_keras)}
+FORMATS = {
+    "saved_model": (_exporter("tf_saved_model"), _read_saved_model),
+    "onnx": (_exporter("onnx"), _read_onnx),
+    "litert": (_write_litert, _read_litert),
+    "keras": (lambda generator, path: generator.save(path), _read_keras),
+}
 
 
 @contextlib.contextmanager

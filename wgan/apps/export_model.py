@@ -1,6 +1,6 @@
 """Exports a trained generator for use without this project: SavedModel, ONNX, LiteRT, or a .keras file.
 
-    python export_model.py --weights checkpoints --format onnx --out generator.onnx
+python export_model.py --weights checkpoints --format onnx --out generator.onnx
 """
 
 import functools
@@ -34,25 +34,31 @@ def export_model(weights, format="saved_model", out=None):
         OSError: `out` cannot be written.
     """
     if format not in SUFFIXES:
-        raise UserError(f"--format is {one_line(format)!r}{did_you_mean(format, SUFFIXES)}; choose one of "
-                        f"{', '.join(SUFFIXES)}")
+        raise UserError(
+            f"--format is {one_line(format)!r}{did_you_mean(format, SUFFIXES)}; choose one of {', '.join(SUFFIXES)}"
+        )
     out = _place(format, out)
     _check_packages(format)
     source = trained.locate(weights)
 
     startup.import_tensorflow()
     from wgan.apps import export_formats
+
     generator = source.load()
     out.parent.mkdir(parents=True, exist_ok=True)
     with (files.atomic_folder if format == "saved_model" else files.atomic_path)(out) as temporary:
         difference = export_formats.write(generator, format, temporary)
         if not difference <= MAX_DIFFERENCE:
-            raise UserError(f"the {format} export differs from the original by {difference:.2g}, more than "
-                            f"{MAX_DIFFERENCE:g}, and was not kept; try another --format")
+            raise UserError(
+                f"the {format} export differs from the original by {difference:.2g}, more than "
+                f"{MAX_DIFFERENCE:g}, and was not kept; try another --format"
+            )
     side = source.config.image_size
-    return (f"wrote {out} ({_size(out) / 1e6:.1f} MB) from {source}: latents [N, {generator.latent_dim}] to images "
-            f"[N, {side}, {side}, {source.channels}]; "
-            f"{export_formats.SAMPLES} samples differ from the original's by at most {difference:.2g}")
+    return (
+        f"wrote {out} ({_size(out) / 1e6:.1f} MB) from {source}: latents [N, {generator.latent_dim}] to images "
+        f"[N, {side}, {side}, {source.channels}]; "
+        f"{export_formats.SAMPLES} samples differ from the original's by at most {difference:.2g}"
+    )
 
 
 def _place(format, out):
@@ -83,15 +89,28 @@ def _size(path):
 
 def define_flags():
     """Which generator, in which format, and where it goes."""
-    groups = cli.FlagGroups("Exports a trained generator: latents [N, D] to images [N, H, W, C] in [-1, 1], float32, "
-                            f"N free. Reads the result back and refuses it where a sample differs by more than "
-                            f"{MAX_DIFFERENCE:g} from the original's.")
+    groups = cli.FlagGroups(
+        "Exports a trained generator: latents [N, D] to images [N, H, W, C] in [-1, 1], float32, "
+        f"N free. Reads the result back and refuses it where a sample differs by more than "
+        f"{MAX_DIFFERENCE:g} from the original's."
+    )
     groups.define("Files", "weights", str, "checkpoints", trained.WEIGHTS_HELP)
-    groups.define("Files", "format", str, "saved_model", f"One of {', '.join(SUFFIXES)}. saved_model, a folder, and "
-                  "litert, a .tflite, are TensorFlow's; onnx needs: pip install onnx onnxruntime tf2onnx; keras is "
-                  "read where wgan.models.networks is imported.")
-    groups.define("Files", "out", str, None, "What to write. Default: generator_saved_model, generator.onnx, "
-                  "generator.tflite or generator.keras.")
+    groups.define(
+        "Files",
+        "format",
+        str,
+        "saved_model",
+        f"One of {', '.join(SUFFIXES)}. saved_model, a folder, and "
+        "litert, a .tflite, are TensorFlow's; onnx needs: pip install onnx onnxruntime tf2onnx; keras is "
+        "read where wgan.models.networks is imported.",
+    )
+    groups.define(
+        "Files",
+        "out",
+        str,
+        None,
+        "What to write. Default: generator_saved_model, generator.onnx, generator.tflite or generator.keras.",
+    )
     return groups
 
 

@@ -1,6 +1,6 @@
 """Draws samples from a trained generator: a grid, single images, arrays, or a walk through its latents.
 
-    python generate.py --weights checkpoints/generator_ema.weights.h5 --num 64 --seed 1 --out samples.png
+python generate.py --weights checkpoints/generator_ema.weights.h5 --num 64 --seed 1 --out samples.png
 """
 
 import dataclasses
@@ -75,21 +75,29 @@ class SampleRequest:
         files.check_writable(self.path if self.kind == "folder" else self.path.parent, f"--out {self.path}")
 
     def _check_numbers(self):
-        for name, least, most in (("num", 1, MAX_SAMPLES), ("columns", 0, MAX_SAMPLES), ("seed", 0, 2**31 - 1),
-                                  ("batch_size", 1, 2**16), ("frames", 1, MAX_FRAMES)):
+        for name, least, most in (
+            ("num", 1, MAX_SAMPLES),
+            ("columns", 0, MAX_SAMPLES),
+            ("seed", 0, 2**31 - 1),
+            ("batch_size", 1, 2**16),
+            ("frames", 1, MAX_FRAMES),
+        ):
             if not least <= getattr(self, name) <= most:
                 raise UserError(f"--{name} is {getattr(self, name)}; it must be from {least} to {most}")
         if self.truncation is not None and not 0 < self.truncation < math.inf:
             raise UserError(f"--truncation is {self.truncation:g}; it must be a number above 0")
         if self.interpolate is not None and not 2 <= self.interpolate <= MAX_FRAMES // self.frames:
-            raise UserError(f"--interpolate is {self.interpolate}; it must be at least 2, and times --frames at most "
-                            f"{MAX_FRAMES}")
+            raise UserError(
+                f"--interpolate is {self.interpolate}; it must be at least 2, and times --frames at most {MAX_FRAMES}"
+            )
 
     def _check_kind(self):
         films = animation_formats.WRITERS
         if self.kind not in ("folder", ".png", ".npz", *films):
-            raise UserError(f"--out {self.path}: give a .png, an .npz, a folder (ending in /), or with --interpolate "
-                            f"a {', '.join(films)}")
+            raise UserError(
+                f"--out {self.path}: give a .png, an .npz, a folder (ending in /), or with --interpolate "
+                f"a {', '.join(films)}"
+            )
         if self.interpolate is None and self.kind in films:
             raise UserError(f"--out {self.path} is a film, which needs --interpolate")
         if self.interpolate is not None:
@@ -108,13 +116,15 @@ class SampleRequest:
         size = {"folder": 0, ".npz": self.num * image_size**2}.get(self.kind, width * height) * channels
         size += 4 * latent_dim * self.num * (self.interpolate or 0)
         if size > MAX_BYTES:
-            raise UserError(f"--num {self.num} would take {size / 1e9:.1f} GB in one file; a folder (--out NAME/) "
-                            "takes any number")
+            raise UserError(
+                f"--num {self.num} would take {size / 1e9:.1f} GB in one file; a folder (--out NAME/) takes any number"
+            )
 
     def _check_film(self, width, height):
         if max(width, height) > animation.MAX_SIDE:
-            raise UserError(f"--num {self.num} would make frames of {width}x{height} pixels, more than "
-                            f"{animation.MAX_SIDE} a side")
+            raise UserError(
+                f"--num {self.num} would make frames of {width}x{height} pixels, more than {animation.MAX_SIDE} a side"
+            )
         scale = _film_scale(self.kind, width, height)
         animation_formats.check_memory(self.kind, self.interpolate * self.frames, scale * height, scale * width)
 
@@ -141,6 +151,7 @@ def generate(weights, out, **options):
 
     startup.import_tensorflow()
     from wgan.apps.image_sampler import ImageSampler
+
     sampler = ImageSampler(source.load(), request.batch_size)
     request.path.parent.mkdir(parents=True, exist_ok=True)
     write = {"folder": _write_folder, ".png": _write_grid, ".npz": _write_arrays}.get(request.kind, _write_film)
@@ -188,6 +199,7 @@ def _frames(request, sampler):
     Walk w of n passes through the seed's latents w, w + n, w + 2n ...
     """
     from wgan.apps.image_sampler import closed_walk
+
     stations = sampler.latents(request.seed, 0, request.interpolate * request.num, request.truncation)
     walk = closed_walk(stations.reshape(request.interpolate, request.num, -1), request.frames)
     while latents := list(itertools.islice(walk, max(1, request.batch_size // request.num))):
@@ -210,21 +222,46 @@ def _frame(kind, grid):
 
 def define_flags():
     """Which generator, which samples, and where they go."""
-    groups = cli.FlagGroups("Draws samples from a trained generator. The same seed gives the same samples, however "
-                            "many are asked for.")
+    groups = cli.FlagGroups(
+        "Draws samples from a trained generator. The same seed gives the same samples, however many are asked for."
+    )
     groups.define("Files", "weights", str, "checkpoints", trained.WEIGHTS_HELP)
-    groups.define("Files", "out", str, "samples.png", "A .png for one grid; a folder (ends in / or is there) for "
-                  "single images 000001.png ...; an .npz for the arrays images (uint8 [N, H, W, C]) and latents "
-                  "(float32 [N, D]); with --interpolate a .gif, .webp or .mp4 (needs: pip install imageio-ffmpeg).")
+    groups.define(
+        "Files",
+        "out",
+        str,
+        "samples.png",
+        "A .png for one grid; a folder (ends in / or is there) for "
+        "single images 000001.png ...; an .npz for the arrays images (uint8 [N, H, W, C]) and latents "
+        "(float32 [N, D]); with --interpolate a .gif, .webp or .mp4 (needs: pip install imageio-ffmpeg).",
+    )
     groups.define("Samples", "num", int, 64, "How many samples, or how many walks side by side.")
     groups.define("Samples", "columns", int, 0, "Samples in a row of the grid; 0: as many as there are rows.")
     groups.define("Samples", "seed", int, 0, "Of the latents.")
-    groups.define("Samples", "truncation", float, None, "Draw the latents from a normal distribution cut off at plus "
-                  "and minus this, such as 1: fewer odd samples, less variety. Default: not cut off.")
-    groups.define("Samples", "batch_size", int, 64, "Samples drawn at a time: less takes less memory. Another "
-                  "number may change a sample by one of 256 grey levels.")
-    groups.define("Walk", "interpolate", int, None, "A film that walks through this many latents, at least 2, on "
-                  "arcs, and back to the first. It begins with the grid of the same seed.")
+    groups.define(
+        "Samples",
+        "truncation",
+        float,
+        None,
+        "Draw the latents from a normal distribution cut off at plus "
+        "and minus this, such as 1: fewer odd samples, less variety. Default: not cut off.",
+    )
+    groups.define(
+        "Samples",
+        "batch_size",
+        int,
+        64,
+        "Samples drawn at a time: less takes less memory. Another "
+        "number may change a sample by one of 256 grey levels.",
+    )
+    groups.define(
+        "Walk",
+        "interpolate",
+        int,
+        None,
+        "A film that walks through this many latents, at least 2, on "
+        "arcs, and back to the first. It begins with the grid of the same seed.",
+    )
     groups.define("Walk", "frames", int, 30, "From one latent to the next.")
     groups.define("Walk", "fps", float, 20.0, "Frames a second, 0.1 to 60 (a .gif: to 50).")
     return groups

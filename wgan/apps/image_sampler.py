@@ -32,7 +32,7 @@ def draw_latents(seed, first, count, latent_dim, truncation=None, distribution="
     blocks = range(first // _BLOCK, (first + count - 1) // _BLOCK + 1)
     integers = np.concatenate([_integers(seed, block, latent_dim) for block in blocks])
     start = first - blocks.start * _BLOCK
-    uniform = (integers[start:start + count] + 2.0**31 + 0.5) * 2.0**-32  # float64, in (0, 1)
+    uniform = (integers[start : start + count] + 2.0**31 + 0.5) * 2.0**-32  # float64, in (0, 1)
     if distribution == "uniform":
         return ((2 * uniform - 1) * min(1, truncation or 1)).astype(np.float32)
     if truncation is None:
@@ -74,13 +74,14 @@ class ImageSampler:
     @surroundings.usual()
     def __call__(self, latents):
         """float32 [N, latent_dim] to uint8 [N, size, size, channels]; N at least 1."""
-        return np.concatenate([self._batch(latents[start:start + self.batch_size])
-                               for start in range(0, len(latents), self.batch_size)])
+        return np.concatenate(
+            [self._batch(latents[start : start + self.batch_size]) for start in range(0, len(latents), self.batch_size)]
+        )
 
     def _batch(self, latents):
         missing = self.batch_size - len(latents)
         filled = tf.constant(np.pad(latents, ((0, missing), (0, 0))), tf.float32)
-        return grids.to_uint8(self._draw(filled).numpy()[:len(latents)])
+        return grids.to_uint8(self._draw(filled).numpy()[: len(latents)])
 
 
 def slerp(start, end, share):

@@ -38,8 +38,13 @@ def train(config: TrainingConfig, fresh: bool = False) -> int:
     return launch.launch(config, fresh=fresh)
 
 
-def load_images(dataset: str, label: str | None = None, data_dir: str | os.PathLike | None = None, split: str = "all",
-                image_size: int = 32) -> ImageSet:
+def load_images(
+    dataset: str,
+    label: str | None = None,
+    data_dir: str | os.PathLike | None = None,
+    split: str = "all",
+    image_size: int = 32,
+) -> ImageSet:
     """Loads real images: `.images` is uint8 [N, image_size, image_size, 1 or 3].
 
     Args:
@@ -68,8 +73,9 @@ def load_generator(place: str | os.PathLike) -> "keras.Model":
     return trained.locate(place).load()
 
 
-def draw_samples(generator: "keras.Model", count: int = 64, seed: int = 0, truncation: float | None = None,
-                 batch_size: int = 64) -> np.ndarray:
+def draw_samples(
+    generator: "keras.Model", count: int = 64, seed: int = 0, truncation: float | None = None, batch_size: int = 64
+) -> np.ndarray:
     """Draws the samples that `generate.py` draws with the same seed.
 
     Args:
@@ -86,10 +92,13 @@ def draw_samples(generator: "keras.Model", count: int = 64, seed: int = 0, trunc
         UserError: a number is out of its bounds.
     """
     if count < 1 or batch_size < 1 or not 0 <= seed < 2**31 or (truncation is not None and not truncation > 0):
-        raise UserError("count and batch_size must be at least 1, seed from 0 to 2**31 - 1, truncation above 0; they "
-                        f"are {count}, {batch_size}, {seed} and {truncation}")
+        raise UserError(
+            "count and batch_size must be at least 1, seed from 0 to 2**31 - 1, truncation above 0; they "
+            f"are {count}, {batch_size}, {seed} and {truncation}"
+        )
     startup.import_tensorflow()
     from wgan.apps import image_sampler
+
     sampler = image_sampler.ImageSampler(generator, batch_size)
     return sampler(sampler.latents(seed, 0, count, truncation))
 
@@ -111,10 +120,13 @@ def measure(reals: np.ndarray, samples: np.ndarray) -> dict[str, float]:
     """
     for images in (reals, samples):
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or len(images) < 4:
-            raise UserError("measure wants uint8 images [N, size, size, 1 or 3], N at least 4, not "
-                            f"{images.dtype} {list(images.shape)}")
+            raise UserError(
+                "measure wants uint8 images [N, size, size, 1 or 3], N at least 4, not "
+                f"{images.dtype} {list(images.shape)}"
+            )
     startup.import_tensorflow()
     from wgan.evaluation import evaluator, features
     from wgan.models import surroundings
+
     with surroundings.usual():
         return evaluator.Evaluator(features.own(), reals).figures(samples)

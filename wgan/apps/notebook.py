@@ -111,12 +111,14 @@ def watch(command, checkpoint_dir, sample_dir, seconds=10.0, show=None):
 def image(path):
     """A PNG or GIF for the end of a cell, enlarged by a whole number, its pixels left sharp."""
     from IPython.display import HTML
+
     return HTML(_enlarged(pathlib.Path(path), ALONE))
 
 
 def table(path):
     """What `evaluate.py` wrote as evaluation.json, as a table for the end of a cell."""
     from IPython.display import Markdown
+
     found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
     return Markdown(as_table(found["rows"]))
 
@@ -130,9 +132,16 @@ def log_path(checkpoint_dir):
 def _start(command, output):
     """The script's process, in a session of its own: a kernel's interrupts and restarts reach its whole group."""
     words = shlex.split(command) if isinstance(command, str) else list(map(str, command))
-    return subprocess.Popen([sys.executable, "-u", *words], stdin=subprocess.DEVNULL, stdout=output,
-                            stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
-                            start_new_session=True)
+    return subprocess.Popen(
+        [sys.executable, "-u", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
 
 
 def _until_end(alive, stop, view, seconds):
@@ -205,7 +214,7 @@ def _last_lines(path):
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 8192))
         lines = file.read().decode(errors="replace").splitlines()
-    return [line for line in lines[size > 8192:] if line.strip()]
+    return [line for line in lines[size > 8192 :] if line.strip()]
 
 
 def _enlarged(source, max_width):
@@ -224,5 +233,6 @@ def _image_tag(content, kind, style):
 def _show_in_cell(content):
     """In place of the cell's output so far; a message that is complete also for a tab that has come back."""
     from IPython.display import HTML, clear_output, display
+
     clear_output(wait=True)  # not before the new one is there: no flicker
     display(HTML(content))

@@ -1,6 +1,6 @@
 """Trains a Wasserstein GAN with gradient penalty, or another recipe, on one class of images.
 
-    python train.py --label 7 --epochs 12000
+python train.py --label 7 --epochs 12000
 """
 
 import dataclasses
@@ -14,14 +14,20 @@ from wgan.training.launch import launch
 
 def define_flags():
     """One flag per field of the configuration, and the two that concern this call alone."""
-    groups = cli.FlagGroups("Trains a GAN, by default a WGAN-GP on the horses of CIFAR-10. The same command "
-                            "again continues where the last one stopped.")
+    groups = cli.FlagGroups(
+        "Trains a GAN, by default a WGAN-GP on the horses of CIFAR-10. The same command "
+        "again continues where the last one stopped."
+    )
     for field in dataclasses.fields(TrainingConfig):
-        groups.define(field.metadata["group"], field.name, value_type(field), field.default,
-                      _with_choices(field))
+        groups.define(field.metadata["group"], field.name, value_type(field), field.default, _with_choices(field))
     groups.define("Files", "fresh", bool, False, "Start over; says which files of an earlier run it replaces.")
-    groups.define("This call", "dry_run", bool, False,
-                  "Print the resolved configuration, the size of the data, networks and files; then exit.")
+    groups.define(
+        "This call",
+        "dry_run",
+        bool,
+        False,
+        "Print the resolved configuration, the size of the data, networks and files; then exit.",
+    )
     groups.explain("Recipes", [(recipe.name, recipe.summary) for recipe in RECIPES.values()])
     return groups
 

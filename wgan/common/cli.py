@@ -10,8 +10,7 @@ from absl import flags
 from wgan.common import output, startup
 from wgan.common.errors import UserError
 
-_DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer,
-           float: flags.DEFINE_float, str: flags.DEFINE_string}
+_DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 _HELP_WORDS = ("-h", "-help", "--help", "--helpfull", "--helpshort", "-?")
 
 

@@ -7,7 +7,7 @@ def one_line(text, longest=300):
     """Any text, made safe to print on one line: a file name may hold line breaks or undecodable bytes."""
     text = " ".join(str(text).split())
     text = "".join(character if character.isprintable() else "?" for character in text)
-    return text if len(text) <= longest else text[:longest - 3] + "..."
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def did_you_mean(given, names):

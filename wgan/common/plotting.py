@@ -14,8 +14,9 @@ _backend = os.environ.pop("MPLBACKEND", None)
 try:
     import matplotlib
 except UnicodeDecodeError as error:
-    raise UserError("matplotlib's settings file, a matplotlibrc in this folder or at home, is not in UTF-8; mend or "
-                    "remove it") from error
+    raise UserError(
+        "matplotlib's settings file, a matplotlibrc in this folder or at home, is not in UTF-8; mend or remove it"
+    ) from error
 finally:
     if _backend is not None:
         os.environ["MPLBACKEND"] = _backend

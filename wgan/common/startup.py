@@ -14,26 +14,56 @@ from wgan.common.errors import UserError
 from wgan.common.messages import one_line
 
 # What Keras reads while it is imported; None takes a variable away.
-_KERAS = {"KERAS_BACKEND": "tensorflow", "KERAS_NNX_ENABLED": "false", "KERAS_MAX_EPOCHS": None,
-          "KERAS_MAX_STEPS_PER_EPOCH": None}
+_KERAS = {
+    "KERAS_BACKEND": "tensorflow",
+    "KERAS_NNX_ENABLED": "false",
+    "KERAS_MAX_EPOCHS": None,
+    "KERAS_MAX_STEPS_PER_EPOCH": None,
+}
 
 # Each would overrule a flag of train.py in silence. All are read late: what a script takes away has to stay away.
-_OVERRULING_PRECISION = ("ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE", "TF_SET_ONEDNN_FPMATH_MODE",
-                         "NVIDIA_TF32_OVERRIDE", "TF_ENABLE_AUTO_MIXED_PRECISION",
-                         "TF_ENABLE_AUTO_MIXED_PRECISION_GRAPH_REWRITE")
+_OVERRULING_PRECISION = (
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "TF_SET_ONEDNN_FPMATH_MODE",
+    "NVIDIA_TF32_OVERRIDE",
+    "TF_ENABLE_AUTO_MIXED_PRECISION",
+    "TF_ENABLE_AUTO_MIXED_PRECISION_GRAPH_REWRITE",
+)
 _OVERRULING_XLA = ("TF_XLA_FLAGS", "TF_FUNCTION_JIT_COMPILE_DEFAULT", "TF_JIT_COMPILE_REWRITE")
 _OVERRULING_DETERMINISTIC = ("TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC")
 OVERRULING = (*_OVERRULING_PRECISION, *_OVERRULING_XLA, *_OVERRULING_DETERMINISTIC, "TF_USE_LEGACY_KERAS")
 
 # Choices of kernels and threads, which somebody may need on his machine. They change last digits, so they are recorded.
-CHOICES = ("TF_ENABLE_ONEDNN_OPTS", "TF_ENABLE_ZENDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "XLA_FLAGS",
-           "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_OVERRIDE_GLOBAL_THREADPOOL", "OMP_NUM_THREADS",
-           "TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL", "TF_USE_DEEP_CONV2D", "TF_ENABLE_WINOGRAD_NONFUSED",
-           "TF_CUDNN_USE_AUTOTUNE", "TF_CUDNN_USE_RUNTIME_FUSION", "TF_MATMUL_AUTOTUNE_ENABLE", "TF_USE_CUBLASLT",
-           "TF_USE_CUDNN_BATCHNORM_SPATIAL_PERSISTENT", "TF_CONV2D_USE_FP16_ACCUMULATE",
-           "TF_FP16_CONV_USE_FP32_COMPUTE", "TF_FP16_MATMUL_USE_FP32_COMPUTE", "CUBLAS_WORKSPACE_CONFIG",
-           "NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE",
-           "MKL_NUM_THREADS", "MKL_CBWR")
+CHOICES = (
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_ENABLE_ZENDNN_OPTS",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "XLA_FLAGS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_OVERRIDE_GLOBAL_THREADPOOL",
+    "OMP_NUM_THREADS",
+    "TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL",
+    "TF_USE_DEEP_CONV2D",
+    "TF_ENABLE_WINOGRAD_NONFUSED",
+    "TF_CUDNN_USE_AUTOTUNE",
+    "TF_CUDNN_USE_RUNTIME_FUSION",
+    "TF_MATMUL_AUTOTUNE_ENABLE",
+    "TF_USE_CUBLASLT",
+    "TF_USE_CUDNN_BATCHNORM_SPATIAL_PERSISTENT",
+    "TF_CONV2D_USE_FP16_ACCUMULATE",
+    "TF_FP16_CONV_USE_FP32_COMPUTE",
+    "TF_FP16_MATMUL_USE_FP32_COMPUTE",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NPY_ENABLE_CPU_FEATURES",
+    "OPENBLAS_NUM_THREADS",
+    "OPENBLAS_CORETYPE",
+    "MKL_NUM_THREADS",
+    "MKL_CBWR",
+)
 
 # C++ parts of TensorFlow write these to file descriptor 2 before any logging setting takes effect.
 _KNOWN_NOTES = re.compile(
@@ -41,7 +71,8 @@ _KNOWN_NOTES = re.compile(
     r"|[IWE]\d{4} .*(port\.cc|cudart_stub\.cc|cuda_platform\.cc|cpu_feature_guard\.cc|computation_placer\.cc"
     r"|cuda_(fft|dnn|blas)\.cc|node_def_util\.cc)"
     r"|INFO: Created TensorFlow Lite XNNPACK delegate"
-    r"|To enable the following instructions: ")
+    r"|To enable the following instructions: "
+)
 
 
 def settle():
@@ -77,8 +108,10 @@ def import_tensorflow():
         gpus = tf.config.list_physical_devices("GPU")
         tf.zeros([])  # sets the devices up
     if keras.config.backend() != "tensorflow":
-        raise UserError(f"this program has imported Keras with the backend {keras.config.backend()}; set KERAS_BACKEND "
-                        "to tensorflow, or import wgan's names before Keras")
+        raise UserError(
+            f"this program has imported Keras with the backend {keras.config.backend()}; set KERAS_BACKEND "
+            "to tensorflow, or import wgan's names before Keras"
+        )
     if not gpus:
         return f"{usable_cores()} CPU cores"
     return f"GPU {tf.config.experimental.get_device_details(gpus[0]).get('device_name', gpus[0].name)}"
@@ -89,13 +122,16 @@ def _imported():
     try:
         import keras
         import tensorflow as tf
+
         return tf, keras
     except (ValueError, AssertionError, AttributeError, TypeError, OSError) as error:
         settings = os.path.join(os.environ.get("KERAS_HOME", os.path.join("~", ".keras")), "keras.json")
         if not os.path.exists(os.path.expanduser(settings)):
             raise
-        raise UserError(f"Keras cannot be imported ({type(error).__name__}: {one_line(error, longest=200)}); mend or "
-                        f"remove its settings file {settings}") from error
+        raise UserError(
+            f"Keras cannot be imported ({type(error).__name__}: {one_line(error, longest=200)}); mend or "
+            f"remove its settings file {settings}"
+        ) from error
 
 
 def usable_cores():
@@ -107,10 +143,16 @@ def versions():
     """What the bits of a run depend on besides its settings and its device; TensorFlow is imported already."""
     import keras
     import tensorflow as tf
+
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     chosen = {name: os.environ[name] for name in (*OVERRULING, *CHOICES) if name in os.environ}
-    return {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__,
-            **({"threads": threads} if threads else {}), **({"environment": chosen} if chosen else {})}
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        **({"threads": threads} if threads else {}),
+        **({"environment": chosen} if chosen else {}),
+    }
 
 
 @contextlib.contextmanager

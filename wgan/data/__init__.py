@@ -14,26 +14,39 @@ from wgan.common.messages import did_you_mean, one_line
 from wgan.data import cifar10, digits, folder, gaussian, labels, mnist
 from wgan.data.imageset import ImageSet, fingerprint, keep_labels, set_aside
 
-__all__ = ["DATASET_NAMES", "SPLITS", "ImageSet", "check", "class_names", "fingerprint", "load", "load_for_run",
-           "similar_class"]
+__all__ = [
+    "DATASET_NAMES",
+    "SPLITS",
+    "ImageSet",
+    "check",
+    "class_names",
+    "fingerprint",
+    "load",
+    "load_for_run",
+    "similar_class",
+]
 
 # Each source has check(data_dir, label, split) -> canonical label; and, where class_name is that canonical label,
 # load(data_dir, class_name, split, size) -> ImageSet; and CLASS_NAMES or class_names_in(data_dir) -> all class names.
 # Those that read files have holds(path) too: whether they are there.
-_SOURCES = types.MappingProxyType({
-    "cifar10": cifar10,
-    "mnist": mnist.MNIST,
-    "fashion_mnist": mnist.FASHION_MNIST,
-    "digits": digits,
-    "folder": folder,
-    "gaussian": gaussian,
-})
+_SOURCES = types.MappingProxyType(
+    {
+        "cifar10": cifar10,
+        "mnist": mnist.MNIST,
+        "fashion_mnist": mnist.FASHION_MNIST,
+        "digits": digits,
+        "folder": folder,
+        "gaussian": gaussian,
+    }
+)
 
-_KINDS_OF_FILES = types.MappingProxyType({
-    "cifar10": ("CIFAR-10's files", "--dataset cifar10"),
-    "mnist": ("IDX files", "--dataset mnist or fashion_mnist"),
-    "folder": ("images", "--dataset folder"),
-})
+_KINDS_OF_FILES = types.MappingProxyType(
+    {
+        "cifar10": ("CIFAR-10's files", "--dataset cifar10"),
+        "mnist": ("IDX files", "--dataset mnist or fashion_mnist"),
+        "folder": ("images", "--dataset folder"),
+    }
+)
 
 DATASET_NAMES = tuple(_SOURCES)
 SPLITS = ("all", "train", "test")
@@ -126,8 +139,10 @@ def class_names(dataset, data_dir):
         if not names:
             raise UserError(f"{dataset} has no classes, so there is no generator per class; leave --label each out")
     if any(name.casefold() == labels.ALL for name in names):
-        raise UserError(f"--data_dir {one_line(data_dir)} has a class folder called {labels.ALL!r}, which stands for "
-                        "all classes: rename it")
+        raise UserError(
+            f"--data_dir {one_line(data_dir)} has a class folder called {labels.ALL!r}, which stands for "
+            "all classes: rename it"
+        )
     return names
 
 
@@ -147,16 +162,21 @@ def _class_names(source, data_dir):
 def _source(dataset, data_dir, split):
     """The source of a data set, once the arguments that all sources share are right."""
     if dataset not in DATASET_NAMES:
-        raise UserError(f"no data set is called {one_line(dataset)!r}{did_you_mean(dataset, DATASET_NAMES)}: "
-                        f"choose one of {', '.join(DATASET_NAMES)}")
+        raise UserError(
+            f"no data set is called {one_line(dataset)!r}{did_you_mean(dataset, DATASET_NAMES)}: "
+            f"choose one of {', '.join(DATASET_NAMES)}"
+        )
     if split not in SPLITS:
-        raise UserError(f"no split is called {one_line(split)!r}{did_you_mean(split, SPLITS)}: "
-                        f"choose one of {', '.join(SPLITS)}")
+        raise UserError(
+            f"no split is called {one_line(split)!r}{did_you_mean(split, SPLITS)}: choose one of {', '.join(SPLITS)}"
+        )
     if split != "all" and dataset in _WITHOUT_SPLITS:
         raise UserError(f"{dataset} has no train and test split, so split {split!r} cannot be used: use split 'all'")
     if data_dir is not None and not os.path.exists(_path(data_dir)):
-        raise UserError(f"--data_dir {one_line(data_dir) or '(empty)'} does not exist or cannot be "
-                        f"reached: correct the path{'' if dataset == 'folder' else ', or leave --data_dir out'}")
+        raise UserError(
+            f"--data_dir {one_line(data_dir) or '(empty)'} does not exist or cannot be "
+            f"reached: correct the path{'' if dataset == 'folder' else ', or leave --data_dir out'}"
+        )
     return _SOURCES[dataset]
 
 
@@ -169,8 +189,10 @@ def _naming_the_right_data_set(dataset, data_dir):
         others = [] if _holds(dataset, data_dir) else [name for name in _KINDS_OF_FILES if _holds(name, data_dir)]
         if dataset not in ("digits", "gaussian") and others:
             held, flag = _KINDS_OF_FILES[others[0]]
-            raise UserError(f"--data_dir {one_line(data_dir)} holds {held}, which are for {flag}, and nothing for "
-                            f"--dataset {dataset}: change one of the two") from error
+            raise UserError(
+                f"--data_dir {one_line(data_dir)} holds {held}, which are for {flag}, and nothing for "
+                f"--dataset {dataset}: change one of the two"
+            ) from error
         raise
 
 

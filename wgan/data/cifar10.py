@@ -20,8 +20,18 @@ from wgan.data.imageset import ImageSet, resize
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 DEFAULT = "horse"
 # What each class is most easily taken for.
-LOOKALIKES = {"airplane": "ship", "automobile": "truck", "bird": "airplane", "cat": "dog", "deer": "horse",
-              "dog": "cat", "frog": "bird", "horse": "deer", "ship": "airplane", "truck": "automobile"}
+LOOKALIKES = {
+    "airplane": "ship",
+    "automobile": "truck",
+    "bird": "airplane",
+    "cat": "dog",
+    "deer": "horse",
+    "dog": "cat",
+    "frog": "bird",
+    "horse": "deer",
+    "ship": "airplane",
+    "truck": "automobile",
+}
 TRAIN_FILES = tuple(f"data_batch_{number}" for number in range(1, 6))
 TEST_FILES = ("test_batch",)
 _FILES = {"train": TRAIN_FILES, "test": TEST_FILES, "all": TRAIN_FILES + TEST_FILES}
@@ -55,8 +65,9 @@ def load(data_dir, class_name, split, size):
     """The images of one class or of all: uint8 [N, size, size, 3], in official order, train before test."""
     parts = _downloaded(split) if data_dir is None else _from_files(_find(data_dir), _FILES[split])
     # A slice for all of them copies nothing.
-    chosen = [slice(None) if class_name == labels.ALL else numbers == CLASS_NAMES.index(class_name)
-              for _, numbers in parts]
+    chosen = [
+        slice(None) if class_name == labels.ALL else numbers == CLASS_NAMES.index(class_name) for _, numbers in parts
+    ]
     images = np.ascontiguousarray(np.concatenate([images[where] for (images, _), where in zip(parts, chosen)]))
     numbers = np.concatenate([numbers[where] for (_, numbers), where in zip(parts, chosen)])
     notices = ()
@@ -64,8 +75,14 @@ def load(data_dir, class_name, split, size):
         images = resize(images, size, Image.Resampling.BICUBIC)
         if size > 32:
             notices = (f"cifar10's images are 32x32; enlarged to {size}x{size} they show nothing more",)
-    return ImageSet(images, f"cifar10 {class_name}, {'train and test' if split == 'all' else split}", class_name,
-                    notices, labels=numbers.astype(np.int32), label_names=CLASS_NAMES)
+    return ImageSet(
+        images,
+        f"cifar10 {class_name}, {'train and test' if split == 'all' else split}",
+        class_name,
+        notices,
+        labels=numbers.astype(np.int32),
+        label_names=CLASS_NAMES,
+    )
 
 
 def decode(raw, shown):
@@ -104,8 +121,10 @@ def decode(raw, shown):
         if not np.isin(numbers, range(len(CLASS_NAMES))).all():
             raise ValueError(f"labels are not all from 0 to {len(CLASS_NAMES) - 1}")
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise UserError(f"{shown} is truncated or is not a CIFAR-10 batch file ({one_line(error, longest=120)}): "
-                        "put the official file in its place") from error
+        raise UserError(
+            f"{shown} is truncated or is not a CIFAR-10 batch file ({one_line(error, longest=120)}): "
+            "put the official file in its place"
+        ) from error
     return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), numbers
 
 
@@ -121,8 +140,12 @@ class _Placeholder:
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
-        if f"{module}.{name}" not in ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct",
-                                      "numpy.ndarray", "numpy.dtype"):
+        if f"{module}.{name}" not in (
+            "numpy.core.multiarray._reconstruct",
+            "numpy._core.multiarray._reconstruct",
+            "numpy.ndarray",
+            "numpy.dtype",
+        ):
             raise ValueError(f"it asks for {module}.{name}, which no CIFAR-10 file needs, and which may be harmful")
         return _Placeholder
 
@@ -130,8 +153,10 @@ class _Unpickler(pickle.Unpickler):
 def _downloaded(split):
     parts = keras_splits("cifar10")
     # Keras set to image_data_format "channels_first" gives planes.
-    return [(images.transpose(0, 2, 3, 1) if images.shape[1:] == (3, 32, 32) else images, numbers)
-            for images, numbers in (parts[name] for name in (("train", "test") if split == "all" else (split,)))]
+    return [
+        (images.transpose(0, 2, 3, 1) if images.shape[1:] == (3, 32, 32) else images, numbers)
+        for images, numbers in (parts[name] for name in (("train", "test") if split == "all" else (split,)))
+    ]
 
 
 def _from_files(source, files):
@@ -151,22 +176,27 @@ def _find(data_dir):
     candidates = [place] if has_batch else [place / FOLDER, place / ARCHIVE]
     found = [candidate for candidate in candidates if candidate.exists()]
     if not found:
-        raise UserError(f"--data_dir {one_line(data_dir)} holds neither {FOLDER} nor {ARCHIVE}: "
-                        f"give the path of one of them, or of the folder they are in")
+        raise UserError(
+            f"--data_dir {one_line(data_dir)} holds neither {FOLDER} nor {ARCHIVE}: "
+            f"give the path of one of them, or of the folder they are in"
+        )
     return found[0]
 
 
 def _refuse_missing(source, missing):
     if missing:
         instead = " (or train without it: train.py --split train)" if tuple(missing) == TEST_FILES else ""
-        raise UserError(f"{one_line(source)} lacks {', '.join(missing)}: "
-                        f"add what is missing from the official {ARCHIVE}{instead}")
+        raise UserError(
+            f"{one_line(source)} lacks {', '.join(missing)}: add what is missing from the official {ARCHIVE}{instead}"
+        )
 
 
 def _refuse_large(size, shown):
     if size > MAX_BYTES:
-        raise UserError(f"{shown} is not a CIFAR-10 batch file: it has {size:,} bytes, an official one about "
-                        f"31 million: use the official files")
+        raise UserError(
+            f"{shown} is not a CIFAR-10 batch file: it has {size:,} bytes, an official one about "
+            f"31 million: use the official files"
+        )
 
 
 def _folder_batches(folder, files):
@@ -176,8 +206,10 @@ def _folder_batches(folder, files):
             _refuse_large(path.stat().st_size, one_line(path))
             yield path.name, path.read_bytes(), one_line(path)
         except OSError as error:
-            raise UserError(f"{one_line(path)} could not be read ({one_line(error.strerror or error)}): "
-                            f"check the file and its permissions") from error
+            raise UserError(
+                f"{one_line(path)} could not be read ({one_line(error.strerror or error)}): "
+                f"check the file and its permissions"
+            ) from error
 
 
 def _archive_batches(path, files):
@@ -204,5 +236,7 @@ def _check_archive(path):
 
 
 def _not_an_archive(path, error):
-    return UserError(f"{one_line(path)} is not a CIFAR-10 archive, or is damaged ({one_line(error, longest=120)}): "
-                     f"fetch the official {ARCHIVE} again")
+    return UserError(
+        f"{one_line(path)} is not a CIFAR-10 archive, or is damaged ({one_line(error, longest=120)}): "
+        f"fetch the official {ARCHIVE} again"
+    )

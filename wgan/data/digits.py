@@ -25,5 +25,11 @@ def load(data_dir, class_name, split, size):
     # Bicubic keeps a fourfold enlargement smooth; Pillow cuts its overshoot off at 0 and 255.
     images = resize(small, size, Image.Resampling.BICUBIC)
     notices = () if data_dir is None else ("digits comes with scikit-learn: --data_dir is not used",)
-    return ImageSet(images, f"digits {class_name}", class_name, notices,
-                    labels=digits.target[chosen].astype(np.int32), label_names=CLASS_NAMES)
+    return ImageSet(
+        images,
+        f"digits {class_name}",
+        class_name,
+        notices,
+        labels=digits.target[chosen].astype(np.int32),
+        label_names=CLASS_NAMES,
+    )

@@ -55,8 +55,9 @@ class Folder(NamedTuple):
         """Whether there is an image that may be trained on: suffixes first, since they cost little."""
         with image_files.usual_pillow():
             named = [name for name in self.files if _has_suffix(name)]
-            return (any(not image_files.is_own(os.path.join(self.path, name)) for name in named)
-                    or any(self._begins_like_one(name) for name in self.files if not _has_suffix(name)))
+            return any(not image_files.is_own(os.path.join(self.path, name)) for name in named) or any(
+                self._begins_like_one(name) for name in self.files if not _has_suffix(name)
+            )
 
     def _begins_like_one(self, name):
         return image_files.looks_like_an_image(os.path.join(self.path, name))
@@ -73,13 +74,16 @@ def check(data_dir, label, split):
     if tree[""].failure:
         raise UserError(f"{shown} could not be read ({tree[''].failure}): check its permissions")
     if own_files.is_run_folder(data_dir):
-        raise UserError(f"{shown} is a folder that a run writes to, which is not a set of images to train on: give a "
-                        "folder that holds nothing but your images")
+        raise UserError(
+            f"{shown} is a folder that a run writes to, which is not a set of images to train on: give a "
+            "folder that holds nothing but your images"
+        )
     class_names = _class_names(tree)
     if not class_names and not tree[""].holds_image():
         deeper = _deeper(data_dir, tree) or "folders further down are not read"
-        raise UserError(f"{shown} holds no images, nor do the folders in it ({deeper}): give the folder that holds "
-                        "them")
+        raise UserError(
+            f"{shown} holds no images, nor do the folders in it ({deeper}): give the folder that holds them"
+        )
     return _resolve(label, class_names, f"folder {one_line(data_dir)}")
 
 
@@ -94,8 +98,10 @@ def check_apart(data_dir, places):
     read += [os.path.dirname(folder) for folder in read if own_files.is_named_for_grids(folder)]
     for flag, place in places:
         if os.path.realpath(place) in read:
-            raise UserError(f"{flag} {one_line(place)} holds images of --data_dir: give the run a folder of its own, "
-                            "so that it never trains on what it writes")
+            raise UserError(
+                f"{flag} {one_line(place)} holds images of --data_dir: give the run a folder of its own, "
+                "so that it never trains on what it writes"
+            )
 
 
 def holds(path):
@@ -115,8 +121,10 @@ def load(data_dir, class_name, split, size):
     with image_files.usual_pillow():
         images, names, remarks = _read_all(data_dir, wanted, size)
     if len(images) < MIN_IMAGES:
-        raise UserError(f"{shown}: too few images: {len(images)} could be read, at least {MIN_IMAGES} are "
-                        f"needed{''.join(f'; {remark}' for remark in remarks)}; add images")
+        raise UserError(
+            f"{shown}: too few images: {len(images)} could be read, at least {MIN_IMAGES} are "
+            f"needed{''.join(f'; {remark}' for remark in remarks)}; add images"
+        )
     if all(bool((part == part[..., :1]).all()) for part in np.array_split(images, 1 + len(images) // 1000)):
         images = np.ascontiguousarray(images[..., :1])
     numbers, class_names = None, ()
@@ -130,8 +138,10 @@ def load(data_dir, class_name, split, size):
 def _resolve(label, class_names, dataset):
     if not class_names:
         if label is not None and str(label).strip().casefold() != labels.ALL:
-            raise UserError(f"{dataset} has no class {one_line(label)!r}: its images are not in class "
-                            f"folders, so leave --label out, or use --label all")
+            raise UserError(
+                f"{dataset} has no class {one_line(label)!r}: its images are not in class "
+                f"folders, so leave --label out, or use --label all"
+            )
         return labels.ALL
     class_name = labels.resolve(label, class_names, dataset)
     if class_name.casefold() == labels.ALL and label is not None and str(label).strip().isdigit():
@@ -153,8 +163,9 @@ def _files(tree, class_name):
     unusable += [f"{name} ({folder.failure})" for name, folder in inner.items() if folder.failure]
     notices = []
     if loose and names:
-        notices.append(f"{one_line(top.path)} has images beside its class folders, which label 'all' takes "
-                       f"too: {listed(loose)}")
+        notices.append(
+            f"{one_line(top.path)} has images beside its class folders, which label 'all' takes too: {listed(loose)}"
+        )
     if unusable:
         notices.append(f"passed over: {listed(unusable)}")
     deeper = _deeper(top.path, inner)
@@ -164,11 +175,12 @@ def _files(tree, class_name):
 def _deeper(data_dir, folders):
     """A sentence on images too far down to be read; None where none was found. `folders` are as `_tree` gives them."""
     count, examples, left = 0, [], MAX_ENTRIES_LOOKED_AT
-    starts = [os.path.join(folder.path, name) for inner, folder in folders.items() if inner
-              for name in folder.folders]
+    starts = [os.path.join(folder.path, name) for inner, folder in folders.items() if inner for name in folder.folders]
     for place, below, files in (found for start in starts for found in os.walk(start)):
-        below[:] = sorted((name for name in below if not _is_hidden(name)
-                           and not own_files.is_run_folder(os.path.join(place, name))), key=_natural)
+        below[:] = sorted(
+            (name for name in below if not _is_hidden(name) and not own_files.is_run_folder(os.path.join(place, name))),
+            key=_natural,
+        )
         images = sum(_has_suffix(name) and not _is_hidden(name) for name in files[:left])
         if images:
             examples.append(os.path.relpath(place, data_dir).replace(os.sep, "/"))
@@ -177,8 +189,10 @@ def _deeper(data_dir, folders):
             break
     if not count:
         return None
-    return (f"{'at least ' if left <= 0 else ''}{count} images further down are not read ({listed(examples)}): move "
-            "them up, or give the folder above them as --data_dir")
+    return (
+        f"{'at least ' if left <= 0 else ''}{count} images further down are not read ({listed(examples)}): move "
+        "them up, or give the folder above them as --data_dir"
+    )
 
 
 def _read_all(data_dir, names, size):
@@ -202,7 +216,7 @@ def _read_all(data_dir, names, size):
             levels[found.is_fractions][name] = found.levels
         if found.has_more:
             paged.append(name)
-    images = images[:len(places)]
+    images = images[: len(places)]
     remarks = [f"{_count(names)} left out ({listed(names)}): {reason}" for reason, names in left_out.items()]
     remarks += [_on_one_scale(images, data_dir, alike, places) for alike in levels.values() if alike]
     if paged:
@@ -214,6 +228,7 @@ def _read_all(data_dir, names, size):
 
 def _each_read(data_dir, names, size, levels=None):
     """Yields each name with its `ReadImage`, or with the `NotRead` that says why there is none."""
+
     def read(name):
         try:
             return image_files.read(os.path.join(data_dir, *name.split("/")), size, levels)
@@ -222,8 +237,9 @@ def _each_read(data_dir, names, size, levels=None):
 
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         # disable=None: no bar where standard error is not a terminal.
-        yield from zip(names, tqdm(pool.map(read, names), "reading images", len(names), leave=False, disable=None,
-                                   delay=2))
+        yield from zip(
+            names, tqdm(pool.map(read, names), "reading images", len(names), leave=False, disable=None, delay=2)
+        )
 
 
 def _on_one_scale(images, data_dir, levels, places):
@@ -250,8 +266,10 @@ def _room_for(shape):
     if size <= MAX_BYTES_IN_MEMORY:
         return np.empty(shape, np.uint8)
     if shutil.disk_usage(tempfile.gettempdir()).free < size:  # a full disk would end the program without a word
-        raise UserError(f"{shape[0]:,} images need {size / 1e9:.1f} GB in {tempfile.gettempdir()}, which has less: "
-                        "make room there, name another place in the variable TMPDIR, or use fewer images")
+        raise UserError(
+            f"{shape[0]:,} images need {size / 1e9:.1f} GB in {tempfile.gettempdir()}, which has less: "
+            "make room there, name another place in the variable TMPDIR, or use fewer images"
+        )
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, np.uint8, "w+", shape=shape)
 
@@ -270,8 +288,9 @@ def _listed(path):
     found = Folder(path, [], [], [])
     try:
         with os.scandir(path) as entries:
-            entries = sorted((entry for entry in entries if not _is_hidden(entry.name)),
-                             key=lambda entry: _natural(entry.name))
+            entries = sorted(
+                (entry for entry in entries if not _is_hidden(entry.name)), key=lambda entry: _natural(entry.name)
+            )
     except OSError as error:
         return found._replace(failure=one_line(error.strerror or error))
     for entry in entries:

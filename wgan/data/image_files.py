@@ -33,19 +33,24 @@ _ELSEWHERE = frozenset({".heic", ".heif", ".avif", ".jxl"})
 _HEAD = 1024  # bytes that tell what a file is
 _USUAL_MAXIMA = (1.0, 255.0, 65535.0)  # of fractions, bytes and 16 bits
 
-_TOO_LARGE = (f"more than {MAX_PIXELS // 10**6} million pixels (a JPEG: {MAX_JPEG_PIXELS // 10**6}); "
-              "make them smaller")
+_TOO_LARGE = f"more than {MAX_PIXELS // 10**6} million pixels (a JPEG: {MAX_JPEG_PIXELS // 10**6}); make them smaller"
 _DAMAGED = "cut off or damaged; copy them again"
 # What a file that is not read begins with, Pillow's name of the format where it could be, and the reason.
 _BEGINNINGS = (
     (rb"....ftyp(....)*avi[fs]", "AVIF", "AVIF, for which Pillow must be newer: pip install --upgrade pillow"),
-    (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "HEIF",
-     "HEIC, for which Pillow needs a package: pip install pillow-heif"),
+    (
+        rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)",
+        "HEIF",
+        "HEIC, for which Pillow needs a package: pip install pillow-heif",
+    ),
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "JXL", "JPEG XL, for which Pillow needs a package: pip install pillow-jxl-plugin"),
     (rb"%PDF|%!PS|\xc5\xd0\xd3\xc6", None, "for printing (PDF or PostScript); convert them to PNG"),
     (rb"version https://git-lfs", None, "stand-ins of Git LFS; fetch the images with: git lfs pull"),
-    (rb"(?i)[^\0]*<(!doctype html|html|head|body)\b", None,
-     "web pages, whatever the name says; download the images anew"),
+    (
+        rb"(?i)[^\0]*<(!doctype html|html|head|body)\b",
+        None,
+        "web pages, whatever the name says; download the images anew",
+    ),
     (rb"[\t\n\r\x1b\x20-\xff]+\Z", None, "text, whatever the name says; put the images in their place"),
     (rb"", None, "in no format that is read, whatever the name says; convert them to PNG or JPEG"),
 )
@@ -98,10 +103,12 @@ def usual_pillow():
     load images one does so at a time: else the last to leave would restore what another one had set.
     """
     # Pillow refuses twice as many pixels; `read` has a limit of its own.
-    settings = ((Image, "MAX_IMAGE_PIXELS", MAX_JPEG_PIXELS // 2),
-                (ImageFile, "LOAD_TRUNCATED_IMAGES", False),
-                (PngImagePlugin, "MAX_TEXT_CHUNK", MAX_METADATA_BYTES),
-                (PngImagePlugin, "MAX_TEXT_MEMORY", MAX_METADATA_BYTES))
+    settings = (
+        (Image, "MAX_IMAGE_PIXELS", MAX_JPEG_PIXELS // 2),
+        (ImageFile, "LOAD_TRUNCATED_IMAGES", False),
+        (PngImagePlugin, "MAX_TEXT_CHUNK", MAX_METADATA_BYTES),
+        (PngImagePlugin, "MAX_TEXT_MEMORY", MAX_METADATA_BYTES),
+    )
     logger = logging.getLogger("PIL")
     with _one_changes_pillow, warnings.catch_warnings():
         warnings.simplefilter("ignore")

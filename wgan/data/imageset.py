@@ -77,15 +77,21 @@ def set_aside(image_set, count):
     total = len(image_set.images)
     if total - count < MIN_IMAGES_LEFT:
         most = total - MIN_IMAGES_LEFT
-        raise UserError(f"--holdout {count} leaves fewer than {MIN_IMAGES_LEFT} of the {total} images to train "
-                        f"on; {f'give at most {most}' if most > 0 else 'leave it out'}")
+        raise UserError(
+            f"--holdout {count} leaves fewer than {MIN_IMAGES_LEFT} of the {total} images to train "
+            f"on; {f'give at most {most}' if most > 0 else 'leave it out'}"
+        )
     chosen = np.sort(np.random.default_rng(CHOICE_SEED).choice(total, count, replace=False))
     labels = image_set.labels
     return dataclasses.replace(
-        image_set, images=np.delete(image_set.images, chosen, axis=0), heldout=image_set.images[chosen],
+        image_set,
+        images=np.delete(image_set.images, chosen, axis=0),
+        heldout=image_set.images[chosen],
         labels=None if labels is None else np.delete(labels, chosen),
         heldout_labels=None if labels is None else labels[chosen],
-        heldout_indices=tuple(map(int, chosen)), name=f"{image_set.name}, {count} set aside")
+        heldout_indices=tuple(map(int, chosen)),
+        name=f"{image_set.name}, {count} set aside",
+    )
 
 
 def keep_labels(image_set, per_class):
@@ -106,7 +112,9 @@ def keep_labels(image_set, per_class):
     for number in np.unique(image_set.labels):
         places = np.flatnonzero(image_set.labels == number)
         if len(places) < int(per_class):
-            raise UserError(f"--labels_per_class {per_class}: {image_set.name} has only {len(places)} images of "
-                            f"{image_set.label_names[number]}; choose a smaller number")
+            raise UserError(
+                f"--labels_per_class {per_class}: {image_set.name} has only {len(places)} images of "
+                f"{image_set.label_names[number]}; choose a smaller number"
+            )
         kept[rng.choice(places, int(per_class), replace=False)] = number
     return dataclasses.replace(image_set, labels=kept, name=f"{image_set.name}, {per_class} labels a class")

@@ -33,8 +33,10 @@ def resolve(label, class_names, dataset, default=ALL):
         return matching[0]
     number = _number(text)
     if number is None or number >= len(class_names):
-        raise UserError(f"{dataset} has no class {one_line(label)!r}{did_you_mean(text, class_names)}: "
-                        f"choose one of {_valid(class_names)}")
+        raise UserError(
+            f"{dataset} has no class {one_line(label)!r}{did_you_mean(text, class_names)}: "
+            f"choose one of {_valid(class_names)}"
+        )
     return class_names[number]
 
 

@@ -55,12 +55,20 @@ class Source:
         chosen, numbers = (np.concatenate(part) for part in zip(*parts))
         notices = ()
         if split == "all" and len(found) == 1:
-            notices = (f"{self.dataset}: only the official {''.join(found)} files were found in "
-                       f"{one_line(data_dir)}; the other split is left out",)
+            notices = (
+                f"{self.dataset}: only the official {''.join(found)} files were found in "
+                f"{one_line(data_dir)}; the other split is left out",
+            )
         name = f"{self.dataset} {class_name}, {' and '.join(found)}"
         # Bilinear, which Pillow antialiases, adds no ringing to the flat black around a digit.
-        return ImageSet(resize(chosen, size, Image.Resampling.BILINEAR), name, class_name, notices,
-                        labels=numbers.astype(np.int32), label_names=self.CLASS_NAMES)
+        return ImageSet(
+            resize(chosen, size, Image.Resampling.BILINEAR),
+            name,
+            class_name,
+            notices,
+            labels=numbers.astype(np.int32),
+            label_names=self.CLASS_NAMES,
+        )
 
     def _select(self, images, numbers, class_name):
         chosen = slice(None) if class_name == labels.ALL else numbers == self.CLASS_NAMES.index(class_name)
@@ -69,42 +77,52 @@ class Source:
     def _find(self, data_dir, split):
         """{split: (images path, labels path)} for each official split that is there and wanted."""
         if not os.path.isdir(data_dir):
-            raise UserError(f"--data_dir {one_line(data_dir)} is a file: give the folder that holds "
-                            f"the {self.dataset} files")
+            raise UserError(
+                f"--data_dir {one_line(data_dir)} is a file: give the folder that holds the {self.dataset} files"
+            )
         for inner in ("", self.inner, "raw"):
             folder = os.path.join(data_dir, *inner.split("/")) if inner else data_dir
             found = {name: _pair(folder, prefix) for name, prefix in _PREFIXES.items()}
             found = {name: paths for name, paths in found.items() if paths}
             if split != "all" and found:
                 if split not in found:
-                    raise UserError(f"{one_line(folder)} has only the {_PREFIXES[''.join(found)]} files, so split "
-                                    f"{split!r} cannot be used: add the {_PREFIXES[split]} files, or use split 'all'")
+                    raise UserError(
+                        f"{one_line(folder)} has only the {_PREFIXES[''.join(found)]} files, so split "
+                        f"{split!r} cannot be used: add the {_PREFIXES[split]} files, or use split 'all'"
+                    )
                 found = {split: found[split]}
             if found:
                 return found
-        raise UserError(f"--data_dir {one_line(data_dir)} holds no {self.dataset} files: they are called "
-                        f"train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-... (with .gz or without)")
+        raise UserError(
+            f"--data_dir {one_line(data_dir)} holds no {self.dataset} files: they are called "
+            f"train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-... (with .gz or without)"
+        )
 
 
 def _pair(folder, prefix):
     """The images file and the labels file of one official split, under any usual name; None where neither is there."""
     kinds = ("images", "idx3"), ("labels", "idx1")
-    names = [[f"{prefix}-{kind}{mark}{idx}-ubyte{ending}" for ending in ("", ".gz") for mark in "-."]
-             for kind, idx in kinds]  # plain before compressed
+    names = [
+        [f"{prefix}-{kind}{mark}{idx}-ubyte{ending}" for ending in ("", ".gz") for mark in "-."] for kind, idx in kinds
+    ]  # plain before compressed
     found = [next((name for name in usual if os.path.isfile(os.path.join(folder, name))), None) for usual in names]
     if found == [None, None]:
         return None
     if None in found:
-        raise UserError(f"{one_line(folder)} lacks {names[found.index(None)][0]} (with .gz or without), which belongs "
-                        f"to {one_line(found[0] or found[1])}: add it")
+        raise UserError(
+            f"{one_line(folder)} lacks {names[found.index(None)][0]} (with .gz or without), which belongs "
+            f"to {one_line(found[0] or found[1])}: add it"
+        )
     return [os.path.join(folder, name) for name in found]
 
 
 def _read(images_path, labels_path):
     images, numbers = read_idx(images_path, (28, 28)), read_idx(labels_path, ())
     if len(images) != len(numbers):
-        raise UserError(f"{one_line(images_path)} has {len(images):,} images but {one_line(labels_path)} has "
-                        f"{len(numbers):,} labels: fetch both again")
+        raise UserError(
+            f"{one_line(images_path)} has {len(images):,} images but {one_line(labels_path)} has "
+            f"{len(numbers):,} labels: fetch both again"
+        )
     if numbers.size and numbers.max() > 9:
         raise UserError(f"{one_line(labels_path)} has a label above 9: fetch the file again")
     return images, numbers
@@ -131,17 +149,20 @@ def read_idx(path, item_shape):
         header = struct.Struct(f">{2 + len(item_shape)}I")
         magic, count, *shape = header.unpack_from(content)
         if (magic, *shape) != (0x801 + len(item_shape), *item_shape):
-            raise ValueError(f"its header says magic number {magic:#x} and items of {shape}, and not uint8 of "
-                             f"{[*item_shape]}")
-        return np.frombuffer(content, np.uint8)[header.size:].reshape(count, *item_shape)
+            raise ValueError(
+                f"its header says magic number {magic:#x} and items of {shape}, and not uint8 of {[*item_shape]}"
+            )
+        return np.frombuffer(content, np.uint8)[header.size :].reshape(count, *item_shape)
     except (OSError, EOFError, zlib.error, ValueError, struct.error) as error:
-        raise UserError(f"{one_line(path)} is damaged, or is not such an IDX file ({one_line(error, longest=160)}): "
-                        "fetch the file again") from error
+        raise UserError(
+            f"{one_line(path)} is damaged, or is not such an IDX file ({one_line(error, longest=160)}): "
+            "fetch the file again"
+        ) from error
 
 
 MNIST = Source("mnist", tuple("0123456789"), "MNIST/raw")
 FASHION_MNIST = Source(
     "fashion_mnist",
-    ("T-shirt/top", "trouser", "pullover", "dress", "coat",
-     "sandal", "shirt", "sneaker", "bag", "ankle boot"),
-    "FashionMNIST/raw")
+    ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
+    "FashionMNIST/raw",
+)

@@ -87,7 +87,8 @@ class Evaluation(keras.callbacks.Callback):
     def _save_best(self, number, fid):
         network = self.model.sampling_generator
         if checkpoints.is_finite([variable.numpy() for variable in network.variables]) and self._saver.save(
-                "the best generator", checkpoints.write_best, self._config.checkpoint_dir, network, number, fid):
+            "the best generator", checkpoints.write_best, self._config.checkpoint_dir, network, number, fid
+        ):
             self._lowest_fid = fid
 
     def _critic_estimates(self, samples):
@@ -95,8 +96,10 @@ class Evaluation(keras.callbacks.Callback):
         if self._heldout is None or "heldout_estimate" not in self._config.recipe_spec.measures:
             return {}
         sign, fakes = self.model.objective.real_sign, self._mean_logit(samples)
-        return {"training_estimate": sign * (self._mean_logit(self._reals) - fakes),
-                "heldout_estimate": sign * (self._mean_logit(self._heldout) - fakes)}
+        return {
+            "training_estimate": sign * (self._mean_logit(self._reals) - fakes),
+            "heldout_estimate": sign * (self._mean_logit(self._heldout) - fakes),
+        }
 
 
 class ClassEvaluation(Evaluation):
@@ -109,15 +112,17 @@ class ClassEvaluation(Evaluation):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
-        self._guess = {"heldout_accuracy": _guesser(self.model.critic),
-                       "heldout_accuracy_alone": _guesser(self.model.classifier)}
+        self._guess = {
+            "heldout_accuracy": _guesser(self.model.critic),
+            "heldout_accuracy_alone": _guesser(self.model.classifier),
+        }
 
     def _measure(self, number, logs):
         super()._measure(number, logs)
         if self._all_heldout is None:
             return
         for name, guess in self._guess.items():
-            parts = [guess(self._all_heldout[start:start + BATCH]) for start in range(0, len(self._labels), BATCH)]
+            parts = [guess(self._all_heldout[start : start + BATCH]) for start in range(0, len(self._labels), BATCH)]
             logs[name] = float(np.mean(np.concatenate(parts) == self._labels))
 
 
@@ -150,6 +155,8 @@ class _MeanLogit:
         self._sum = tf.function(lambda images: tf.reduce_sum(gan.critic(scale(images))), reduce_retracing=True)
 
     def __call__(self, images):
-        sums = [float(self._sum(tf.convert_to_tensor(images[start:start + BATCH])))
-                for start in range(0, len(images), BATCH)]
+        sums = [
+            float(self._sum(tf.convert_to_tensor(images[start : start + BATCH])))
+            for start in range(0, len(images), BATCH)
+        ]
         return sum(sums) / len(images)

@@ -105,8 +105,8 @@ def _kernel_sums(features, others):
     """Each feature's sum of kernels with all others, and each other's with all features: [n] and [m]."""
     sums, other_sums = np.empty(len(features)), np.zeros(len(others))
     for start in range(0, len(features), ROWS_AT_ONCE):
-        kernels = _kernel(features[start:start + ROWS_AT_ONCE], others)
-        sums[start:start + ROWS_AT_ONCE] = kernels.sum(axis=1)
+        kernels = _kernel(features[start : start + ROWS_AT_ONCE], others)
+        sums[start : start + ROWS_AT_ONCE] = kernels.sum(axis=1)
         other_sums += kernels.sum(axis=0)
     return sums, other_sums
 
@@ -120,8 +120,9 @@ def checked(features, others, least=2):
     """Both sets in float64, or ValueError where they are no sets of at least `least` finite features each."""
     features, others = np.asarray(features, np.float64), np.asarray(others, np.float64)
     if features.ndim != 2 or others.ndim != 2 or features.shape[1] != others.shape[1]:
-        raise ValueError(f"features must be [n, dimensions] and [m, dimensions], not {list(features.shape)} "
-                         f"and {list(others.shape)}")
+        raise ValueError(
+            f"features must be [n, dimensions] and [m, dimensions], not {list(features.shape)} and {list(others.shape)}"
+        )
     if min(len(features), len(others)) < least:
         raise ValueError(f"at least {least} images a set are needed, not {len(features)} and {len(others)}")
     if not (np.isfinite(features).all() and np.isfinite(others).all()):

@@ -17,8 +17,17 @@ REPORT_FILE = "evaluation.json"
 PAIRS_FILE = "nearest.png"
 
 
-def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, features="own", samples=6000, seed=None,
-             yardsticks=True, other_images=False):
+def evaluate(
+    checkpoint_dir,
+    weights=None,
+    data_dir=None,
+    output_dir=None,
+    features="own",
+    samples=6000,
+    seed=None,
+    yardsticks=True,
+    other_images=False,
+):
     """Measures one generator, prints the report and writes it.
 
     Args:
@@ -51,6 +60,7 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
     from wgan.evaluation import evaluator
     from wgan.evaluation.features import extractor
     from wgan.models import surroundings
+
     seed = config.seed + 1 if seed is None else seed
     with surroundings.usual():
         extract = extractor(features)
@@ -58,11 +68,19 @@ def evaluate(checkpoint_dir, weights=None, data_dir=None, output_dir=None, featu
         drawn = evaluator.Sampler(generator, samples, seed)()
         rows, pairs = _measure(drawn, extract, image_set.images, other, yardsticks)
     found = {
-        "weights": {"file": str(path), **attributes}, "latents_seed": seed,
-        "features": extract.description, "caveat": extract.caveat,
-        "reference": {"name": image_set.name, "images": rows[0]["reals"], "training_images": len(image_set.images),
-                      "images_of_the_run": same_images},
-        "versions": startup.versions(), "rows": rows}
+        "weights": {"file": str(path), **attributes},
+        "latents_seed": seed,
+        "features": extract.description,
+        "caveat": extract.caveat,
+        "reference": {
+            "name": image_set.name,
+            "images": rows[0]["reals"],
+            "training_images": len(image_set.images),
+            "images_of_the_run": same_images,
+        },
+        "versions": startup.versions(),
+        "rows": rows,
+    }
     _write(pathlib.Path(output_dir or checkpoint_dir).expanduser(), found, pairs)
     _print(found)
     return found
@@ -78,6 +96,7 @@ def _run_on_images(checkpoint_dir):
 def _measure(drawn, extract, training_images, other, yardsticks):
     """The report's rows, and the grid of samples beside their nearest training images."""
     from wgan.evaluation import evaluator, report
+
     training = extract(training_images)
     chosen = evaluator.subset_indices(len(training), len(drawn))
     row, copies = report.sample_row(training[chosen], extract(drawn), training)
@@ -89,8 +108,10 @@ def _measure(drawn, extract, training_images, other, yardsticks):
 
 def _check(features, samples, seed):
     if features not in FEATURES:
-        raise UserError(f"--features is {one_line(features)!r}{did_you_mean(features, FEATURES)}; choose one of "
-                        f"{', '.join(FEATURES)}")
+        raise UserError(
+            f"--features is {one_line(features)!r}{did_you_mean(features, FEATURES)}; choose one of "
+            f"{', '.join(FEATURES)}"
+        )
     if not MIN_SAMPLES <= samples <= 10**6:
         raise UserError(f"--samples is {samples}; it must be from {MIN_SAMPLES} to a million")
     if seed is not None and not 0 <= seed < 2**31:
@@ -109,6 +130,7 @@ def _other_class(config):
 
 def _write(folder, found, pairs):
     from wgan.images import grids
+
     folder.mkdir(parents=True, exist_ok=True)
     files.write_text(folder / REPORT_FILE, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     grids.save_png(folder / PAIRS_FILE, pairs)
@@ -117,11 +139,14 @@ def _write(folder, found, pairs):
 
 def _print(found):
     from wgan.evaluation.report import as_table
+
     weights, reference = found["weights"], found["reference"]
     epoch = f", epoch {weights['epoch']:.0f}" if "epoch" in weights else ""
     part = f"{reference['images']:,} of the " if reference["images"] < reference["training_images"] else ""
-    print(f"generator: {weights['file']}{epoch}, latents of seed {found['latents_seed']}\n"
-          f"reference: {reference['name']}: {part}{reference['training_images']:,} images\n"
-          f"features: {found['features']}\n"
-          f"note: {found['caveat']}\n\n{as_table(found['rows'])}\n\n"
-          f"wrote {' and '.join(found['files'])}")
+    print(
+        f"generator: {weights['file']}{epoch}, latents of seed {found['latents_seed']}\n"
+        f"reference: {reference['name']}: {part}{reference['training_images']:,} images\n"
+        f"features: {found['features']}\n"
+        f"note: {found['caveat']}\n\n{as_table(found['rows'])}\n\n"
+        f"wrote {' and '.join(found['files'])}"
+    )

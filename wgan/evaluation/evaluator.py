@@ -38,8 +38,12 @@ class Sampler:
 
     def __call__(self):
         """uint8 [count, size, size, channels], as they would be saved: with the moving statistics, rounded."""
-        return np.concatenate([grids.to_uint8(self._draw(self.latents[start:start + BATCH]).numpy())
-                               for start in range(0, len(self.latents), BATCH)])
+        return np.concatenate(
+            [
+                grids.to_uint8(self._draw(self.latents[start : start + BATCH]).numpy())
+                for start in range(0, len(self.latents), BATCH)
+            ]
+        )
 
 
 class Evaluator:

@@ -37,7 +37,7 @@ class Extractor:
 
     def __call__(self, images):
         """uint8 [N, height, width, 1 or 3] to float32 [N, dimensions]; grey images count as RGB."""
-        batches = (images[start:start + self.batch] for start in range(0, len(images), self.batch))
+        batches = (images[start : start + self.batch] for start in range(0, len(images), self.batch))
         with precision.exact():
             return np.concatenate([self._on_batch(tf.convert_to_tensor(_as_rgb(batch))).numpy() for batch in batches])
 
@@ -60,7 +60,10 @@ def own():
         f"the project's own network, {feature_network.FEATURES} features ({made['trained_on']}; "
         f"{made['test_accuracy']:.1%} correct on the test images)",
         "not comparable with published FID or KID, which rest on Inception's features",
-        feature_network.IMAGE_SIZE, network.features, BATCH["own"])
+        feature_network.IMAGE_SIZE,
+        network.features,
+        BATCH["own"],
+    )
 
 
 def inception(weights="imagenet"):
@@ -73,17 +76,23 @@ def inception(weights="imagenet"):
         UserError: they could not be downloaded.
     """
     import keras
+
     with surroundings.usual():
         try:
             network = keras.applications.InceptionV3(include_top=False, pooling="avg", weights=weights)
         except Exception as error:  # Keras raises plain Exception where a download fails
-            raise UserError(f"InceptionV3 could not be downloaded ({one_line(error, longest=200)}): use "
-                            "--features own, which needs no download") from error
+            raise UserError(
+                f"InceptionV3 could not be downloaded ({one_line(error, longest=200)}): use "
+                "--features own, which needs no download"
+            ) from error
     return Extractor(
         f"Keras's InceptionV3, {network.output_shape[-1]} features (weights: {weights or 'random'})",
         "near published FID and KID only with 50,000 samples of the official images: the network of the "
         "papers is an earlier training of Inception, and fewer samples give a larger FID",
-        299, lambda images: network(images, training=False), BATCH["inception"])
+        299,
+        lambda images: network(images, training=False),
+        BATCH["inception"],
+    )
 
 
 def extractor(name):

@@ -19,8 +19,13 @@ def figures(reals, samples, real_kernel_sums=None, real_radii=None):
     """
     kid, kid_error = distances.kernel_distance(reals, samples, real_kernel_sums)
     precision, recall = neighbours.precision_recall(reals, samples, real_radii=real_radii)
-    return {"fid": distances.frechet_distance(reals, samples), "kid": kid, "kid_error": kid_error,
-            "precision": precision, "recall": recall}
+    return {
+        "fid": distances.frechet_distance(reals, samples),
+        "kid": kid,
+        "kid_error": kid_error,
+        "precision": precision,
+        "recall": recall,
+    }
 
 
 def measure(reals, samples):
@@ -33,8 +38,13 @@ def measure(reals, samples):
         A dictionary from the `COLUMNS` (but `copies`) to floats, with both counts.
     """
     density, coverage = neighbours.density_coverage(reals, samples)
-    return {"reals": len(reals), "images": len(samples), **figures(reals, samples),
-            "density": density, "coverage": coverage}
+    return {
+        "reals": len(reals),
+        "images": len(samples),
+        **figures(reals, samples),
+        "density": density,
+        "coverage": coverage,
+    }
 
 
 def sample_row(reals, samples, training):
@@ -67,9 +77,12 @@ def yardsticks(extract, reals, images, other):
     half, rest = np.array_split(reals[order], 2)
     yield {"name": "half of the real images", **measure(rest, half), "copies": neighbours.find_copies(rest, half).share}
     if other is not None:
-        features = extract(other.images[:len(reals)])
-        yield {"name": other.class_name, **measure(reals, features),
-               "copies": neighbours.find_copies(reals, features).share}
+        features = extract(other.images[: len(reals)])
+        yield {
+            "name": other.class_name,
+            **measure(reals, features),
+            "copies": neighbours.find_copies(reals, features).share,
+        }
     noise = extract(np.random.default_rng(0).integers(0, 256, images.shape, np.uint8))
     yield {"name": "noise", **measure(reals, noise), "copies": neighbours.find_copies(reals, noise).share}
 
@@ -101,7 +114,14 @@ def as_table(rows):
 
 
 def _cells(row):
-    return [row["name"], f"{row['images']:,}", f"{row['reals']:,}", f"{row['fid']:.3g}",
-            f"{row['kid']:.3g} ± {row['kid_error']:.1g}",
-            *(f"{row[name]:.1%}" for name in ("precision", "recall")), f"{row['density']:.2f}",
-            f"{row['coverage']:.1%}", f"{row['copies']:.1%}"]
+    return [
+        row["name"],
+        f"{row['images']:,}",
+        f"{row['reals']:,}",
+        f"{row['fid']:.3g}",
+        f"{row['kid']:.3g} ± {row['kid_error']:.1g}",
+        *(f"{row[name]:.1%}" for name in ("precision", "recall")),
+        f"{row['density']:.2f}",
+        f"{row['coverage']:.1%}",
+        f"{row['copies']:.1%}",
+    ]

@@ -30,8 +30,16 @@ _MAX_GRID_PIXELS = 4096 * 4096  # larger than any grid of ours; a small file may
 MAX_SIDE = 8192  # pixels of an enlarged grid; players, and the formats, stop not far beyond
 _FPS_RANGE = (0.1, 60)
 _MAX_HOLD = 600  # seconds; the GIF's field ends at 655
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error,
-               Image.DecompressionBombError)
+_UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 
 
 class Summary(NamedTuple):
@@ -103,8 +111,10 @@ class _Drawing:
         self.scale = scale or usual_scale(width, suffix)
         self._width = width * self.scale
         if max(self._width, height * self.scale) > MAX_SIDE:
-            raise UserError(f"--scale {self.scale} would make frames of {self._width}x{height * self.scale} "
-                            f"pixels, more than {MAX_SIDE} a side")
+            raise UserError(
+                f"--scale {self.scale} would make frames of {self._width}x{height * self.scale} "
+                f"pixels, more than {MAX_SIDE} a side"
+            )
         # The longest text decides, so that all frames have the same letters.
         self._font = _fitting_font(f"epoch {last_epoch}", self._width)
         self._strip_height = 2 * math.ceil(0.8 * self._font.size)
@@ -114,8 +124,9 @@ class _Drawing:
         """A Frame with the epoch in a strip above the grid, which covers no image."""
         strip = Image.new("L", (self._width, self._strip_height), BACKGROUND)
         left = self._font.size // 2
-        ImageDraw.Draw(strip).text((left, self._strip_height / 2), f"epoch {epoch}",
-                                   fill=0, font=self._font, anchor="lm")
+        ImageDraw.Draw(strip).text(
+            (left, self._strip_height / 2), f"epoch {epoch}", fill=0, font=self._font, anchor="lm"
+        )
         return Frame(grid, np.asarray(strip), self.scale)
 
 
@@ -137,8 +148,7 @@ def _frames(samples, drawing_of, shown, warn):
         try:
             grid = read_grid(where)
             if shape not in (None, grid.shape):
-                raise UserError(f"{grid.shape[1]}x{grid.shape[0]} pixels, the first grid has "
-                                f"{shape[1]}x{shape[0]}")
+                raise UserError(f"{grid.shape[1]}x{grid.shape[0]} pixels, the first grid has {shape[1]}x{shape[0]}")
         except UserError as error:
             warn(f"skipped {where}: {error}")
             continue
@@ -171,8 +181,7 @@ def _check(output, max_frames, fps, hold, scale):
         raise UserError(f"--scale must be a whole number from 1, or 0 to choose one, not {scale}")
 
 
-def write_animation(sample_dir, output, max_frames=120, fps=20.0, hold=3.0, scale=0,
-                    progress=iter, warn=print):
+def write_animation(sample_dir, output, max_frames=120, fps=20.0, hold=3.0, scale=0, progress=iter, warn=print):
     """Makes an animation, which loops forever, of the grids in a folder.
 
     An `output` that is there already is replaced when the new one is complete, and not before.
@@ -205,15 +214,18 @@ def write_animation(sample_dir, output, max_frames=120, fps=20.0, hold=3.0, scal
         warn(f"{films} film_*.webp in {sample_dir} are left out: an earlier version's, which browsers show")
     if not places:
         advice = advice_on_grids(sample_dir)
-        raise UserError(f"no grids (sample_00001.png ...) in {sample_dir}: " + (
-            advice or "train first with `python train.py`, or name the folder with --sample_dir"))
+        raise UserError(
+            f"no grids (sample_00001.png ...) in {sample_dir}: "
+            + (advice or "train first with `python train.py`, or name the folder with --sample_dir")
+        )
     samples = [(epoch, places[epoch]) for epoch in choose_frames(list(places), max_frames)]
     shown = []
     output.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(output) as temporary:
         temporary.touch()  # an unwritable folder is found out before the work, not after it
-        drawing_of = functools.partial(_Drawing, suffix=suffix, scale=scale, frames=len(samples),
-                                       last_epoch=samples[-1][0])
+        drawing_of = functools.partial(
+            _Drawing, suffix=suffix, scale=scale, frames=len(samples), last_epoch=samples[-1][0]
+        )
         WRITERS[suffix](temporary, _frames(progress(samples), drawing_of, shown, warn), fps, hold)
         if not shown:
             raise UserError(f"none of the grids chosen in {sample_dir} can be read")

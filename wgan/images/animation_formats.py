@@ -50,8 +50,10 @@ def check_memory(suffix, frames, height, width):
     """Raises UserError where so many frames of this size in pixels are too many for a file with this suffix."""
     size = frames * height * width * _BYTES_OF_A_PIXEL[suffix]
     if size > _MAX_BYTES:
-        raise UserError(f"{frames} frames of {width}x{height} pixels would take {size / 1e9:.1f} GB of memory for a "
-                        f"{suffix}: make fewer or smaller ones, or an .mp4, which takes any number")
+        raise UserError(
+            f"{frames} frames of {width}x{height} pixels would take {size / 1e9:.1f} GB of memory for a "
+            f"{suffix}: make fewer or smaller ones, or an .mp4, which takes any number"
+        )
 
 
 def write_gif(path, frames, fps, hold):
@@ -67,8 +69,17 @@ def write_gif(path, frames, fps, hold):
     if frames:
         images = _images(frames)
         durations = [10 * hundredths for hundredths in _durations(len(frames), fps, hold, 100)]
-        next(images).save(path, format="GIF", save_all=True, append_images=images, duration=durations, loop=0,
-                            disposal=1, optimize=True, comment=SOFTWARE)
+        next(images).save(
+            path,
+            format="GIF",
+            save_all=True,
+            append_images=images,
+            duration=durations,
+            loop=0,
+            disposal=1,
+            optimize=True,
+            comment=SOFTWARE,
+        )
 
 
 def _images(frames):
@@ -98,9 +109,10 @@ def _film_colours(frames):
     starts = (number % min(step, height, width) for number in range(len(frames)))
     some = [frame.grid[start::step, start::step].reshape(1, -1, 3) for start, frame in zip(starts, frames)]
     chosen = Image.fromarray(np.concatenate(some, axis=1)).quantize(
-        _GRID_COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1)
+        _GRID_COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1
+    )
     count = chosen.getextrema()[1] + 1  # few colours leave the rest of the palette empty
-    return np.array(chosen.getpalette()[:3 * count], np.uint8).reshape(count, 3)
+    return np.array(chosen.getpalette()[: 3 * count], np.uint8).reshape(count, 3)
 
 
 def write_webp(path, frames, fps, hold):
@@ -109,9 +121,17 @@ def write_webp(path, frames, fps, hold):
     if images:
         exif = Image.Exif()
         exif[ExifTags.Base.Software] = SOFTWARE
-        images[0].save(path, format="WEBP", save_all=True, append_images=images[1:], loop=0, exif=exif,
-                         duration=_durations(len(images), fps, hold, 1000),
-                         lossless=True, method=0)  # the slower methods save a quarter, at 20 times the time
+        images[0].save(
+            path,
+            format="WEBP",
+            save_all=True,
+            append_images=images[1:],
+            loop=0,
+            exif=exif,
+            duration=_durations(len(images), fps, hold, 1000),
+            lossless=True,
+            method=0,
+        )  # the slower methods save a quarter, at 20 times the time
 
 
 def _durations(count, fps, hold, units):
@@ -131,8 +151,9 @@ def write_mp4(path, frames, fps, hold):
     """
     check_ffmpeg()
     # Below quality 9 of 10 the squares' edges blur. yuv420p is what browsers play.
-    with imageio.v2.get_writer(path, format="FFMPEG", mode="I", fps=fps, codec="libx264", quality=9,
-                               pixelformat="yuv420p", macro_block_size=1) as video:
+    with imageio.v2.get_writer(
+        path, format="FFMPEG", mode="I", fps=fps, codec="libx264", quality=9, pixelformat="yuv420p", macro_block_size=1
+    ) as video:
         pixels = None
         for frame in frames:
             pixels = frame.rgb()
@@ -148,6 +169,7 @@ def check_ffmpeg():
     """Raises UserError where imageio-ffmpeg is missing, without which there is no .mp4."""
     try:
         import imageio_ffmpeg
+
         imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError):  # RuntimeError: the package came without ffmpeg for this system
         raise UserError("an .mp4 needs ffmpeg: pip install imageio-ffmpeg (or write a .gif)") from None

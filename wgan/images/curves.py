@@ -7,18 +7,20 @@ from wgan.data.own_files import SOFTWARE
 from wgan.runs import files
 from wgan.runs.history import COLUMNS, History
 
-PANELS = (("Wasserstein estimate", ("wasserstein_estimate", "training_estimate", "heldout_estimate")),
-          ("probability of real", ("critic_real", "critic_fake")),
-          ("losses", ("critic_loss", "generator_loss", "class_loss")),
-          ("gradient penalty", ("gradient_penalty",)),
-          ("gradient norm (1 is the goal)", ("gradient_norm",)),
-          ("FID (lower is better)", ("fid",)),
-          ("KID (lower is better)", ("kid",)),
-          ("precision and recall", ("precision", "recall")),
-          ("accuracy on training batches", ("accuracy_real", "accuracy_fake")),
-          ("accuracy on held-out images", ("heldout_accuracy", "heldout_accuracy_alone")),
-          ("mean and standard deviation (goal: -1 and 1)", ("mean", "std")),
-          ("Wasserstein distance to the target", ("wasserstein_distance",)))
+PANELS = (
+    ("Wasserstein estimate", ("wasserstein_estimate", "training_estimate", "heldout_estimate")),
+    ("probability of real", ("critic_real", "critic_fake")),
+    ("losses", ("critic_loss", "generator_loss", "class_loss")),
+    ("gradient penalty", ("gradient_penalty",)),
+    ("gradient norm (1 is the goal)", ("gradient_norm",)),
+    ("FID (lower is better)", ("fid",)),
+    ("KID (lower is better)", ("kid",)),
+    ("precision and recall", ("precision", "recall")),
+    ("accuracy on training batches", ("accuracy_real", "accuracy_fake")),
+    ("accuracy on held-out images", ("heldout_accuracy", "heldout_accuracy_alone")),
+    ("mean and standard deviation (goal: -1 and 1)", ("mean", "std")),
+    ("Wasserstein distance to the target", ("wasserstein_distance",)),
+)
 # With a Wasserstein estimate the scores have no scale, and the losses show nothing that the estimate does not.
 WITHOUT_ESTIMATE = ("critic_real", "critic_loss")
 
@@ -26,8 +28,7 @@ WITHOUT_ESTIMATE = ("critic_real", "critic_loss")
 def panels(columns):
     """Those of `PANELS` that have one of the columns."""
     left_out = WITHOUT_ESTIMATE if "wasserstein_estimate" in columns else ()
-    return [(title, shown) for title, shown in PANELS
-            if set(shown) & set(columns) and not set(shown) & set(left_out)]
+    return [(title, shown) for title, shown in PANELS if set(shown) & set(columns) and not set(shown) & set(left_out)]
 
 
 @usual_style()
@@ -43,7 +44,7 @@ def draw_curves(history_array, path, columns=COLUMNS):
     rows = -(-len(chosen) // 3)
     figure = Figure(figsize=(13, 3.25 * rows), layout="constrained")
     places = figure.subplots(rows, 3, sharex=True, squeeze=False).flat
-    for axes in places[len(chosen):]:
+    for axes in places[len(chosen) :]:
         axes.set_axis_off()
     for axes, (title, names) in zip(places, chosen):
         shown = [column for column in names if np.isfinite(history.column(column)).any()]

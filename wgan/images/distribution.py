@@ -19,8 +19,11 @@ def figures(points):
     """
     ordered = np.sort(np.asarray(points, np.float64).ravel())
     target = gaussian.quantiles(len(ordered)).ravel().astype(np.float64)
-    return {"mean": float(ordered.mean()), "std": float(ordered.std()),
-            "wasserstein_distance": float(np.abs(ordered - target).mean())}
+    return {
+        "mean": float(ordered.mean()),
+        "std": float(ordered.std()),
+        "wasserstein_distance": float(np.abs(ordered - target).mean()),
+    }
 
 
 @usual_style()
@@ -43,8 +46,10 @@ def draw(points, scores=None, epoch=None):
         axes.plot(PLACES, scores, color="tab:red", label="D: probability of real")
     found = figures(points)
     title = "" if epoch is None else f"epoch {epoch}   "
-    axes.set_title(f"{title}mean {found['mean']:.2f}   std {found['std']:.2f}   "
-                   f"distance {found['wasserstein_distance']:.2f}", fontsize=9)
+    axes.set_title(
+        f"{title}mean {found['mean']:.2f}   std {found['std']:.2f}   distance {found['wasserstein_distance']:.2f}",
+        fontsize=9,
+    )
     axes.set(xlim=(-6, 6), ylim=(0, 1.05))
     axes.legend(loc="upper right", fontsize=8)
     canvas = FigureCanvasAgg(figure)

@@ -47,8 +47,11 @@ def image_grid(images, columns, gap=2):
     rows = -(-count // columns)
     cells = np.full((rows * columns, gap + height, gap + width, channels), BACKGROUND, np.uint8)
     cells[:count, gap:, gap:] = images
-    grid = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2).reshape(
-        rows * (gap + height), columns * (gap + width), channels)
+    grid = (
+        cells.reshape(rows, columns, *cells.shape[1:])
+        .swapaxes(1, 2)
+        .reshape(rows * (gap + height), columns * (gap + width), channels)
+    )
     return np.pad(grid, ((0, gap), (0, gap), (0, 0)), constant_values=BACKGROUND)
 
 

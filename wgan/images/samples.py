@@ -31,7 +31,7 @@ def grid_drawer(gan, recipe, seed):
 def reals_grid(reals, recipe):
     """A grid of real images, uint8 [N, height, width, channels], or the points that are to be met."""
     rows, columns = recipe.grid_shape
-    return distribution.draw(reals) if recipe.is_1d else grids.image_grid(reals[:rows * columns], columns)
+    return distribution.draw(reals) if recipe.is_1d else grids.image_grid(reals[: rows * columns], columns)
 
 
 def bytes_of_a_grid(reals, recipe):

@@ -23,10 +23,22 @@ class GAN(keras.Model):
     Every random number follows from `seed` and the epoch, so that training can stop and go on anywhere.
     """
 
-    def __init__(self, generator: keras.Model, critic: keras.Model, objective: Objective = LOSSES["wasserstein"],
-                 constraint: NoConstraint | None = None, *, seed: int = 0, critic_steps: int = 5,
-                 generator_batch_size: int | None = None, drift_weight: float = 0.0, ema_decay: float = 0.0,
-                 flips: bool = False, augmentation: collections.abc.Sequence[str] = (), **kwargs):
+    def __init__(
+        self,
+        generator: keras.Model,
+        critic: keras.Model,
+        objective: Objective = LOSSES["wasserstein"],
+        constraint: NoConstraint | None = None,
+        *,
+        seed: int = 0,
+        critic_steps: int = 5,
+        generator_batch_size: int | None = None,
+        drift_weight: float = 0.0,
+        ema_decay: float = 0.0,
+        flips: bool = False,
+        augmentation: collections.abc.Sequence[str] = (),
+        **kwargs,
+    ):
         """
         Args:
             generator: latents [batch, latent_dim] to images in [-1, 1].
@@ -105,9 +117,12 @@ class GAN(keras.Model):
         """
         epoch, real_batches, *further = data
         batch_size = self.generator_batch_size or real_batches.shape[1]
-        critic_logs = [self.update_critic(scale(real_batches[step]), epoch, tf.constant(step, tf.int64),
-                                          *(each[step] for each in further))
-                       for step in range(self.critic_steps)]
+        critic_logs = [
+            self.update_critic(
+                scale(real_batches[step]), epoch, tf.constant(step, tf.int64), *(each[step] for each in further)
+            )
+            for step in range(self.critic_steps)
+        ]
         logs = {name: tf.reduce_mean([log[name] for log in critic_logs]) for name in critic_logs[0]}
         logs["generator_loss"] = self.update_generator(batch_size, epoch)
         if self.averaged_generator:

@@ -18,12 +18,14 @@ from wgan.models import randomness, winograd
 
 # _MERGE[p, a, i]: where a small image is upsampled, row i of a 5x5 kernel at an output pixel of phase p
 # meets the small row u + a - 1. Several kernel rows meet the same one.
-_MERGE = np.array([[[p + i - 2 in (2 * (a - 1), 2 * (a - 1) + 1) for i in range(5)] for a in range(3)]
-                   for p in range(2)], float)
+_MERGE = np.array(
+    [[[p + i - 2 in (2 * (a - 1), 2 * (a - 1) + 1) for i in range(5)] for a in range(3)] for p in range(2)], float
+)
 
 # _ALIGN[p, a, q, i]: where an image is given by its phases, the same row meets row u + a - 1 of phase q.
-_ALIGN = np.array([[[[p + i - 2 == 2 * (a - 1) + q for i in range(5)] for q in range(2)] for a in range(3)]
-                   for p in range(2)], float)
+_ALIGN = np.array(
+    [[[[p + i - 2 == 2 * (a - 1) + q for i in range(5)] for q in range(2)] for a in range(3)] for p in range(2)], float
+)
 
 _common_momentum = contextvars.ContextVar("momentum", default=None)
 
@@ -38,6 +40,7 @@ def leaky_relu(x, slope):
         x: float tensor of any shape.
         slope: on negative inputs, in [0, 1).
     """
+
     @tf.custom_gradient
     def forward(x):
         y = tf.nn.leaky_relu(x, slope)
@@ -61,8 +64,13 @@ class Conv2D(keras.layers.Conv2D):
         With stride 2 every result sees three rows of each of the image's phases (two of the even ones, and a
         zero), so that the layer is a 3x3 convolution of the phases.
         """
-        fits = (self.kernel_size == (5, 5) and self.padding == "same" and self.data_format == "channels_last"
-                and self.dilation_rate == (1, 1) and self.groups == 1)
+        fits = (
+            self.kernel_size == (5, 5)
+            and self.padding == "same"
+            and self.data_format == "channels_last"
+            and self.dilation_rate == (1, 1)
+            and self.groups == 1
+        )
         if fits and self.strides == (1, 1) and winograd.applies(inputs, taps=5):
             return winograd.convolve(inputs, kernel)
         if fits and self.strides == (2, 2) and winograd.applies(inputs, taps=3, split=2):
@@ -105,8 +113,7 @@ class UpsampleConv2D(keras.layers.Layer):
         channels = input_shape[-1]
         ends = (self.filters, channels) if self.transposed else (channels, self.filters)
         # autocast off: the sums of kernel rows are taken in the precision of the variable.
-        self.kernel = self.add_weight(name="kernel", shape=(5, 5, *ends), initializer="glorot_uniform",
-                                      autocast=False)
+        self.kernel = self.add_weight(name="kernel", shape=(5, 5, *ends), initializer="glorot_uniform", autocast=False)
 
     def call(self, inputs):
         """[batch, height, width, channels] to [batch, 2 height, 2 width, filters].
@@ -137,8 +144,12 @@ class UpsampleConv2D(keras.layers.Layer):
         return (batch, 2 * height, 2 * width, self.filters)
 
     def get_config(self):
-        return {**super().get_config(), "filters": self.filters, "transposed": self.transposed,
-                "as_phases": self.as_phases}
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "transposed": self.transposed,
+            "as_phases": self.as_phases,
+        }
 
 
 @keras.saving.register_keras_serializable(package="wgan")
@@ -156,8 +167,9 @@ class PhasesConv2DTranspose(keras.layers.Layer):
         self.filters = filters
 
     def build(self, input_shape):
-        self.kernel = self.add_weight(name="kernel", shape=(5, 5, self.filters, input_shape[-1]),
-                                      initializer="glorot_uniform", autocast=False)
+        self.kernel = self.add_weight(
+            name="kernel", shape=(5, 5, self.filters, input_shape[-1]), initializer="glorot_uniform", autocast=False
+        )
 
     def call(self, inputs):
         """[batch, height, width, 4, channels] to [batch, 2 height, 2 width, filters]."""
@@ -199,9 +211,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
         """
         shape = tf.shape(inputs)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            tf.reshape(inputs, [shape[0], 1, -1, inputs.shape[-1]]), self.gamma, self.beta,
-            mean=None if training else self.moving_mean, variance=None if training else self.moving_variance,
-            epsilon=self.epsilon, is_training=training)
+            tf.reshape(inputs, [shape[0], 1, -1, inputs.shape[-1]]),
+            self.gamma,
+            self.beta,
+            mean=None if training else self.moving_mean,
+            variance=None if training else self.moving_variance,
+            epsilon=self.epsilon,
+            is_training=training,
+        )
         if training and track:
             # The kernel reports the variance as estimated for the population, n / (n - 1) times that of
             # the batch, which is what Keras's moving variance follows.
@@ -242,8 +259,11 @@ def normalization(kind, momentum=0.99):
     Raises:
         ValueError: another name.
     """
-    made = {"batch": lambda: BatchNormalization(momentum=momentum),
-            "layer": lambda: keras.layers.GroupNormalization(groups=1), "none": keras.layers.Identity}
+    made = {
+        "batch": lambda: BatchNormalization(momentum=momentum),
+        "layer": lambda: keras.layers.GroupNormalization(groups=1),
+        "none": keras.layers.Identity,
+    }
     if kind not in made:
         raise ValueError(f"no normalisation is called {kind!r}; choose one of {', '.join(made)}")
     return made[kind]()

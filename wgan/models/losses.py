@@ -50,14 +50,19 @@ def wasserstein_generator_loss(fake_logits):
 
 def wasserstein_figures(real_logits, fake_logits):
     """The estimate and its two parts."""
-    return {"wasserstein_estimate": wasserstein_estimate(real_logits, fake_logits),
-            "critic_real": tf.reduce_mean(real_logits), "critic_fake": tf.reduce_mean(fake_logits)}
+    return {
+        "wasserstein_estimate": wasserstein_estimate(real_logits, fake_logits),
+        "critic_real": tf.reduce_mean(real_logits),
+        "critic_fake": tf.reduce_mean(fake_logits),
+    }
 
 
 def reversed_wasserstein_figures(real_logits, fake_logits):
     """The estimate of a critic that scores real images down, and its two parts."""
-    return {**wasserstein_figures(real_logits, fake_logits),
-            "wasserstein_estimate": wasserstein_estimate(fake_logits, real_logits)}
+    return {
+        **wasserstein_figures(real_logits, fake_logits),
+        "wasserstein_estimate": wasserstein_estimate(fake_logits, real_logits),
+    }
 
 
 def cross_entropy_with(logits, target):
@@ -82,8 +87,10 @@ def cross_entropy_generator_loss(fake_logits):
 
 def probability_figures(real_logits, fake_logits):
     """mean D(x) and mean D(G(z)), D being the probability of real."""
-    return {"critic_real": tf.reduce_mean(tf.sigmoid(real_logits)),
-            "critic_fake": tf.reduce_mean(tf.sigmoid(fake_logits))}
+    return {
+        "critic_real": tf.reduce_mean(tf.sigmoid(real_logits)),
+        "critic_fake": tf.reduce_mean(tf.sigmoid(fake_logits)),
+    }
 
 
 def least_squares_critic_loss(real_logits, fake_logits):
@@ -105,11 +112,16 @@ LOSSES = {  # by the names that recipes use
     # Sums over the batch in place of means, and reals scored down: sum D(x) - sum D(G(z)), and sum D(G(z)).
     "reversed_wasserstein_sum": Objective(
         lambda real_logits, fake_logits: tf.reduce_sum(real_logits) - tf.reduce_sum(fake_logits),
-        tf.reduce_sum, reversed_wasserstein_figures, real_sign=-1),
+        tf.reduce_sum,
+        reversed_wasserstein_figures,
+        real_sign=-1,
+    ),
     "cross_entropy": Objective(cross_entropy_critic_loss, cross_entropy_generator_loss, probability_figures),
     "cross_entropy_mean": Objective(  # of the real and the generated half, where their sum is usual
         lambda real_logits, fake_logits: cross_entropy_critic_loss(real_logits, fake_logits) / 2,
-        cross_entropy_generator_loss, probability_figures),
+        cross_entropy_generator_loss,
+        probability_figures,
+    ),
     "least_squares": Objective(least_squares_critic_loss, least_squares_generator_loss, probability_figures),
 }
 

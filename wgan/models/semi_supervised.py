@@ -41,8 +41,11 @@ class SemiSupervisedGAN(GAN):
         logs = super().train_step(data)
         epoch, _, labelled_batches, label_batches = data
         for step in range(self.critic_steps):
-            self.update_classifier(scale(labelled_batches[step]), label_batches[step],
-                                   self._stream(epoch, Purpose.CLASSIFIER_DROPOUT, step))
+            self.update_classifier(
+                scale(labelled_batches[step]),
+                label_batches[step],
+                self._stream(epoch, Purpose.CLASSIFIER_DROPOUT, step),
+            )
         return logs
 
     def critic_loss(self, reals, fakes, epsilon, dropout_seed, labelled_images, labels):
@@ -64,10 +67,13 @@ class SemiSupervisedGAN(GAN):
         generated = tf.fill(tf.shape(labels), self.critic.num_classes)
         class_loss = (losses.class_loss(real_classes, labels) + losses.class_loss(fake_classes, generated)) / 2
         loss = self.objective.critic_loss(real_logits, fake_logits) + class_loss
-        return loss, {"critic_loss": loss, "class_loss": class_loss,
-                      **self.objective.figures(real_logits, fake_logits),
-                      "accuracy_real": losses.accuracy(real_classes, labels),
-                      "accuracy_fake": losses.accuracy(fake_classes, generated)}
+        return loss, {
+            "critic_loss": loss,
+            "class_loss": class_loss,
+            **self.objective.figures(real_logits, fake_logits),
+            "accuracy_real": losses.accuracy(real_classes, labels),
+            "accuracy_fake": losses.accuracy(fake_classes, generated),
+        }
 
     def critic_logits(self, images, dropout_seed):
         """What the generator climbs: the validity alone."""
@@ -80,8 +86,10 @@ class SemiSupervisedGAN(GAN):
             _, classes = self.classifier(images, dropout_seed=dropout_seed, training=True)
             loss = self.classifier_optimizer.scale_loss(losses.class_loss(classes, labels))
         variables = self.classifier.trainable_variables
-        gradients = [tf.zeros_like(variable) if gradient is None else gradient  # the validity head has no part in it
-                     for gradient, variable in zip(tape.gradient(loss, variables), variables)]
+        gradients = [
+            tf.zeros_like(variable) if gradient is None else gradient  # the validity head has no part in it
+            for gradient, variable in zip(tape.gradient(loss, variables), variables)
+        ]
         self.classifier_optimizer.apply(gradients, variables)
 
     def call(self, latents, training=False):

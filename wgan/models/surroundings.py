@@ -36,12 +36,17 @@ _SETTINGS = [
     (tf.config.functions_run_eagerly, tf.config.run_functions_eagerly, False),
     (tf.config.optimizer.get_jit, tf.config.optimizer.set_jit, ""),
     (_graph_options, _set_graph_options, {}),
-    (tf.config.experimental.tensor_float_32_execution_enabled,
-     tf.config.experimental.enable_tensor_float_32_execution, True),
+    (
+        tf.config.experimental.tensor_float_32_execution_enabled,
+        tf.config.experimental.enable_tensor_float_32_execution,
+        True,
+    ),
 ]
 if hasattr(keras.config, "set_max_epochs"):  # in newer versions; for debugging, they end every `fit` early
-    _SETTINGS += [(keras.config.max_epochs, keras.config.set_max_epochs, None),
-                  (keras.config.max_steps_per_epoch, keras.config.set_max_steps_per_epoch, None)]
+    _SETTINGS += [
+        (keras.config.max_epochs, keras.config.set_max_epochs, None),
+        (keras.config.max_steps_per_epoch, keras.config.set_max_steps_per_epoch, None),
+    ]
 
 _lock = threading.Lock()
 _blocks = 0  # that are open, in all threads: the first one puts the settings aside, and the last one brings them back

@@ -37,11 +37,17 @@ def applies(images, taps, split=1):
         taps, split: as in `convolve`.
     """
     batch, height, width, _ = images.shape
-    return (batch is not None and batch >= _MIN_BATCH
-            and height == width and height in [split * side for side in _SIDES.get(taps, ())]
-            and (images.dtype in (tf.float32, tf.float64)
-                 or (images.dtype == tf.bfloat16 and not precision.has_bfloat16_units()))
-            and not tf.config.list_physical_devices("GPU"))
+    return (
+        batch is not None
+        and batch >= _MIN_BATCH
+        and height == width
+        and height in [split * side for side in _SIDES.get(taps, ())]
+        and (
+            images.dtype in (tf.float32, tf.float64)
+            or (images.dtype == tf.bfloat16 and not precision.has_bfloat16_units())
+        )
+        and not tf.config.list_physical_devices("GPU")
+    )
 
 
 def convolve(images, kernel, split=1, join=1):
@@ -62,7 +68,8 @@ def convolve(images, kernel, split=1, join=1):
     side, _, batch, channels = maps.shape
     taps, filters = kernel.shape[0], kernel.shape[-1]
     input_transform, filter_transform, output_transform = (
-        tf.constant(matrix, maps.dtype) for matrix in _transforms(side, taps))
+        tf.constant(matrix, maps.dtype) for matrix in _transforms(side, taps)
+    )
     n = filter_transform.shape[0]
     tiles = input_transform.shape[0] // n
 
@@ -73,8 +80,9 @@ def convolve(images, kernel, split=1, join=1):
 
     # One matrix product for each pair of points. Tiles above each other share the kernel by broadcasting; those side by
     # side lie next to each other in memory and are so many more images.
-    products = tf.matmul(tf.reshape(maps, [n, tiles, n, tiles * batch, channels]),
-                         tf.reshape(kernel, [n, 1, n, channels, filters]))
+    products = tf.matmul(
+        tf.reshape(maps, [n, tiles, n, tiles * batch, channels]), tf.reshape(kernel, [n, 1, n, channels, filters])
+    )
 
     products = tf.matmul(output_transform, tf.reshape(products, [n * tiles, n * tiles, -1]))
     products = tf.matmul(output_transform, tf.reshape(products, [n * tiles, -1]))
@@ -111,8 +119,8 @@ def _transforms(side, taps):
         inputs, outputs = np.zeros([n, tiles, side + 2]), np.zeros([side, n, tiles])
         for tile in range(tiles):
             start = _TILE * tile
-            inputs[:, tile, start:start + n] = bt
-            outputs[start:start + _TILE, :, tile] = at
+            inputs[:, tile, start : start + n] = bt
+            outputs[start : start + _TILE, :, tile] = at
         return inputs[:, :, 1:-1].reshape(-1, side), g, outputs.reshape(side, -1)
     # Four pixels under five taps: y_o = sum_i w[i - o + 2] x_i. With the roles exchanged the four pixels pass over
     # seven taps, the outer two of them zero, backwards in o; that takes 7 points in place of 8.
@@ -135,8 +143,11 @@ def _correlation(points, outputs, taps):
     Returns:
         A^T [outputs, n], G [n, taps] and B^T [n, n], float64.
     """
-    return (_evaluate(points, outputs).T, _evaluate(points, taps),
-            np.linalg.inv(_evaluate(points, outputs + taps - 1)).T)
+    return (
+        _evaluate(points, outputs).T,
+        _evaluate(points, taps),
+        np.linalg.inv(_evaluate(points, outputs + taps - 1)).T,
+    )
 
 
 def _evaluate(points, count):

@@ -12,8 +12,9 @@ DEFAULT = "wgan_gp"
 
 def _declared():
     modules = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    declared = [recipe for name in modules
-                for recipe in getattr(importlib.import_module(f"{__name__}.{name}"), "RECIPES", ())]
+    declared = [
+        recipe for name in modules for recipe in getattr(importlib.import_module(f"{__name__}.{name}"), "RECIPES", ())
+    ]
     return {recipe.name: recipe for recipe in sorted(declared, key=lambda recipe: recipe.name != DEFAULT)}
 
 

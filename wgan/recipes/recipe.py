@@ -96,11 +96,16 @@ class Recipe:
             if getattr(config, name) != getattr(usual, name):
                 raise UserError(f"--{name} does nothing in --recipe {self.name}; leave it out")
         if not self.is_1d and config.image_size not in self.image_sizes:
-            raise UserError(f"--recipe {self.name} draws images of {' or '.join(map(str, self.image_sizes))} pixels a "
-                            f"side, not {config.image_size}; choose another --image_size")
+            raise UserError(
+                f"--recipe {self.name} draws images of {' or '.join(map(str, self.image_sizes))} pixels a "
+                f"side, not {config.image_size}; choose another --image_size"
+            )
         if self.is_1d and config.dataset != "gaussian":
-            raise UserError(f"--recipe {self.name} makes numbers on a line: its --dataset is gaussian; leave "
-                            "--dataset out")
+            raise UserError(
+                f"--recipe {self.name} makes numbers on a line: its --dataset is gaussian; leave --dataset out"
+            )
         if not self.is_1d and config.dataset == "gaussian":
-            raise UserError(f"--recipe {self.name} makes images, and gaussian has none; choose another --dataset, or "
-                            "--recipe gaussian_1d")
+            raise UserError(
+                f"--recipe {self.name} makes images, and gaussian has none; choose another --dataset, or "
+                "--recipe gaussian_1d"
+            )

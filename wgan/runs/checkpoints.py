@@ -125,8 +125,10 @@ def newest_state(folder):
         if found is not None:
             return found
     if present:
-        raise UserError(f"{' and '.join(map(str, present))} cannot be read or are damaged; restore a copy, "
-                        "or start over with --fresh")
+        raise UserError(
+            f"{' and '.join(map(str, present))} cannot be read or are damaged; restore a copy, "
+            "or start over with --fresh"
+        )
     return None
 
 
@@ -135,8 +137,9 @@ def restore(gan, state):
     try:
         weights_files.load(gan, state.path, "this version's networks")
     except UserError as error:
-        raise UserError(f"{error}; continue the run with the version that began it, or start over with "
-                        "--fresh") from error
+        raise UserError(
+            f"{error}; continue the run with the version that began it, or start over with --fresh"
+        ) from error
     gan.attempt.assign(state.attempt)
 
 

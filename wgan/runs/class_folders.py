@@ -49,9 +49,15 @@ def run_of_class(config, class_name, fresh=False):
     inner = folder_name(class_name)
     if not _is_begun(config, inner):
         inner = _numbered_folder(config, class_name, fresh) or inner
-    return dataclasses.replace(config, label=class_name, **{
-        place: os.path.join(getattr(config, place), inner)
-        for place in ("checkpoint_dir", "sample_dir", "drive_dir") if getattr(config, place)})
+    return dataclasses.replace(
+        config,
+        label=class_name,
+        **{
+            place: os.path.join(getattr(config, place), inner)
+            for place in ("checkpoint_dir", "sample_dir", "drive_dir")
+            if getattr(config, place)
+        },
+    )
 
 
 def _is_begun(config, inner):
@@ -85,6 +91,10 @@ def _numbered_folder(config, class_name, fresh):
 
 def _numbered_names(config, tail):
     """The folders that are called by a number and `tail`."""
-    names = {path.name for place in (config.checkpoint_dir, config.drive_dir) if place
-             for path in pathlib.Path(place).glob("[0-9]*")}
+    names = {
+        path.name
+        for place in (config.checkpoint_dir, config.drive_dir)
+        if place
+        for path in pathlib.Path(place).glob("[0-9]*")
+    }
     return sorted(name for name in names if name.endswith(tail) and name.removesuffix(tail).isdecimal())

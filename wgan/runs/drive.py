@@ -37,9 +37,15 @@ class Drive:
         """Args: config: a checked `TrainingConfig` with a `drive_dir`."""
         self.place = pathlib.Path(config.drive_dir)
         self.local = RunFolder(config)
-        self.folder = RunFolder(dataclasses.replace(
-            config, checkpoint_dir=str(self.place / "checkpoints"), sample_dir=str(self.place / "samples"),
-            tensorboard=False), flag="--drive_dir")
+        self.folder = RunFolder(
+            dataclasses.replace(
+                config,
+                checkpoint_dir=str(self.place / "checkpoints"),
+                sample_dir=str(self.place / "samples"),
+                tensorboard=False,
+            ),
+            flag="--drive_dir",
+        )
         self.lock = RunLock(self.folder.checkpoint_dir, advice="another --drive_dir")
 
     def check(self):
@@ -48,12 +54,16 @@ class Drive:
         for one in (self.folder.checkpoint_dir, self.folder.sample_dir):
             for other, flag in ((self.local.checkpoint_dir, "checkpoint_dir"), (self.local.sample_dir, "sample_dir")):
                 if one.resolve() == other.resolve():
-                    raise UserError(f"--drive_dir {self.place} would copy {other} onto itself; give a local --{flag}, "
-                                    "or leave --drive_dir out")
+                    raise UserError(
+                        f"--drive_dir {self.place} would copy {other} onto itself; give a local --{flag}, "
+                        "or leave --drive_dir out"
+                    )
         marks = {folder.run_id() for folder in (self.folder, self.local) if folder.config_path.exists()} - {""}
         if len(marks) > 1:
-            raise UserError(f"{self.folder.checkpoint_dir} holds another run than {self.local.checkpoint_dir}; choose "
-                            "another --drive_dir, or another --checkpoint_dir and --sample_dir")
+            raise UserError(
+                f"{self.folder.checkpoint_dir} holds another run than {self.local.checkpoint_dir}; choose "
+                "another --drive_dir, or another --checkpoint_dir and --sample_dir"
+            )
 
     def is_cleared(self):
         """Whether `--fresh` has removed the run, and its grids are still to follow: see `remove_run`."""
@@ -81,8 +91,11 @@ class Drive:
         """
         if is_newer:
             print(f"fetching the run from {self.place}: epoch {state.epoch}", flush=True)
-            print(f"note: its earlier grids stay in {self.folder.sample_dir}, where export_gif.py --sample_dir reads "
-                  "them", file=sys.stderr)
+            print(
+                f"note: its earlier grids stay in {self.folder.sample_dir}, where export_gif.py --sample_dir reads "
+                "them",
+                file=sys.stderr,
+            )
             copy_file(self.folder.config_path, self.local.config_path)
         # What is there says whether all has been brought: an older state goes last. Without any, weights would look
         # like those of a run that lost its state, and what is missing beside it is seen to be missing.
@@ -204,8 +217,11 @@ class _Copies:
             self._tries += 1
             if self._tries < _TRIES_TO_CLEAR:
                 raise
-            print(f"note: {self._drive.folder.sample_dir} cannot be tidied up ({error}); grids of epochs that the run "
-                  "went back from may stay there", file=sys.stderr)
+            print(
+                f"note: {self._drive.folder.sample_dir} cannot be tidied up ({error}); grids of epochs that the run "
+                "went back from may stay there",
+                file=sys.stderr,
+            )
         self._is_clear = True
 
     def _changes(self):
@@ -214,8 +230,11 @@ class _Copies:
         The state is held as it is: while the rest is copied, newer ones may replace it, and their grids come later.
         """
         self._hold_state()
-        return collections.deque((source, target) for source, target in self._all_files()
-                                 if _look(source) not in (None, self._there.get(target)))
+        return collections.deque(
+            (source, target)
+            for source, target in self._all_files()
+            if _look(source) not in (None, self._there.get(target))
+        )
 
     def _all_files(self):
         """(source, target) of all files, the state last; but before the weights where the drive has none yet, since
@@ -227,10 +246,14 @@ class _Copies:
         samples = [(path, there.sample_dir / path.name) for path in (local.sample_dir / RUN_ID_FILE, local.reals_path)]
         samples += [(grids, target) for target, grids in archives.items()]
         states = (checkpoints.STATE_FILE, checkpoints.PREVIOUS_STATE_FILE)
-        others = [(path, there.checkpoint_dir / path.name) for path in local.checkpoint_files()
-                  if path.name not in states and path != local.config_path]
-        first = [(path, there.checkpoint_dir / path.name)
-                 for path in (local.checkpoint_dir / RUN_ID_FILE, local.config_path)]
+        others = [
+            (path, there.checkpoint_dir / path.name)
+            for path in local.checkpoint_files()
+            if path.name not in states and path != local.config_path
+        ]
+        first = [
+            (path, there.checkpoint_dir / path.name) for path in (local.checkpoint_dir / RUN_ID_FILE, local.config_path)
+        ]
         state = (self._held_state, there.checkpoint_dir / checkpoints.STATE_FILE)
         return [*first, *samples, *([*others, state] if state[1].exists() else [state, *others])]
 
@@ -275,5 +298,9 @@ def _was_copied(source, found, target):
     if isinstance(source, dict):
         return grid_archives.holds(target, source)
     there = _look(target)
-    return (there is not None and target.name != checkpoints.STATE_FILE
-            and there[0] == found[0] and abs(there[1] - found[1]) < _CLOCK * 1e9)
+    return (
+        there is not None
+        and target.name != checkpoints.STATE_FILE
+        and there[0] == found[0]
+        and abs(there[1] - found[1]) < _CLOCK * 1e9
+    )

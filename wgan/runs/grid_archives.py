@@ -83,8 +83,10 @@ def holds(path, grids):
     """Whether an archive has these grids, byte for byte; `grids` as in `update`."""
     with contextlib.suppress(FileNotFoundError, *_DAMAGE), zipfile.ZipFile(path) as archive:
         names = _names(archive)
-        return all(epoch in names and zlib.crc32(grid.read_bytes()) == archive.getinfo(names[epoch]).CRC
-                   for epoch, grid in grids.items())
+        return all(
+            epoch in names and zlib.crc32(grid.read_bytes()) == archive.getinfo(names[epoch]).CRC
+            for epoch, grid in grids.items()
+        )
     return False
 
 
@@ -102,8 +104,11 @@ def update(path, grids, last_epoch=math.inf):
         OSError: a disk fails; the archive is as it was.
     """
     with atomic_path(path) as temporary, _to_read(path) as earlier, zipfile.ZipFile(temporary, "w") as archive:
-        readers = {epoch: functools.partial(earlier.read, name) for epoch, name in _names(earlier).items()
-                   if epoch <= last_epoch}
+        readers = {
+            epoch: functools.partial(earlier.read, name)
+            for epoch, name in _names(earlier).items()
+            if epoch <= last_epoch
+        }
         readers |= {epoch: grid.read_bytes for epoch, grid in grids.items()}
         for epoch, read_grid in sorted(readers.items()):
             try:

@@ -9,11 +9,31 @@ import numpy as np
 from wgan.runs import files
 
 COLUMNS = (  # states of earlier versions have their first ones, without names: new ones go to the end
-    "epoch", "wasserstein_estimate", "gradient_penalty", "gradient_norm", "critic_loss",
-    "critic_real", "critic_fake", "generator_loss", "seconds",
-    "fid", "kid", "kid_error", "precision", "recall", "training_estimate", "heldout_estimate",
-    "class_loss", "accuracy_real", "accuracy_fake", "heldout_accuracy", "heldout_accuracy_alone",
-    "mean", "std", "wasserstein_distance")
+    "epoch",
+    "wasserstein_estimate",
+    "gradient_penalty",
+    "gradient_norm",
+    "critic_loss",
+    "critic_real",
+    "critic_fake",
+    "generator_loss",
+    "seconds",
+    "fid",
+    "kid",
+    "kid_error",
+    "precision",
+    "recall",
+    "training_estimate",
+    "heldout_estimate",
+    "class_loss",
+    "accuracy_real",
+    "accuracy_fake",
+    "heldout_accuracy",
+    "heldout_accuracy_alone",
+    "mean",
+    "std",
+    "wasserstein_distance",
+)
 _RENAMED = {"deviation": "std"}  # in states of earlier versions
 
 
@@ -76,7 +96,7 @@ class HistoryFile:
             OSError: the disk fails.
         """
         written, self._written = self._written, None
-        rows = self._history.rows[written or 0:]
+        rows = self._history.rows[written or 0 :]
         if written is None:
             files.write_text(self._path, _as_csv([self._shown]) + _as_csv(map(self._formatted, rows)))
         else:

@@ -30,11 +30,15 @@ def find_weights(place, checkpoint_dir=None):
     else:
         generator = place
     if "generator" not in generator.name:
-        raise UserError(f"--init_from {place}: the file's name must contain 'generator', so that the critic's "
-                        "can be found beside it")
+        raise UserError(
+            f"--init_from {place}: the file's name must contain 'generator', so that the critic's "
+            "can be found beside it"
+        )
     if checkpoint_dir and generator.parent.resolve() == pathlib.Path(checkpoint_dir).resolve():
-        raise UserError(f"--init_from {place}: the new run would overwrite these weights; give it another "
-                        "--checkpoint_dir, or copy them first")
+        raise UserError(
+            f"--init_from {place}: the new run would overwrite these weights; give it another "
+            "--checkpoint_dir, or copy them first"
+        )
     critic = generator.with_name(generator.name.replace("generator", "critic"))
     for path in (generator, critic):
         if not path.exists():

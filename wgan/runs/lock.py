@@ -61,16 +61,19 @@ class RunLock:
         self.lost = None
         self._folder, self._path, self._advice = pathlib.Path(folder), pathlib.Path(folder, LOCK_FILE), advice
         self._leaving, self._last_look = threading.Event(), time.time()
-        self._lease = filelock.SoftFileLease(self._path, lease_duration=LEASE_SECONDS, on_compromise=self._restore,
-                                             timeout=0.1, thread_local=False)
+        self._lease = filelock.SoftFileLease(
+            self._path, lease_duration=LEASE_SECONDS, on_compromise=self._restore, timeout=0.1, thread_local=False
+        )
 
     def __enter__(self):
         """Raises UserError where another run holds the folder, OSError where it cannot be made or written to."""
         try:
             self._acquire()
         except (filelock.Timeout, filelock.LeaseSettingsMismatch):
-            raise UserError(f"{self._folder} is in use by {_read(self._path) or 'another run'}; wait until it has "
-                            f"ended, stop it, or choose {self._advice}") from None
+            raise UserError(
+                f"{self._folder} is in use by {_read(self._path) or 'another run'}; wait until it has "
+                f"ended, stop it, or choose {self._advice}"
+            ) from None
         return self
 
     def __exit__(self, kind, error, traceback):
@@ -89,11 +92,16 @@ class RunLock:
         found = _read(self._path)
         alive = found and found.is_alive()
         if alive is None:
-            print(f"note: {self._folder} is locked by {found or 'another run'}, which cannot be seen from here; "
-                  f"waiting up to {LEASE_SECONDS} seconds for a heartbeat", file=sys.stderr, flush=True)
+            print(
+                f"note: {self._folder} is locked by {found or 'another run'}, which cannot be seen from here; "
+                f"waiting up to {LEASE_SECONDS} seconds for a heartbeat",
+                file=sys.stderr,
+                flush=True,
+            )
             with contextlib.suppress(filelock.Timeout):
-                return self._lease.acquire(1.1 * LEASE_SECONDS,
-                                           cancel_check=lambda: _read(self._path) not in (found, None))
+                return self._lease.acquire(
+                    1.1 * LEASE_SECONDS, cancel_check=lambda: _read(self._path) not in (found, None)
+                )
         if not alive and _read(self._path) == found:
             self._lease.force_break()
         return self._lease.acquire()
@@ -108,8 +116,9 @@ class RunLock:
                     self._lose()
 
     def _lose(self):
-        self.lost = (f"{_read(self._path) or 'another run'} has taken over {self._folder}, having seen no heartbeat of "
-                     "this run")
+        self.lost = (
+            f"{_read(self._path) or 'another run'} has taken over {self._folder}, having seen no heartbeat of this run"
+        )
 
     def _restore(self, compromise):
         """Called by the heartbeat's thread at its end, when the lock file has been replaced or cannot be reached."""

@@ -30,8 +30,9 @@ def advice_on_grids(folder):
     """As `advice_on_runs`, for a folder that holds no grids, and `--sample_dir`."""
     below = _folders_with(folder, REALS_FILE)
     if below:
-        return (f"the folders with grids in it are {_shown(below, folder)}: name one of them, as in --sample_dir "
-                f"{below[0]}")
+        return (
+            f"the folders with grids in it are {_shown(below, folder)}: name one of them, as in --sample_dir {below[0]}"
+        )
     if (pathlib.Path(folder) / CONFIG_FILE).exists():
         return "it holds the weights of a run: give the run's folder of grids with --sample_dir"
     return ""

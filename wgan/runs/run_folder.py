@@ -28,8 +28,8 @@ class RunFolder:
 
     def __init__(self, config, flag=None):
         """Args:
-            config: a checked `TrainingConfig`.
-            flag: which of a run's flags says where both folders are; None: each has its own.
+        config: a checked `TrainingConfig`.
+        flag: which of a run's flags says where both folders are; None: each has its own.
         """
         self._other_place = f"another {flag or '--checkpoint_dir and --sample_dir'}"
         self.checkpoint_dir = pathlib.Path(config.checkpoint_dir)
@@ -60,21 +60,24 @@ class RunFolder:
             TrainingConfig.from_json(stored["config"])
             return stored
         except (OSError, ValueError, KeyError, TypeError, RecursionError, UserError) as error:
-            raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); {remedy}"
-                            ) from error
+            raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); {remedy}") from error
 
     def check_samples_belong(self):
         """Raises UserError where the sample folder holds grids of a run that is not in the checkpoint folder."""
         if self._run_id(self.sample_dir) != self.run_id() and self.sample_files():
-            raise UserError(f"{self.sample_dir} holds grids of a run that is not in {self.checkpoint_dir}; choose "
-                            f"{self._other_place}")
+            raise UserError(
+                f"{self.sample_dir} holds grids of a run that is not in {self.checkpoint_dir}; choose "
+                f"{self._other_place}"
+            )
 
     def check_replaceable(self):
         """Raises UserError where `--fresh` would remove images that may be the user's: nothing is known of a run."""
         held = self.sample_files()
         if held and not self._run_id(self.sample_dir) and not self.checkpoint_files():
-            raise UserError(f"{held[0]} is in the way, and nothing shows that a run wrote it; choose "
-                            f"{self._other_place}, or move it away")
+            raise UserError(
+                f"{held[0]} is in the way, and nothing shows that a run wrote it; choose "
+                f"{self._other_place}, or move it away"
+            )
 
     def make(self):
         """Makes both folders where they are not there."""
@@ -113,16 +116,20 @@ class RunFolder:
             return
         differences = differences_from(config, stored)
         if differences:
-            raise UserError(f"{self.checkpoint_dir} holds a run with other settings: {'; '.join(differences)}. "
-                            f"Repeat its settings, choose {self._other_place}, or start over with --fresh")
+            raise UserError(
+                f"{self.checkpoint_dir} holds a run with other settings: {'; '.join(differences)}. "
+                f"Repeat its settings, choose {self._other_place}, or start over with --fresh"
+            )
 
     def check_not_begun(self):
         """Raises UserError where a run that has no state has come beyond its first epoch, when it got one."""
         weights = self.checkpoint_dir / checkpoints.GENERATOR_FILE
         begun = weights.exists() or (self.history_path.exists() and len(self.history_path.read_bytes().split()) > 2)
         if begun:
-            raise UserError(f"{self.checkpoint_dir} has lost {checkpoints.STATE_FILE}, without which the run cannot "
-                            "be continued; restore it, or start over with --fresh")
+            raise UserError(
+                f"{self.checkpoint_dir} has lost {checkpoints.STATE_FILE}, without which the run cannot "
+                "be continued; restore it, or start over with --fresh"
+            )
 
     def check_writable(self):
         """Raises UserError where one of the folders could not be made or written to."""
@@ -133,8 +140,10 @@ class RunFolder:
         self.check_replaceable()
         held = self.files_of_a_run()
         if held:
-            raise UserError(f"{held[0]} is in the way and belongs to no run that can be continued; choose "
-                            f"{self._other_place}, or replace its files with --fresh")
+            raise UserError(
+                f"{held[0]} is in the way and belongs to no run that can be continued; choose "
+                f"{self._other_place}, or replace its files with --fresh"
+            )
 
     def files_of_a_run(self):
         """Every file that a run writes and that is there now."""
@@ -153,8 +162,10 @@ class RunFolder:
     def describe(self, paths):
         """A phrase for what `--fresh` replaces."""
         samples = len(self.sample_files())
-        return (f"replacing {len(paths) - samples} files of an earlier run in {self.checkpoint_dir} and "
-                f"{samples} images in {self.sample_dir}")
+        return (
+            f"replacing {len(paths) - samples} files of an earlier run in {self.checkpoint_dir} and "
+            f"{samples} images in {self.sample_dir}"
+        )
 
     def remove_run(self):
         """Removes an earlier run's files, the configuration last: until then the run can be recognised."""
@@ -185,15 +196,24 @@ class RunFolder:
         """
         earlier = self._stored_json()
         starts = [*_events(earlier, "starts"), {**start, "time": _now()}]
-        self._write_json({
-            "config": config.to_json(),
-            "images": {"name": image_set.name, "count": len(image_set.images),
-                       "shape": list(image_set.images.shape[1:]), "sha256": sha256,
-                       "held_out": 0 if image_set.heldout is None else len(image_set.heldout),
-                       "set_aside": image_set.heldout_indices, "classes": list(image_set.label_names),
-                       "labels_sha256": fingerprint_of_labels(image_set)},
-            "working_dir": _working_dir(), "starts": starts,
-            "rollbacks": _events(earlier, "setbacks") + _events(earlier, "rollbacks")})  # the first: earlier versions
+        self._write_json(
+            {
+                "config": config.to_json(),
+                "images": {
+                    "name": image_set.name,
+                    "count": len(image_set.images),
+                    "shape": list(image_set.images.shape[1:]),
+                    "sha256": sha256,
+                    "held_out": 0 if image_set.heldout is None else len(image_set.heldout),
+                    "set_aside": image_set.heldout_indices,
+                    "classes": list(image_set.label_names),
+                    "labels_sha256": fingerprint_of_labels(image_set),
+                },
+                "working_dir": _working_dir(),
+                "starts": starts,
+                "rollbacks": _events(earlier, "setbacks") + _events(earlier, "rollbacks"),
+            }
+        )  # the first: earlier versions
 
     def add_rollback(self, rollback):
         """Notes when and why the run went back to an earlier epoch; a failing disk does not stop it."""
@@ -235,8 +255,9 @@ def with_places(config, stored):
     if not isinstance(working_dir, str):
         return config
     places = {name: getattr(config, name) for name in PLACES if getattr(config, name)}
-    return dataclasses.replace(config, **{
-        name: os.path.normpath(os.path.join(working_dir, place)) for name, place in places.items()})
+    return dataclasses.replace(
+        config, **{name: os.path.normpath(os.path.join(working_dir, place)) for name, place in places.items()}
+    )
 
 
 def fingerprint_of_labels(image_set):

@@ -69,6 +69,8 @@ def _not_found(config, checkpoint_dir, data_dir, failure):
 def _differ(others, stored_images, checkpoint_dir):
     config, image_set, _ = others
     where = "" if config.data_dir is None else f" in {one_line(config.data_dir)}"
-    return UserError(f"the {len(image_set.images):,} images{where} are not the {stored_images['count']:,} that the run "
-                     f"in {one_line(checkpoint_dir)} was trained on: give those with --data_dir, or measure against "
-                     "these with --other_images")
+    return UserError(
+        f"the {len(image_set.images):,} images{where} are not the {stored_images['count']:,} that the run "
+        f"in {one_line(checkpoint_dir)} was trained on: give those with --data_dir, or measure against "
+        "these with --other_images"
+    )

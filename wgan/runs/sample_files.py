@@ -61,8 +61,11 @@ def sample_folders(sample_dir):
     Raises:
         OSError: the folder cannot be read.
     """
-    return [pathlib.Path(entry.path) for entry in entries(sample_dir)
-            if _FOLDER_NAME.fullmatch(entry.name) and entry.is_dir()]
+    return [
+        pathlib.Path(entry.path)
+        for entry in entries(sample_dir)
+        if _FOLDER_NAME.fullmatch(entry.name) and entry.is_dir()
+    ]
 
 
 def remove_samples_after(sample_dir, epoch):
@@ -84,9 +87,16 @@ def remove_samples_after(sample_dir, epoch):
 def _pngs(sample_dir, layout):
     """(epoch, path) of the PNGs in one layout."""
     folders = [sample_dir] if layout == "flat" else sample_folders(sample_dir)
-    named = [(_SAMPLE_NAME.fullmatch(entry.name), pathlib.Path(entry.path))
-             for folder in folders for entry in entries(folder) if entry.is_file()]
+    named = [
+        (_SAMPLE_NAME.fullmatch(entry.name), pathlib.Path(entry.path))
+        for folder in folders
+        for entry in entries(folder)
+        if entry.is_file()
+    ]
     # The second test leaves out sample_000001.png, which would make epoch 1 appear twice, and what is in another
     # epoch's folder.
-    return [(int(match[1]), path) for match, path in named
-            if match and path == sample_path(sample_dir, int(match[1]), layout)]
+    return [
+        (int(match[1]), path)
+        for match, path in named
+        if match and path == sample_path(sample_dir, int(match[1]), layout)
+    ]

@@ -17,8 +17,10 @@ from wgan.config import TrainingConfig
 from wgan.runs import checkpoints, neighbouring_runs, weights_files
 from wgan.runs.run_folder import CONFIG_FILE, RunFolder, with_places
 
-WEIGHTS_HELP = ("A run's folder, or a generator's weights file in it. In a folder it is generator_ema.weights.h5, or "
-                "generator.weights.h5 where the run kept no average.")  # of the flag that `locate` reads
+WEIGHTS_HELP = (
+    "A run's folder, or a generator's weights file in it. In a folder it is generator_ema.weights.h5, or "
+    "generator.weights.h5 where the run kept no average."
+)  # of the flag that `locate` reads
 
 
 class Trained(NamedTuple):
@@ -44,8 +46,10 @@ class Trained(NamedTuple):
             generator = load_generator(self.config, self.channels, self.path)
             drawn = tuple(generator(tf.zeros([1, self.config.latent_dim]), training=False).shape[1:])
         if drawn != (self.config.image_size, self.config.image_size, self.channels):
-            raise UserError(f"{self.path} draws no images of {self.config.image_size} pixels a side; its samples have "
-                            f"the shape {list(drawn)}")
+            raise UserError(
+                f"{self.path} draws no images of {self.config.image_size} pixels a side; its samples have "
+                f"the shape {list(drawn)}"
+            )
         return generator
 
     def __str__(self):
@@ -102,8 +106,10 @@ def read_run(checkpoint_dir, flag="--checkpoint_dir"):
 def check_draws_images(checkpoint_dir, config):
     """Raises UserError for a run that has no images."""
     if config.recipe_spec.is_1d:
-        raise UserError(f"{checkpoint_dir} holds a run on numbers, not on images; its history.csv has their mean, "
-                        "standard deviation and distance to the target, and its --sample_dir shows their distribution")
+        raise UserError(
+            f"{checkpoint_dir} holds a run on numbers, not on images; its history.csv has their mean, "
+            "standard deviation and distance to the target, and its --sample_dir shows their distribution"
+        )
 
 
 def usual_weights(checkpoint_dir):
@@ -129,8 +135,10 @@ def find_weights(checkpoint_dir, name=None):
     if not path.is_file():
         there = sorted(entry.name for entry in checkpoint_dir.glob("generator*.h5"))
         if not there:
-            raise UserError(f"the run in {checkpoint_dir} has no weights: they come with its first checkpoint, at the "
-                            "latest when it ends or is stopped; wait for that, or continue it with train.py")
+            raise UserError(
+                f"the run in {checkpoint_dir} has no weights: they come with its first checkpoint, at the "
+                "latest when it ends or is stopped; wait for that, or continue it with train.py"
+            )
         raise UserError(f"there is no {path}; --weights may be {' or '.join(there)}")
     weights_files.check_readable(path)
     try:

@@ -10,8 +10,17 @@ from wgan.common.messages import one_line
 from wgan.runs import files
 
 # With what h5py and Keras answer files that are damaged or meant for another network.
-UNREADABLE = (OSError, RuntimeError, KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError,
-              MemoryError)
+UNREADABLE = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
 
 
 def check_readable(path):
@@ -50,8 +59,10 @@ def load(network, path, owner):
         held = _kernels_in(path)
         needed = Counter(tuple(variable.shape) for variable in network.variables if len(variable.shape) > 1)
         if held != needed:
-            raise ValueError(f"kernels that are missing: {_shapes(needed - held)}; kernels that are too many: "
-                             f"{_shapes(held - needed)} (other colours, --image_size, --latent_dim or --network?)")
+            raise ValueError(
+                f"kernels that are missing: {_shapes(needed - held)}; kernels that are too many: "
+                f"{_shapes(held - needed)} (other colours, --image_size, --latent_dim or --network?)"
+            )
         network.load_weights(path)
         if not all(np.isfinite(variable.numpy()).all() for variable in network.variables):
             raise ValueError("not all of its numbers are finite")
@@ -66,6 +77,7 @@ def _kernels_in(path):
     def count(name, item):
         if isinstance(item, h5py.Dataset) and len(item.shape) > 1 and "optimizer" not in name and name != "history":
             kernels[item.shape] += 1
+
     with h5py.File(path, "r") as file:
         file.visititems(count)
     return kernels

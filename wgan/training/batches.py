@@ -24,8 +24,16 @@ def epoch_indices(seed, epoch, num_images, num_drawn, attempt=0, purpose=Purpose
     return tf.reshape(tf.argsort(keys, stable=True), [-1])[:num_drawn]
 
 
-def epoch_batches(images: np.ndarray, seed: int, critic_steps: int, batch_size: int, first_epoch: int, last_epoch: int,
-                  attempt: int = 0, labels: np.ndarray | None = None) -> tf.data.Dataset:
+def epoch_batches(
+    images: np.ndarray,
+    seed: int,
+    critic_steps: int,
+    batch_size: int,
+    first_epoch: int,
+    last_epoch: int,
+    attempt: int = 0,
+    labels: np.ndarray | None = None,
+) -> tf.data.Dataset:
     """The training data as `fit` takes it: one element is one epoch.
 
     Args:

@@ -82,8 +82,14 @@ class SampleGrids(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         number = epoch + 1
         if number % self._config.sample_every == 0 or number == self._config.epochs:
-            self._saver.save("grids", grids.save_sample, self._config.sample_dir, number, self._draw(number),
-                             self._config.samples_layout)
+            self._saver.save(
+                "grids",
+                grids.save_sample,
+                self._config.sample_dir,
+                number,
+                self._draw(number),
+                self._config.samples_layout,
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,10 +113,10 @@ class Checkpoints(keras.callbacks.Callback):
 
     def __init__(self, config, folder, history, saver, after=lambda: None):
         """Args:
-            config, folder: the run's.
-            history: to which another callback has added an epoch before this one sees its end.
-            saver: a `files.TolerantSaver`.
-            after: called when a state has been written.
+        config, folder: the run's.
+        history: to which another callback has added an epoch before this one sees its end.
+        saver: a `files.TolerantSaver`.
+        after: called when a state has been written.
         """
         super().__init__()
         self.good = self._reached = None
@@ -171,8 +177,9 @@ class Checkpoints(keras.callbacks.Callback):
     def _write(self, history):
         """Writes what the GAN and the history hold, which has to be `good`."""
         self._saver.save("history.png", draw_curves, history.to_array(), self._folder.curves_path, self._columns)
-        if self._saver.save("checkpoints", checkpoints.write_checkpoint, self._folder.checkpoint_dir, self.model,
-                            history):
+        if self._saver.save(
+            "checkpoints", checkpoints.write_checkpoint, self._folder.checkpoint_dir, self.model, history
+        ):
             self._after()
 
 
@@ -188,9 +195,15 @@ class Progress(keras.callbacks.Callback):
         self._fid = None
 
     def on_train_begin(self, logs=None):
-        self._bar = tqdm(total=self._last_epoch, initial=self._first_epoch - 1, unit="epoch",
-                         disable=not self._on_terminal, dynamic_ncols=True, smoothing=0.05,
-                         bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{remaining} left, {rate_noinv_fmt}{postfix}]")
+        self._bar = tqdm(
+            total=self._last_epoch,
+            initial=self._first_epoch - 1,
+            unit="epoch",
+            disable=not self._on_terminal,
+            dynamic_ncols=True,
+            smoothing=0.05,
+            bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{remaining} left, {rate_noinv_fmt}{postfix}]",
+        )
         self._start = self._last_line = time.monotonic()
         self._before = self._first_epoch - 1
 
@@ -199,8 +212,9 @@ class Progress(keras.callbacks.Callback):
         self._fid = logs.get("fid", self._fid)
         self._bar.set_postfix_str(self._figures(logs), refresh=False)
         self._bar.update()
-        line_due = (number in (self._first_epoch, self._last_epoch)
-                    or now - self._last_line >= self.SECONDS_BETWEEN_LINES)
+        line_due = (
+            number in (self._first_epoch, self._last_epoch) or now - self._last_line >= self.SECONDS_BETWEEN_LINES
+        )
         if line_due and not self._on_terminal:
             self._last_line = now
             print(self._line(number, logs, now - self._start), flush=True)
@@ -213,8 +227,7 @@ class Progress(keras.callbacks.Callback):
     def _line(self, number, logs, elapsed):
         per_epoch = elapsed / (number - self._before)
         left = tqdm.format_interval(per_epoch * (self._last_epoch - number))
-        return (f"epoch {number}/{self._last_epoch}  {1 / per_epoch:.2f} epochs/s  "
-                f"{self._figures(logs)}  {left} left")
+        return f"epoch {number}/{self._last_epoch}  {1 / per_epoch:.2f} epochs/s  {self._figures(logs)}  {left} left"
 
     def _figures(self, logs):
         last_fid = "" if self._fid is None else f"  FID {self._fid:.3g}"
@@ -240,8 +253,11 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
-            self._earlier = {number: signal.signal(number, self._stop) for number in self.SIGNALS
-                             if signal.getsignal(number) != signal.SIG_IGN}
+            self._earlier = {
+                number: signal.signal(number, self._stop)
+                for number in self.SIGNALS
+                if signal.getsignal(number) != signal.SIG_IGN
+            }
         return self
 
     def __exit__(self, kind, error, traceback):

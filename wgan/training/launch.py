@@ -120,6 +120,7 @@ def _launch_each(config, fresh, dry_run):
     if not dry_run:
         startup.import_tensorflow()
         from wgan.training import class_grid
+
         grid = class_grid.write(runs, config.sample_dir)
         if config.drive_dir:
             drive.copy_file(grid, os.path.join(config.drive_dir, grid.name))
@@ -162,8 +163,10 @@ def _examine_copy(config, folder, remote, fresh, here):
     except UserError as error:
         if here.state is None:
             raise
-        raise UserError(f"{error}. This is about the copy: the run in {folder.checkpoint_dir} is at epoch {here.epoch} "
-                        "and goes on once the copy has been moved away") from error
+        raise UserError(
+            f"{error}. This is about the copy: the run in {folder.checkpoint_dir} is at epoch {here.epoch} "
+            "and goes on once the copy has been moved away"
+        ) from error
 
 
 def _examine(config, folder, fresh):
@@ -190,8 +193,10 @@ def _check_start(found, folder):
 
 
 def _print_finished(found, folder):
-    print(f"finished: the run in {folder.checkpoint_dir} has {found.epoch} epochs and --epochs asks for "
-          f"{found.config.epochs}; a larger --epochs continues it")
+    print(
+        f"finished: the run in {folder.checkpoint_dir} has {found.epoch} epochs and --epochs asks for "
+        f"{found.config.epochs}; a larger --epochs continues it"
+    )
 
 
 def _with_tensorflow(config):
@@ -199,6 +204,7 @@ def _with_tensorflow(config):
     device = startup.import_tensorflow()
     from wgan.models import precision
     from wgan.training import loop
+
     return dataclasses.replace(config, precision=precision.resolve(config.precision)), device, loop
 
 
@@ -244,11 +250,14 @@ def _check_same_images(config, image_set, sha256, stored):
     """Raises UserError unless these are the images, and the classes, that the run began with."""
     remedy = f"the run in {config.checkpoint_dir} began with; give it the same data, or start over with --fresh"
     if stored["sha256"] != sha256:
-        raise UserError(f"these {len(image_set.images)} images{_changed_classes(image_set, stored)} differ from the "
-                        f"{stored['count']} that {remedy}")
+        raise UserError(
+            f"these {len(image_set.images)} images{_changed_classes(image_set, stored)} differ from the "
+            f"{stored['count']} that {remedy}"
+        )
     if config.recipe_spec.wants_labels and stored.get("labels_sha256") not in (None, fingerprint_of_labels(image_set)):
-        raise UserError(f"the labels of these images{_changed_classes(image_set, stored)} differ from those that "
-                        f"{remedy}")
+        raise UserError(
+            f"the labels of these images{_changed_classes(image_set, stored)} differ from those that {remedy}"
+        )
 
 
 def _changed_classes(image_set, stored):
@@ -264,8 +273,12 @@ def _changed_classes(image_set, stored):
 def _check_classes(config, image_set):
     most = config.recipe_spec.max_classes
     if most and image_set.labels is None:
-        raise UserError(f"--recipe {config.recipe} learns classes, and {image_set.name} has none: put the images "
-                        "into one folder per class")
+        raise UserError(
+            f"--recipe {config.recipe} learns classes, and {image_set.name} has none: put the images "
+            "into one folder per class"
+        )
     if most and len(image_set.label_names) > most:
-        raise UserError(f"--recipe {config.recipe} learns up to {most} classes, and {image_set.name} has "
-                        f"{len(image_set.label_names)}; leave some of the folders out")
+        raise UserError(
+            f"--recipe {config.recipe} learns up to {most} classes, and {image_set.name} has "
+            f"{len(image_set.label_names)}; leave some of the folders out"
+        )

@@ -83,8 +83,7 @@ def train(run, sha256, state, device):
     if config.tensorboard:
         print(tensorboard.how_to_look(folder.events_dir))
 
-    with (callbacks.StopOnSignal() as stop, drive.copying(run.drive, epoch) as copy_soon,
-          files.TolerantSaver() as saver):
+    with callbacks.StopOnSignal() as stop, drive.copying(run.drive, epoch) as copy_soon, files.TolerantSaver() as saver:
         saver.save("grids", grids.save_png, folder.reals_path, samples.reals_grid(image_set.images, config.recipe_spec))
         history = Trainer(gan, run, stop, saver, copy_soon).fit_with_nan_recovery(history)
     return _report(stop.signal_number, config, len(history.rows))
@@ -104,25 +103,30 @@ class Trainer:
         """
         rollbacks = collections.Counter()  # by epoch
         while True:
-            checkpointing = callbacks.Checkpoints(self._run.config, self._run.folder, history, self._saver,
-                                                  self._copy_soon)
+            checkpointing = callbacks.Checkpoints(
+                self._run.config, self._run.folder, history, self._saver, self._copy_soon
+            )
             try:
                 self._fit(history, checkpointing)
                 return history
             except NumbersWentWrong as error:
                 good = checkpointing.good
                 if good is None:
-                    raise UserError(f"{error}: the run begins with such numbers; give it other weights with "
-                                    "--init_from, or start over with --fresh") from error
+                    raise UserError(
+                        f"{error}: the run begins with such numbers; give it other weights with "
+                        "--init_from, or start over with --fresh"
+                    ) from error
                 rollbacks[good.epoch] += 1
-                self._run.folder.add_rollback({"from_epoch": good.epoch, "attempt": int(self._gan.attempt),
-                                               "what": str(error)})
+                self._run.folder.add_rollback(
+                    {"from_epoch": good.epoch, "attempt": int(self._gan.attempt), "what": str(error)}
+                )
                 checkpoints.put_back(self._gan, good.snapshot)
                 if rollbacks[good.epoch] > MAX_ROLLBACKS:
                     checkpointing.save_good()
                     raise UserError(explain_wrong_numbers(error, good.epoch, self._run.config)) from error
-                print(f"warning: {error}; going back to epoch {good.epoch}, on with other random numbers",
-                      file=sys.stderr)
+                print(
+                    f"warning: {error}; going back to epoch {good.epoch}, on with other random numbers", file=sys.stderr
+                )
                 self._gan.attempt.assign_add(1)
                 history = History(good.rows)
 
@@ -130,12 +134,26 @@ class Trainer:
         """`gan.fit`, after which the newest state is saved whatever has ended it, with one line in place of a
         traceback where the device's memory is too small."""
         config, images, epoch = self._run.config, self._run.image_set, len(history.rows)
-        batches = epoch_batches(images.images, config.seed, config.critic_steps, config.batch_size, epoch + 1,
-                                config.epochs, int(self._gan.attempt),
-                                images.labels if config.recipe_spec.wants_labels else None)
+        batches = epoch_batches(
+            images.images,
+            config.seed,
+            config.critic_steps,
+            config.batch_size,
+            epoch + 1,
+            config.epochs,
+            int(self._gan.attempt),
+            images.labels if config.recipe_spec.wants_labels else None,
+        )
         try:
-            self._gan.fit(batches, initial_epoch=epoch, epochs=config.epochs, steps_per_epoch=1, shuffle=False,
-                          verbose=0, callbacks=self._callbacks(history, checkpointing))
+            self._gan.fit(
+                batches,
+                initial_epoch=epoch,
+                epochs=config.epochs,
+                steps_per_epoch=1,
+                shuffle=False,
+                verbose=0,
+                callbacks=self._callbacks(history, checkpointing),
+            )
         except (NumbersWentWrong, TakenOver):
             raise
         except BaseException as error:
@@ -148,16 +166,18 @@ class Trainer:
         """All of them, in the order in which they see an epoch."""
         run, config, saver = self._run, self._run.config, self._saver
         events = tensorboard.EventWriter(config, run.folder, run.image_set, history, saver)
-        return [keras.callbacks.LambdaCallback(on_epoch_end=checkpointing.reach),
-                self._stop,
-                *map(callbacks.WatchLock, run.locks),
-                callbacks.WatchNumbers(),
-                evaluation(config, run.image_set, history, saver),
-                callbacks.HistoryWriter(history, run.folder.history_path, columns(config.recipe_spec), saver),
-                callbacks.SampleGrids(config, saver),
-                *([events] if config.tensorboard else []),
-                checkpointing,
-                callbacks.Progress(len(history.rows) + 1, config.epochs)]
+        return [
+            keras.callbacks.LambdaCallback(on_epoch_end=checkpointing.reach),
+            self._stop,
+            *map(callbacks.WatchLock, run.locks),
+            callbacks.WatchNumbers(),
+            evaluation(config, run.image_set, history, saver),
+            callbacks.HistoryWriter(history, run.folder.history_path, columns(config.recipe_spec), saver),
+            callbacks.SampleGrids(config, saver),
+            *([events] if config.tensorboard else []),
+            checkpointing,
+            callbacks.Progress(len(history.rows) + 1, config.epochs),
+        ]
 
 
 def explain_wrong_numbers(error, epoch, config):
@@ -171,8 +191,10 @@ def explain_wrong_numbers(error, epoch, config):
     saved = f" The state of epoch {epoch} is saved." if epoch else ""
     rates = "--learning_rate" if config.critic_learning_rate is None else "--learning_rate or --critic_learning_rate"
     precise = "" if config.precision == "float32" else ", or with --precision float32,"
-    return (f"the numbers went wrong {MAX_ROLLBACKS + 1} times, last {error}.{saved} A new run with a smaller "
-            f"{rates}{precise} may do better")
+    return (
+        f"the numbers went wrong {MAX_ROLLBACKS + 1} times, last {error}.{saved} A new run with a smaller "
+        f"{rates}{precise} may do better"
+    )
 
 
 def explain_memory(config):
@@ -181,8 +203,7 @@ def explain_memory(config):
     recipe = config.recipe_spec
     if not recipe.is_1d and config.image_size > min(recipe.image_sizes):
         names.append("--image_size")
-    return ("out of memory: end what else uses the device, or begin a new run with a smaller "
-            f"{' or '.join(names)}")
+    return f"out of memory: end what else uses the device, or begin a new run with a smaller {' or '.join(names)}"
 
 
 @surroundings.usual()
@@ -190,14 +211,23 @@ def build_gan(config, channels):
     """A compiled `GAN` with all its variables, its initial weights drawn from the configured seed."""
     with _initializers_seeded(config.seed), precision.policy_scope(config.precision):
         recipe = config.recipe_spec
-        gan = GANS[recipe.gan](*networks.build(config, channels), LOSSES[recipe.loss],
-                               CONSTRAINTS[recipe.constraint](config), seed=config.seed,
-                               critic_steps=config.critic_steps, generator_batch_size=config.generator_batch_size,
-                               drift_weight=config.drift_weight, ema_decay=config.ema_decay, flips=config.mirrors,
-                               augmentation=config.augmentation)
-        gan.compile(_optimizer(config, config.learning_rate, updates_per_epoch=1),
-                    _optimizer(config, config.critic_learning_rate or config.learning_rate, config.critic_steps),
-                    jit_compile=_compiled_by_xla(config))
+        gan = GANS[recipe.gan](
+            *networks.build(config, channels),
+            LOSSES[recipe.loss],
+            CONSTRAINTS[recipe.constraint](config),
+            seed=config.seed,
+            critic_steps=config.critic_steps,
+            generator_batch_size=config.generator_batch_size,
+            drift_weight=config.drift_weight,
+            ema_decay=config.ema_decay,
+            flips=config.mirrors,
+            augmentation=config.augmentation,
+        )
+        gan.compile(
+            _optimizer(config, config.learning_rate, updates_per_epoch=1),
+            _optimizer(config, config.critic_learning_rate or config.learning_rate, config.critic_steps),
+            jit_compile=_compiled_by_xla(config),
+        )
     return gan
 
 
@@ -215,9 +245,11 @@ def _initializers_seeded(seed):
 
 def _optimizer(config, learning_rate, updates_per_epoch):
     rate = _schedule(config, learning_rate, updates_per_epoch)
-    made = {"adam": lambda: keras.optimizers.Adam(rate, config.beta_1, config.beta_2),
-            "rmsprop": lambda: keras.optimizers.RMSprop(rate),
-            "sgd": lambda: keras.optimizers.SGD(rate, config.momentum)}[config.optimizer]()
+    made = {
+        "adam": lambda: keras.optimizers.Adam(rate, config.beta_1, config.beta_2),
+        "rmsprop": lambda: keras.optimizers.RMSprop(rate),
+        "sgd": lambda: keras.optimizers.SGD(rate, config.momentum),
+    }[config.optimizer]()
     return precision.scaled_against_underflow(made, config.precision)
 
 
@@ -227,8 +259,9 @@ def _schedule(config, learning_rate, updates_per_epoch):
     if config.decay_epochs:
         return schedules.PolynomialDecay(learning_rate, config.decay_epochs * updates_per_epoch, end_learning_rate=0.0)
     if config.step_epochs:
-        return schedules.ExponentialDecay(learning_rate, config.step_epochs * updates_per_epoch, config.step_decay,
-                                          staircase=True)
+        return schedules.ExponentialDecay(
+            learning_rate, config.step_epochs * updates_per_epoch, config.step_decay, staircase=True
+        )
     return learning_rate
 
 
@@ -276,8 +309,11 @@ def print_plan(config, folder, image_set, state):
     print(f"generator parameters: {gan.generator.count_params():,}")
     print(f"critic parameters: {gan.critic.count_params():,}")
     begun = state.epoch if state else 0
-    print(f"epochs to run: {begun + 1} to {config.epochs}" if begun < config.epochs else
-          f"epochs to run: none, the run has {begun}")
+    print(
+        f"epochs to run: {begun + 1} to {config.epochs}"
+        if begun < config.epochs
+        else f"epochs to run: none, the run has {begun}"
+    )
     replaced = [] if state else folder.files_of_a_run()
     if replaced:
         print(folder.describe(replaced))
@@ -289,14 +325,19 @@ def _check_space(config, folder, gan, image_set):
     folder.make()
     free = shutil.disk_usage(folder.checkpoint_dir).free
     if free < 3 * _state_bytes(gan):
-        raise UserError(f"{folder.checkpoint_dir} has {free / 1e6:,.0f} MB free, and the weights and states of this "
-                        f"run need {3 * _state_bytes(gan) / 1e6:,.0f} MB; make room, or choose another "
-                        "--checkpoint_dir")
+        raise UserError(
+            f"{folder.checkpoint_dir} has {free / 1e6:,.0f} MB free, and the weights and states of this "
+            f"run need {3 * _state_bytes(gan) / 1e6:,.0f} MB; make room, or choose another "
+            "--checkpoint_dir"
+        )
     needed = _disk_bytes(config, gan, image_set)
     free = min(free, shutil.disk_usage(folder.sample_dir).free)
     if free < needed:
-        print(f"note: the run may need {needed / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free; a larger "
-              "--sample_every needs less", file=sys.stderr)
+        print(
+            f"note: the run may need {needed / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free; a larger "
+            "--sample_every needs less",
+            file=sys.stderr,
+        )
 
 
 def _state_bytes(gan):

@@ -21,9 +21,21 @@ from wgan.runs import sample_files
 from wgan.runs.history import COLUMNS, columns
 
 GROUPS = {  # of curves; what is in none of them is the critic's
-    "generator": ("generator_loss",), "timing": ("seconds",),
-    "metrics": ("fid", "kid", "kid_error", "precision", "recall", "heldout_accuracy", "heldout_accuracy_alone", "mean",
-                "std", "wasserstein_distance")}
+    "generator": ("generator_loss",),
+    "timing": ("seconds",),
+    "metrics": (
+        "fid",
+        "kid",
+        "kid_error",
+        "precision",
+        "recall",
+        "heldout_accuracy",
+        "heldout_accuracy_alone",
+        "mean",
+        "std",
+        "wasserstein_distance",
+    ),
+}
 SAMPLES_TAG, REALS_TAG, SETTINGS_TAG = "images/samples", "images/real", "settings"
 GROWTH = 1.25  # from one grid to the next: about as much to see between 8 and 10 as between 8,000 and 10,000
 
@@ -60,10 +72,10 @@ class EventWriter(keras.callbacks.Callback):
 
     def __init__(self, config, folder, image_set, history, saver):
         """Args:
-            config, image_set: the run's.
-            folder: its `RunFolder`.
-            history: to which another callback has added an epoch before this one sees its end.
-            saver: a `files.TolerantSaver`.
+        config, image_set: the run's.
+        folder: its `RunFolder`.
+        history: to which another callback has added an epoch before this one sees its end.
+        saver: a `files.TolerantSaver`.
         """
         super().__init__()
         self._config, self._folder, self._history, self._saver = config, folder, history, saver
@@ -87,7 +99,7 @@ class EventWriter(keras.callbacks.Callback):
         try:
             if self._file is None or not self._path.exists():
                 self._begin()
-            for row in self._history.rows[self._written:]:
+            for row in self._history.rows[self._written :]:
                 self._add_epoch(dict(zip(COLUMNS, row)))
             self._file.flush()
         except (OSError, tf.errors.OpError) as error:
@@ -111,8 +123,9 @@ class EventWriter(keras.callbacks.Callback):
         self._path = self._folder.events_dir / f"events.out.tfevents.{number}.wgan"
         self._file, self._written, self._earlier = tf.io.TFRecordWriter(str(self._path)), 0, len(self._history.rows)
         drawn = [each for each in sample_files.list_samples(self._config.sample_dir) if each[0] <= self._earlier]
-        self._earlier_grids = {number: grid for (before, _), (number, grid) in zip([(0, None), *drawn], drawn)
-                               if _is_next(before, number)}
+        self._earlier_grids = {
+            number: grid for (before, _), (number, grid) in zip([(0, None), *drawn], drawn) if _is_next(before, number)
+        }
         # No state holds the hour of an epoch. Those so far are put end to end before this moment.
         self._time = time.time() - float(self._history.column("seconds").sum())
         self._add(file_version="brain.Event:2")
@@ -124,8 +137,11 @@ class EventWriter(keras.callbacks.Callback):
     def _add_epoch(self, figures):
         """Adds one event with all figures that were measured in an epoch, and its grid where that is shown."""
         self._time, number = self._time + figures["seconds"], int(figures["epoch"])
-        values = [_V1.Summary.Value(tag=tag_of(name), simple_value=figures[name]) for name in self._columns
-                  if figures[name] == figures[name]]  # not NaN
+        values = [
+            _V1.Summary.Value(tag=tag_of(name), simple_value=figures[name])
+            for name in self._columns
+            if figures[name] == figures[name]
+        ]  # not NaN
         self._add(step=number, summary=_V1.Summary(value=values))
         grid = self._earlier_grids.get(number)
         if number > self._earlier and is_shown(number, self._config):
@@ -139,8 +155,9 @@ class EventWriter(keras.callbacks.Callback):
             content = file.read_bytes()
             with Image.open(io.BytesIO(content)) as image:
                 width, height = image.size
-            self._add_value(step, tag=tag, image=_V1.Summary.Image(height=height, width=width,
-                                                                   encoded_image_string=content))
+            self._add_value(
+                step, tag=tag, image=_V1.Summary.Image(height=height, width=width, encoded_image_string=content)
+            )
 
     def _add_value(self, step, **value):
         self._add(step=step, summary=_V1.Summary(value=[_V1.Summary.Value(**value)]))
@@ -152,8 +169,12 @@ class EventWriter(keras.callbacks.Callback):
 def settings_as_markdown(config, image_set):
     """A table of all settings, what differs from the recipe's own in bold; above it what the images are."""
     usual = TrainingConfig.of_recipe(config.recipe)
-    lines = [f"{len(image_set.images)} images: {_cell(image_set.name)}, "
-             f"{' x '.join(map(str, image_set.images.shape[1:]))}", "", "| | setting | value |", "|---|---|---|"]
+    lines = [
+        f"{len(image_set.images)} images: {_cell(image_set.name)}, {' x '.join(map(str, image_set.images.shape[1:]))}",
+        "",
+        "| | setting | value |",
+        "|---|---|---|",
+    ]
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         emphasis = "" if value == getattr(usual, field.name) else "**"

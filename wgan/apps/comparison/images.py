@@ -56,12 +56,21 @@ def _draw_setting(axes, setting, key, scale, style):
     common = sorted(set.intersection(*map(set, seeds))) if seeds else []
     if len(seeds) > 1:
         for rows in seeds:
-            axes.plot([row[key] / scale for row in rows.values()], [row["fid"] for row in rows.values()],
-                      **{**style, "markersize": 2}, linewidth=0.7, alpha=0.5)
+            axes.plot(
+                [row[key] / scale for row in rows.values()],
+                [row["fid"] for row in rows.values()],
+                **{**style, "markersize": 2},
+                linewidth=0.7,
+                alpha=0.5,
+            )
     if common:
-        axes.plot([np.mean([rows[epoch][key] for rows in seeds]) / scale for epoch in common],
-                  [np.mean([rows[epoch]["fid"] for rows in seeds]) for epoch in common],
-                  **style, linewidth=1.6, label=setting["name"])
+        axes.plot(
+            [np.mean([rows[epoch][key] for rows in seeds]) / scale for epoch in common],
+            [np.mean([rows[epoch]["fid"] for rows in seeds]) for epoch in common],
+            **style,
+            linewidth=1.6,
+            label=setting["name"],
+        )
 
 
 def _scale(axes, rows):
@@ -95,9 +104,14 @@ def make_rows(planned, output_dir):
         path, weights = run.folder / ROW_FILE, trained.usual_weights(run.config.checkpoint_dir)
         if run.seed == 0 and _is_outdated(path, weights):
             words = [run.config.checkpoint_dir, path, output_dir / REALS_FILE]
-            answer = subprocess.run([sys.executable, "-m", row_script.__name__, *map(str, words)],
-                                    env=runs.environment(),
-                                    text=True, check=False, capture_output=True, stdin=subprocess.DEVNULL)
+            answer = subprocess.run(
+                [sys.executable, "-m", row_script.__name__, *map(str, words)],
+                env=runs.environment(),
+                text=True,
+                check=False,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+            )
             if answer.returncode:
                 last_line = answer.stderr.strip().rpartition("\n")[2]
                 notes.append(f"no new samples of {run}: {one_line(last_line)}")
@@ -121,8 +135,9 @@ def draw_all_rows(planned, output_dir):
         return False
     font = ImageFont.load_default(FONT_SIZE)
     left = 16 + max(round(font.getlength(name)) for name in rows)
-    whole = Image.new("RGB", (left + max(row.width for row in rows.values()), sum(row.height for row in rows.values())),
-                      "white")
+    whole = Image.new(
+        "RGB", (left + max(row.width for row in rows.values()), sum(row.height for row in rows.values())), "white"
+    )
     pen, top = ImageDraw.Draw(whole), 0
     for name, image in rows.items():
         pen.text((left - 8, top + image.height // 2), name, fill="black", font=font, anchor="rm")

@@ -34,9 +34,15 @@ def publish(planned, failures, budget, command, output_dir):
     output_dir.mkdir(parents=True, exist_ok=True)
     notes = images.make_rows(planned, output_dir)
     trained_on, machines = images_and_machines(planned)
-    found = {"command": command, "budget": {"epochs": budget.epochs, "seconds": budget.seconds},
-             "processor_cores": os.cpu_count(), "machines": machines, "images": trained_on, "notes": notes,
-             "results": results(planned, failures)}
+    found = {
+        "command": command,
+        "budget": {"epochs": budget.epochs, "seconds": budget.seconds},
+        "processor_cores": os.cpu_count(),
+        "machines": machines,
+        "images": trained_on,
+        "notes": notes,
+        "results": results(planned, failures),
+    }
     has_rows = images.draw_all_rows(planned, output_dir)
     images.draw_curves(found["results"], output_dir / images.CURVES_FILE)
     files.write_text(output_dir / PAGE_FILE, page(found, str(budget), has_rows))
@@ -46,8 +52,9 @@ def publish(planned, failures, budget, command, output_dir):
 
 def page(found, budget, has_rows):
     """The page as HTML, for what `publish` writes to `comparison.json`."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-                                     lstrip_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters.update(spread=spread_in_words, number=number, duration=duration, span=span)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(found, budget=budget, has_rows=has_rows, report_file=REPORT_FILE, files=images)

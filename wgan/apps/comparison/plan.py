@@ -50,8 +50,10 @@ class Budget:
     def check(self):
         """Raises UserError where it is none, both, out of its bounds, or cannot be kept on this system."""
         if (self.epochs is None) == (self.seconds is None):
-            raise UserError("give --epochs (generator updates of every run) or --seconds (training time of every run), "
-                            "exactly one of them")
+            raise UserError(
+                "give --epochs (generator updates of every run) or --seconds (training time of every run), "
+                "exactly one of them"
+            )
         if self.seconds is None:
             return
         if not (0 < self.seconds < math.inf):
@@ -100,8 +102,9 @@ def settings(path):
 
 def _setting(path, name, own, flags):
     if not re.fullmatch("[a-z0-9_][a-z0-9_-]{0,99}", name):  # not all disks tell capitals from small letters
-        raise UserError(f'{path}: "{one_line(name)}" cannot name a folder everywhere; use up to 100 of a-z, 0-9, - '
-                        "and _")
+        raise UserError(
+            f'{path}: "{one_line(name)}" cannot name a folder everywhere; use up to 100 of a-z, 0-9, - and _'
+        )
     try:
         given = train.read_flags([name, *(f"--{flag}={value}" for flag, value in flags.items() if value is not None)])
     except UserError as error:
@@ -128,14 +131,22 @@ def plan(compared, common, seeds, budget, output_dir):
     budget.check()
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}; it must be at least 1")
-    return [_run(setting, {**common, **setting.flags, "seed": seed}, budget, pathlib.Path(output_dir).expanduser())
-            for seed in range(seeds) for setting in compared]
+    return [
+        _run(setting, {**common, **setting.flags, "seed": seed}, budget, pathlib.Path(output_dir).expanduser())
+        for seed in range(seeds)
+        for setting in compared
+    ]
 
 
 def _run(setting, values, budget, output_dir):
     folder, epochs = output_dir / setting.name / f"seed_{values['seed']}", budget.max_epochs()
-    values = {"sample_every": max(1, values["eval_every"] or epochs), **values, "epochs": epochs,
-              "checkpoint_dir": str(folder / "checkpoints"), "sample_dir": str(folder / "samples")}
+    values = {
+        "sample_every": max(1, values["eval_every"] or epochs),
+        **values,
+        "epochs": epochs,
+        "checkpoint_dir": str(folder / "checkpoints"),
+        "sample_dir": str(folder / "samples"),
+    }
     try:
         config = TrainingConfig.of_recipe(values.pop("recipe", DEFAULT), **values)
         if config.recipe_spec.is_1d:
@@ -156,14 +167,18 @@ def check_continues(planned, budget, output_dir):
         if stored is None and run.config.dataset == "folder":
             data.folder.check_apart(os.path.expanduser(run.config.data_dir), [("--output_dir", place)])
     if stored is not None and stored != budget and not _is_more(budget, stored):
-        raise UserError(f"{output_dir} holds a comparison with {stored.flag}, which {budget.flag} cannot go on with: "
-                        "give the same or more of it, or choose another --output_dir")
+        raise UserError(
+            f"{output_dir} holds a comparison with {stored.flag}, which {budget.flag} cannot go on with: "
+            "give the same or more of it, or choose another --output_dir"
+        )
     for run in planned:
         of_run = RunFolder(run.config).stored_run("restore it, or choose another --output_dir")
         differences = of_run and differences_from(run.config.settled_by(of_run["config"]), of_run)
         if differences:
-            raise UserError(f"{run.folder} holds a run with other settings: {'; '.join(differences)}. Repeat those "
-                            "settings, or choose another --output_dir")
+            raise UserError(
+                f"{run.folder} holds a run with other settings: {'; '.join(differences)}. Repeat those "
+                "settings, or choose another --output_dir"
+            )
 
 
 def _is_more(budget, stored):
@@ -177,8 +192,10 @@ def _stored_budget(path):
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is of another comparison, or damaged ({type(error).__name__}); choose another "
-                        "--output_dir, or remove it") from error
+        raise UserError(
+            f"{path} is of another comparison, or damaged ({type(error).__name__}); choose another "
+            "--output_dir, or remove it"
+        ) from error
 
 
 def note_unmeasured(planned, budget):
@@ -187,6 +204,8 @@ def note_unmeasured(planned, budget):
     if never:
         return f"note: nothing is measured of {', '.join(never)}, since eval_every is 0"
     if budget.seconds is not None:
-        return (f"note: runs that do not reach {max(run.config.eval_every for run in planned)} updates in "
-                f"{budget.seconds:g} s are not measured; see --eval_every")
+        return (
+            f"note: runs that do not reach {max(run.config.eval_every for run in planned)} updates in "
+            f"{budget.seconds:g} s are not measured; see --eval_every"
+        )
     return None

@@ -23,8 +23,10 @@ def results(planned, failures):
         and `epochs`, one number per seed; `training_seconds` and `wall_seconds`, means per run; and
         `seconds_per_epoch`, the median of all epochs that were not measured; None where nothing is known.
     """
-    return [_setting([run for run in planned if run.setting == name], failures)
-            for name in dict.fromkeys(run.setting for run in planned)]
+    return [
+        _setting([run for run in planned if run.setting == name], failures)
+        for name in dict.fromkeys(run.setting for run in planned)
+    ]
 
 
 def _setting(of_setting, failures):
@@ -32,20 +34,31 @@ def _setting(of_setting, failures):
     finished = [run for run in described if run["finished"]]
     last = [run["measurements"][-1] for run in finished if run["measurements"]]
     per_epoch = [run["seconds_per_epoch"] for run in finished if run["seconds_per_epoch"] is not None]
-    return {"name": of_setting[0].setting, "summary": of_setting[0].summary, "settings": settings_in_words(config),
-            "planned": len(described), "seeds": [run["seed"] for run in finished],
-            **{name: spread([row[name] for row in last if name in row]) for name in MEASURED},
-            "measured_at": [row["epoch"] for row in last], "epochs": [run["epochs"] for run in finished],
-            "seconds_per_epoch": statistics.median(per_epoch) if per_epoch else None,
-            **{name: statistics.fmean(run[name] for run in finished) if finished else None
-               for name in ("training_seconds", "wall_seconds")},
-            "runs": described}
+    return {
+        "name": of_setting[0].setting,
+        "summary": of_setting[0].summary,
+        "settings": settings_in_words(config),
+        "planned": len(described),
+        "seeds": [run["seed"] for run in finished],
+        **{name: spread([row[name] for row in last if name in row]) for name in MEASURED},
+        "measured_at": [row["epoch"] for row in last],
+        "epochs": [run["epochs"] for run in finished],
+        "seconds_per_epoch": statistics.median(per_epoch) if per_epoch else None,
+        **{
+            name: statistics.fmean(run[name] for run in finished) if finished else None
+            for name in ("training_seconds", "wall_seconds")
+        },
+        "runs": described,
+    }
 
 
 def spread(values):
     """`values` with their mean and their standard deviation (n - 1), each None where there are too few."""
-    return {"mean": statistics.fmean(values) if values else None,
-            "std": statistics.stdev(values) if len(values) > 1 else None, "values": values}
+    return {
+        "mean": statistics.fmean(values) if values else None,
+        "std": statistics.stdev(values) if len(values) > 1 else None,
+        "values": values,
+    }
 
 
 def settings_in_words(config):
@@ -62,15 +75,30 @@ def _run(run, failures):
     times, finished, reached = runs.training_times(history), runs.is_finished(run), max(history, default=0)
     seconds = [row["seconds"] for row in history.values()]
     plain = [row["seconds"] for row in history.values() if "fid" not in row] or seconds
-    state = "finished" if finished else failures.get(run) or (
-        f"not finished: {reached:,} updates so far" if reached else "not begun")
-    return {"seed": run.seed, "finished": finished, "state": state, "epochs": reached,
-            "training_seconds": times.get(reached, 0.0), "wall_seconds": sum(seconds),
-            "seconds_per_epoch": statistics.median(plain) if plain else None,
-            "measurements": [{"epoch": epoch, "training_seconds": times[epoch],
-                              **{name: row[name] for name in (*MEASURED, "kid_error") if name in row}}
-                             for epoch, row in history.items() if "fid" in row],
-            "command": shlex.join(["python", *runs.command_of(run)[1:]])}
+    state = (
+        "finished"
+        if finished
+        else failures.get(run) or (f"not finished: {reached:,} updates so far" if reached else "not begun")
+    )
+    return {
+        "seed": run.seed,
+        "finished": finished,
+        "state": state,
+        "epochs": reached,
+        "training_seconds": times.get(reached, 0.0),
+        "wall_seconds": sum(seconds),
+        "seconds_per_epoch": statistics.median(plain) if plain else None,
+        "measurements": [
+            {
+                "epoch": epoch,
+                "training_seconds": times[epoch],
+                **{name: row[name] for name in (*MEASURED, "kid_error") if name in row},
+            }
+            for epoch, row in history.items()
+            if "fid" in row
+        ],
+        "command": shlex.join(["python", *runs.command_of(run)[1:]]),
+    }
 
 
 def images_and_machines(planned):
@@ -80,7 +108,13 @@ def images_and_machines(planned):
         The distinct `images` of their `config.json`, and their devices and versions in words without repeats.
     """
     stored = [found for found in (RunFolder(run.config).stored_run() for run in planned) if found is not None]
-    machines = [f"{start.get('device')}, Python {start.get('python')}, TensorFlow {start.get('tensorflow')}, "
-                f"Keras {start.get('keras')}" for found in stored for start in found.get("starts", ())]
-    return (list({found["images"]["sha256"]: found["images"] for found in stored}.values()),
-            list(dict.fromkeys(machines)))
+    machines = [
+        f"{start.get('device')}, Python {start.get('python')}, TensorFlow {start.get('tensorflow')}, "
+        f"Keras {start.get('keras')}"
+        for found in stored
+        for start in found.get("starts", ())
+    ]
+    return (
+        list({found["images"]["sha256"]: found["images"] for found in stored}.values()),
+        list(dict.fromkeys(machines)),
+    )

@@ -129,12 +129,14 @@ def _run_to_its_end(run, command, log):
         if os.name == "posix":  # Windows gives Ctrl-C to both by itself
             process.send_signal(number)
 
-    earlier = {number: signal.signal(number, receive) for number in SIGNALS
-               if signal.getsignal(number) != signal.SIG_IGN}  # under nohup they stay ignored
+    earlier = {
+        number: signal.signal(number, receive) for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN
+    }  # under nohup they stay ignored
     try:
         # Of its own session, since a terminal would send it Ctrl-C too, and the second one stops it unsaved.
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                                   env=environment())
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment()
+        )
         for number in tuple(received):  # came before there was a process
             pass_on(number)
         status = _wait(run, process, received)

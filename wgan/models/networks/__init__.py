@@ -20,8 +20,10 @@ def convolutional(config, channels):
 def bounded_convolutional(config, channels):
     """The plain ones, with a critic that ends in tanh."""
     size = config.image_size
-    return (plain.Generator(config.latent_dim, channels, size, config.generator_norm),
-            plain.Critic(channels, size, config.critic_dropout, config.critic_norm, bounded=True))
+    return (
+        plain.Generator(config.latent_dim, channels, size, config.generator_norm),
+        plain.Critic(channels, size, config.critic_dropout, config.critic_norm, bounded=True),
+    )
 
 
 def mlp(config, channels, widths):
@@ -37,9 +39,13 @@ NETWORKS = {
     "bounded_convolutional": bounded_convolutional,
     "mlp": mlp,
     "dcgan": lambda config, channels: (
-        dcgan.Generator(config.latent_dim, channels, config.image_size), dcgan.Discriminator()),
+        dcgan.Generator(config.latent_dim, channels, config.image_size),
+        dcgan.Discriminator(),
+    ),
     "sgan": lambda config, channels, num_classes: (
-        sgan.Generator(config.latent_dim, channels, config.image_size), sgan.Discriminator(num_classes)),
+        sgan.Generator(config.latent_dim, channels, config.image_size),
+        sgan.Discriminator(num_classes),
+    ),
     "gaussian": lambda config, channels: (gaussian.Generator(config.latent_dim), gaussian.Discriminator()),
 }
 

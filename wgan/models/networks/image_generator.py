@@ -14,5 +14,9 @@ class ImageGenerator(keras.Model):
         self.image_size = image_size
 
     def get_config(self):
-        return {**super().get_config(), "latent_dim": self.latent_dim, "channels": self.channels,
-                "image_size": self.image_size}
+        return {
+            **super().get_config(),
+            "latent_dim": self.latent_dim,
+            "channels": self.channels,
+            "image_size": self.image_size,
+        }

@@ -80,8 +80,15 @@ class Critic(keras.Model):
     penalty is taken for each image alone (Gulrajani et al. 2017, section 4).
     """
 
-    def __init__(self, channels: int = 3, image_size: int = 32, dropout: float = 0.0, norm: str = "none",
-                 bounded: bool = False, **kwargs):
+    def __init__(
+        self,
+        channels: int = 3,
+        image_size: int = 32,
+        dropout: float = 0.0,
+        norm: str = "none",
+        bounded: bool = False,
+        **kwargs,
+    ):
         """
         Args:
             channels: of the images, 1 or 3.
@@ -101,8 +108,9 @@ class Critic(keras.Model):
         self.conv_2 = layers.Conv2D(64, 5, strides=2, padding="same")
         self.dropout = StatelessDropout(dropout)
         self.conv_3 = Conv2D(128, 5, strides=2, padding="same")
-        self.further_convs = [Conv2D(128, 5, strides=2, padding="same")
-                              for _ in range(_doublings_beyond_32(image_size))]
+        self.further_convs = [
+            Conv2D(128, 5, strides=2, padding="same") for _ in range(_doublings_beyond_32(image_size))
+        ]
         self.conv_4 = Conv2D(128, 5, padding="same")
         self.norms = [normalization(norm) for _ in range(3 + len(self.further_convs))]
         self.flatten = layers.Flatten()
@@ -125,8 +133,14 @@ class Critic(keras.Model):
         return tf.tanh(logits) if self.bounded else logits
 
     def get_config(self):
-        return {**super().get_config(), "channels": self.channels, "image_size": self.image_size,
-                "dropout": self.dropout_rate, "norm": self.norm, "bounded": self.bounded}
+        return {
+            **super().get_config(),
+            "channels": self.channels,
+            "image_size": self.image_size,
+            "dropout": self.dropout_rate,
+            "norm": self.norm,
+            "bounded": self.bounded,
+        }
 
 
 def _doublings_beyond_32(image_size):
