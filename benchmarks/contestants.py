@@ -65,7 +65,7 @@ def keras(images, precision, batch_size):
 
     from wgan.models import precision as precisions
 
-    with precisions.used(precision):
+    with precisions.policy_scope(precision):
         generator, critic = keras_networks(images.shape[-1])
     optimizers = [keras.optimizers.Adam(2e-4, 0.5, 0.9) for _ in range(2)]
     for optimizer, network in zip(optimizers, (critic, generator)):

@@ -184,6 +184,7 @@ def _population_kid(support, other_support):
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.0])
+@pytest.mark.slow
 def test_kernel_distance_has_no_bias(shift):
     rng = np.random.default_rng(14)
     support = rng.normal(size=[30, 4])

@@ -136,6 +136,7 @@ def test_the_page_on_recipes_has_them_all_with_their_settings():
     assert set(re.findall(r"^\*\*`(\w+)`\*\*", page, re.MULTILINE)) == set(RECIPES)
 
 
+@pytest.mark.slow
 def test_the_recipe_in_the_docs_can_be_trained_and_compared(tmp_path):
     """As a user would: the file goes into wgan/recipes/ of a copy of the project."""
     [name] = re.findall(r"`wgan/recipes/(\w+)\.py`, puts", recipes_page())

@@ -96,6 +96,7 @@ def test_no_epoch_s_time_contains_what_is_computed_of_the_real_images(tiny, monk
     assert len(late) == 2 and float(measured_rows(config)[1]["seconds"]) < 10_000
 
 
+@pytest.mark.slow
 def test_a_run_in_pieces_measures_the_same(tiny, tmp_path):
     whole = tiny(epochs=4, eval_every=2)
     pieces = elsewhere(whole, tmp_path)
@@ -149,6 +150,7 @@ def test_the_best_generator_is_the_one_with_the_lowest_fid(tiny):
         assert file.attrs["epoch"] == best and file.attrs["fid"] == pytest.approx(fids[best], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_continued_run_remembers_the_best(tiny, monkeypatch):
     fids = iter([3.0, 5.0, 4.0, 2.0])
     monkeypatch.setattr(
@@ -167,7 +169,7 @@ def test_a_continued_run_remembers_the_best(tiny, monkeypatch):
 def test_a_critic_that_memorises_scores_held_out_images_lower(tiny):
     config = tiny(holdout=160)
     image_set, gan = data.load_for_run(config), build_gan(config, 1)
-    watcher = Evaluation(config, image_set, History(), None, None)
+    watcher = Evaluation(config, image_set, History(), None)
     watcher.set_model(gan)
     watcher.on_train_begin()
     optimizer = keras.optimizers.Adam(1e-3)
@@ -322,6 +324,7 @@ def test_a_report_names_features_counts_and_reference_beside_the_yardsticks(run,
         assert image.size == (8 * 34 + 2, 8 * 34 + 2)  # 32 pairs, four a row
 
 
+@pytest.mark.slow
 def test_the_yardsticks_stand_in_the_order_of_their_quality(run):
     rows = {row["name"]: row for row in evaluate(run.checkpoint_dir, "generator.weights.h5")["rows"]}
     assert rows["half of the real images"]["kid"] < rows["4"]["kid"] < rows["noise"]["kid"]
@@ -354,6 +357,7 @@ def test_other_images_than_the_run_s_are_named(run, capsys):
     assert "not the images of the run" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_inception_features_go_through_the_whole_report(run, monkeypatch):
     random_weights = features.inception(weights=None)
     monkeypatch.setattr(features, "inception", lambda: random_weights)

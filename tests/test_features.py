@@ -60,6 +60,7 @@ def test_the_shipped_network_is_as_small_as_promised_and_says_where_it_comes_fro
 
 
 @pytest.mark.skipif(not DATA, reason="WGAN_TEST_DATA names no folder with the official CIFAR-10 files")
+@pytest.mark.slow
 def test_the_shipped_network_is_as_accurate_as_it_says():
     images, labels = train_feature_network.labelled_images(DATA, "test")
     assert len(images) == 10_000

@@ -109,7 +109,7 @@ def test_saved_generator_draws_the_last_grid(toy):
         assert np.abs(np.asarray(saved).astype(int) - grid[:, :, 0]).max() <= 1
 
 
-@pytest.mark.parametrize("networks, stops", [("tiny", (1, 4)), ("toy", (2, 3, 4))])
+@pytest.mark.parametrize("networks, stops", [pytest.param("tiny", (1, 4), marks=pytest.mark.slow), ("toy", (2, 3, 4))])
 def test_a_run_in_pieces_ends_in_the_same_bits(request, tmp_path, networks, stops):
     whole = request.getfixturevalue(networks)(epochs=4)
     launch(whole)

@@ -96,6 +96,7 @@ def drive(tmp_path, monkeypatch):
     return tmp_path / "My Drive"
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_run_again_goes_on(tmp_path, drive, monkeypatch):
     for epochs, begun in ((3, [0]), (5, [0, 3])):
         monkeypatch.setenv("WGAN_NOTEBOOK_ARGS", TINY + str(epochs))

@@ -48,6 +48,7 @@ def test_its_figures_are_those_that_its_page_states(folder):
 
 @pytest.mark.skipif(not DATA, reason="WGAN_TEST_DATA names no folder with the official CIFAR-10 files")
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda path: path.name)
+@pytest.mark.slow
 def test_measured_again_it_is_as_good_as_is_said(folder, tmp_path):
     said = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["rows"][0]
     report = evaluate(folder, data_dir=DATA, output_dir=tmp_path, yardsticks=False, other_images=True)

@@ -12,7 +12,10 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DATA = os.environ.get("WGAN_TEST_DATA")
 
-pytestmark = pytest.mark.skipif(not DATA, reason="WGAN_TEST_DATA names no folder with the official CIFAR-10 files")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not DATA, reason="WGAN_TEST_DATA names no folder with the official CIFAR-10 files"),
+]
 
 DRAW = """
 import sys, numpy as np, tensorflow as tf

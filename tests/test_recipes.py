@@ -374,6 +374,7 @@ def test_the_distance_on_a_line_is_scipys():
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.slow
 def test_gaussian_1d_comes_near_its_target_within_the_articles_budget(seed):
     config = config_of("gaussian_1d", seed=seed)
     assert (config.epochs, config.critic_steps, config.batch_size) == (10_000, 2, 200)
@@ -408,6 +409,7 @@ def pixel_distance(images, reals):
         ("sgan", 60, dict(batch_size=16)),
     ],
 )
+@pytest.mark.slow
 def test_a_short_run_brings_the_samples_nearer_to_the_digits(name, epochs, values):
     """Each run is so long that the outcome does not hang on how a processor rounds."""
     config = config_of(name, label="all", **values)
@@ -424,6 +426,7 @@ def test_a_short_run_brings_the_samples_nearer_to_the_digits(name, epochs, value
     assert pixel_distance(draw().numpy(), target) < 0.6 * before
 
 
+@pytest.mark.slow
 def test_the_articles_critic_learns_its_penalty():
     """Its samples wander on few digits and updates; what improves from the start is what its critic is held to."""
     config = config_of("wgan_gp_article", label="all", batch_size=16, critic_steps=2)
@@ -436,6 +439,7 @@ def test_the_articles_critic_learns_its_penalty():
     assert np.mean(penalties[-5:]) < np.mean(penalties[:5]) / 2
 
 
+@pytest.mark.slow
 def test_sgan_learns_the_classes_and_so_does_the_classifier_alone(tiny):
     config = dataclasses.replace(
         tiny(label="all", epochs=60, holdout=300, eval_every=60),

@@ -64,11 +64,17 @@ def stored(config):
     return json.loads(pathlib.Path(config.checkpoint_dir, "config.json").read_text())
 
 
+def test_a_run_that_is_killed_in_the_middle_of_its_writes_ends_in_the_same_bits(tmp_path):
+    assert kill_harness.run(1, seed=1, folder=tmp_path) == 1
+
+
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path):
     kills = int(os.environ.get("WGAN_KILLS", 5))
     assert kill_harness.run(kills, seed=0, folder=tmp_path) > 0
 
 
+@pytest.mark.slow
 def test_a_run_stopped_at_random_epochs_ends_in_the_same_bits(tiny, tmp_path):
     whole = tiny(recipe="wgan_gp", epochs=4, batch_size=64, checkpoint_minutes=0.0, eval_every=2)  # with Winograd
     pieces, ends = elsewhere(whole, tmp_path), random.Random(1).sample(range(1, 4), 1)
@@ -281,6 +287,7 @@ def test_a_run_goes_on_without_leftovers_and_with_what_an_earlier_version_record
     assert stored(config)["rollbacks"] == [{"from_epoch": 0}]
 
 
+@pytest.mark.slow
 def test_a_long_run_needs_no_more_at_its_end_than_at_its_beginning(tmp_path):
     epochs = int(os.environ.get("WGAN_LONG_EPOCHS", 300))
     run = subprocess.run(
@@ -299,7 +306,9 @@ def test_a_long_run_needs_no_more_at_its_end_than_at_its_beginning(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", None)])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM, getattr(signal, "SIGHUP", None)]
+)
 def test_signals_finish_the_epoch_and_give_the_usual_status(tiny, tmp_path, monkeypatch, number):
     whole = tiny(epochs=3)
     launch(whole)

@@ -45,6 +45,7 @@ def with_noise(images, std):
 @pytest.mark.parametrize(
     "damage, strengths", [(blurred, (0.5, 1, 2, 4)), (with_noise, (4, 8, 16, 32))]
 )  # beyond, the features know only that it is no digit
+@pytest.mark.slow
 def test_fid_and_kid_grow_with_the_strength_of_blur_and_noise(own, digits, damage, strengths):
     images, found = digits
     reals, _ = both_halves(found)

@@ -205,11 +205,13 @@ def run_python(*words, folder):
 
 
 @pytest.mark.parametrize("run", ["run", "line"])
+@pytest.mark.slow
 def test_a_run_has_the_same_bits_curves_and_history_among_other_settings(clean, hostile, run):
     assert len(figures_in(clean / run / "history.csv")) == 2
     assert_same_run(clean / run, hostile / run)
 
 
+@pytest.mark.slow
 def test_all_images_and_films_have_the_same_bytes_among_other_settings(clean, hostile):
     made = [path.relative_to(clean) for path in clean.rglob("*") if path.suffix in (".png", ".gif")]
     assert {path.name for path in made} >= {
@@ -228,6 +230,7 @@ def test_all_images_and_films_have_the_same_bytes_among_other_settings(clean, ho
     assert [str(path) for path in made if (clean / path).read_bytes() != (hostile / path).read_bytes()] == []
 
 
+@pytest.mark.slow
 def test_figures_of_an_evaluation_are_the_same_among_other_settings(clean, hostile):
     assert report(clean)["rows"] == report(hostile)["rows"]
 
@@ -237,6 +240,7 @@ def report(folder):
     return json.loads((folder / "run/evaluation.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_an_export_is_the_same_network_in_float32_among_other_settings(clean, hostile):
     first, second = (keras.saving.load_model(folder / "exported.keras") for folder in (clean, hostile))
     latents = tf.random.stateless_normal([3, 8], [1, 2])
@@ -244,6 +248,7 @@ def test_an_export_is_the_same_network_in_float32_among_other_settings(clean, ho
     assert {layer.dtype_policy.name for layer in second.layers} == {"float32"}
 
 
+@pytest.mark.slow
 def test_what_decides_last_digits_is_recorded_with_the_start_and_with_an_evaluation(clean, monkeypatch):
     def recorded(path):
         stored = json.loads((clean / "run" / path).read_text(encoding="utf-8"))
@@ -321,6 +326,7 @@ def settings():
     ]
 
 
+@pytest.mark.slow
 def test_the_library_computes_the_same_in_a_program_with_other_settings_and_leaves_them(clean, tmp_path, unusual):
     config = wgan.TrainingConfig(
         dataset="digits",

@@ -74,7 +74,9 @@ def start(tmp_path, script, *arguments):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can catch")
-@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    "number, status", [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow), (signal.SIGINT, 130)]
+)
 def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, number, status):
     with start(tmp_path, TOY, "--epochs", "1000000", "--sample_every", "1000000") as process:
         for line in process.stdout:
@@ -93,6 +95,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, number, status):
     assert f"continuing the run in {tmp_path / 'c'} after epoch {saved}" in out
 
 
+@pytest.mark.slow
 def test_deterministic_runs(tmp_path):
     """In a process of its own: TensorFlow cannot go back."""
     with start(
