@@ -175,11 +175,12 @@ class Checkpoints(keras.callbacks.Callback):
         self.good = GoodState(snapshot, rows)
 
     def _write(self, history):
-        """Writes what the GAN and the history hold, which has to be `good`."""
-        self._saver.save("history.png", draw_curves, history.to_array(), self._folder.curves_path, self._columns)
-        if self._saver.save(
+        """Writes what the GAN and the history hold, which has to be `good`: the state first, since it matters most."""
+        is_saved = self._saver.save(
             "checkpoints", checkpoints.write_checkpoint, self._folder.checkpoint_dir, self.model, history
-        ):
+        )
+        self._saver.save("history.png", draw_curves, history.to_array(), self._folder.curves_path, self._columns)
+        if is_saved:
             self._after()
 
 
