@@ -18,7 +18,7 @@ from wgan.runs.files import atomic_path, entries
 
 EPOCHS = 500  # in one archive, and in one folder
 _ARCHIVE_NAME = re.compile(r"grids_([0-9]{5,})-([0-9]{5,})\.zip")
-_GRID_NAME = re.compile(r"sample_([0-9]{5,})\.png")
+GRID_NAME = re.compile(r"sample_([0-9]{5,})\.png")  # also of a file of its own
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, RuntimeError, ValueError)
 
 
@@ -42,6 +42,11 @@ class ZippedGrid(NamedTuple):
 
     def __str__(self):
         return f"{self.archive}/{self.name}"
+
+
+def grid_name(epoch):
+    """What the grid of an epoch is called, in an archive and as a file: `sample_00001.png`."""
+    return f"sample_{epoch:05d}.png"
 
 
 def range_of(epoch):
@@ -112,7 +117,7 @@ def update(path, grids, last_epoch=math.inf):
         readers |= {epoch: grid.read_bytes for epoch, grid in grids.items()}
         for epoch, read_grid in sorted(readers.items()):
             try:
-                archive.writestr(zipfile.ZipInfo(f"sample_{epoch:05d}.png"), read_grid())  # PNGs shrink no further
+                archive.writestr(zipfile.ZipInfo(grid_name(epoch)), read_grid())  # PNGs shrink no further
             except _DAMAGE as error:
                 _note(f"the grid of epoch {epoch} in {path} is damaged ({one_line(error)}), and is left out")
 
@@ -147,7 +152,7 @@ def _to_read(path):
 
 def _names(archive):
     """{epoch: name} of the grids in an open archive."""
-    matches = map(_GRID_NAME.fullmatch, archive.namelist())
+    matches = map(GRID_NAME.fullmatch, archive.namelist())
     return {int(match[1]): match[0] for match in matches if match}
 
 

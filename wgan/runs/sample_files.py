@@ -7,7 +7,6 @@ import re
 from wgan.runs import grid_archives
 from wgan.runs.files import entries
 
-_SAMPLE_NAME = re.compile(r"sample_([0-9]{5,})\.png")
 _FOLDER_NAME = re.compile(r"[0-9]{5,}-[0-9]{5,}")
 
 
@@ -23,7 +22,7 @@ def sample_path(sample_dir, epoch, layout="flat"):
     folder = pathlib.Path(sample_dir)
     if layout == "folders":
         folder /= grid_archives.range_of(epoch)
-    return folder / f"sample_{epoch:05d}.png"
+    return folder / grid_archives.grid_name(epoch)
 
 
 def list_samples(sample_dir):
@@ -40,8 +39,7 @@ def list_samples(sample_dir):
     found = {}
     for path in grid_archives.archives(sample_dir):
         found.update(grid_archives.read(path))
-    found.update(_pngs(sample_dir, "folders"))
-    found.update(_pngs(sample_dir, "flat"))
+    found.update(_pngs(sample_dir))
     return sorted(found.items())
 
 
@@ -51,8 +49,7 @@ def sample_files(sample_dir):
     Raises:
         OSError: the folder cannot be read.
     """
-    pngs = [*_pngs(sample_dir, "flat"), *_pngs(sample_dir, "folders")]
-    return [path for _, path in sorted(pngs)] + grid_archives.archives(sample_dir)
+    return [path for _, path in sorted(_pngs(sample_dir))] + grid_archives.archives(sample_dir)
 
 
 def sample_folders(sample_dir):
@@ -74,29 +71,28 @@ def remove_samples_after(sample_dir, epoch):
     Raises:
         OSError: a file cannot be removed.
     """
-    for layout in ("flat", "folders"):
-        for number, path in _pngs(sample_dir, layout):
-            if number > epoch:
-                path.unlink()
+    for number, path in _pngs(sample_dir):
+        if number > epoch:
+            path.unlink()
     grid_archives.remove_after(sample_dir, epoch)
     for folder in sample_folders(sample_dir):
         with contextlib.suppress(OSError):  # it holds something
             folder.rmdir()
 
 
-def _pngs(sample_dir, layout):
-    """(epoch, path) of the PNGs in one layout."""
-    folders = [sample_dir] if layout == "flat" else sample_folders(sample_dir)
+def _pngs(sample_dir):
+    """(epoch, path) of the PNGs in all layouts, those that are flat last."""
+    folders = (*sample_folders(sample_dir), sample_dir)
     named = [
-        (_SAMPLE_NAME.fullmatch(entry.name), pathlib.Path(entry.path))
+        (grid_archives.GRID_NAME.fullmatch(entry.name), pathlib.Path(entry.path))
         for folder in folders
         for entry in entries(folder)
         if entry.is_file()
     ]
-    # The second test leaves out sample_000001.png, which would make epoch 1 appear twice, and what is in another
-    # epoch's folder.
+    numbered = [(int(match[1]), path) for match, path in named if match]
+    # Not sample_000001.png, which would make epoch 1 appear twice, nor what is in another epoch's folder.
     return [
-        (int(match[1]), path)
-        for match, path in named
-        if match and path == sample_path(sample_dir, int(match[1]), layout)
+        (epoch, path)
+        for epoch, path in numbered
+        if path in (sample_path(sample_dir, epoch, "flat"), sample_path(sample_dir, epoch, "folders"))
     ]
