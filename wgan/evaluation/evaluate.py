@@ -72,12 +72,7 @@ def evaluate(
         "latents_seed": seed,
         "features": extract.description,
         "caveat": extract.caveat,
-        "reference": {
-            "name": image_set.name,
-            "images": rows[0]["reals"],
-            "training_images": len(image_set.images),
-            "images_of_the_run": same_images,
-        },
+        "reference": _reference(image_set, rows[0]["reals"], same_images),
         "versions": startup.versions(),
         "rows": rows,
     }
@@ -91,6 +86,16 @@ def _run_on_images(checkpoint_dir):
     config, stored_images = trained.read_run(checkpoint_dir)
     trained.check_draws_images(checkpoint_dir, config)
     return config, stored_images
+
+
+def _reference(image_set, count, same_images):
+    """What was measured against, for the report."""
+    return {
+        "name": image_set.name,
+        "images": count,
+        "training_images": len(image_set.images),
+        "images_of_the_run": same_images,
+    }
 
 
 def _measure(drawn, extract, training_images, other, yardsticks):

@@ -4,7 +4,9 @@ from wgan.recipes.recipe import IMAGE_MEASURES, Recipe
 
 SIZES = (32, 64, 128)  # that the convolutional networks can draw
 SGAN_CLASSES = 10
-ADAM_OF_ARTICLES = dict(beta_1=0.5, beta_2=0.999)
+# What the articles' GANs before Wasserstein's share, and the schedule of two of them.
+OF_ARTICLES = dict(dataset="mnist", critic_steps=1, beta_1=0.5, beta_2=0.999, ema_decay=0.0, flips="off")
+TWENTY_PASSES = dict(image_size=28, epochs=9_380, batch_size=128, learning_rate=3e-4, sample_every=50)
 
 RECIPES = (
     Recipe(
@@ -77,17 +79,7 @@ RECIPES = (
         networks="mlp",
         network_options=dict(widths=(256, 512)),
         loss="least_squares",
-        defaults=dict(
-            dataset="mnist",
-            epochs=18_750,
-            batch_size=32,
-            critic_steps=1,
-            learning_rate=2e-4,
-            **ADAM_OF_ARTICLES,
-            ema_decay=0.0,
-            flips="off",
-            sample_every=100,
-        ),
+        defaults=dict(OF_ARTICLES, epochs=18_750, batch_size=32, learning_rate=2e-4, sample_every=100),
         grid_shape=(2, 5),
     ),
     # Batch, latents, betas and passes are not in the article: 128, 100, (.5, .999), and 20 over 60,000 images.
@@ -97,18 +89,7 @@ RECIPES = (
         networks="mlp",
         network_options=dict(widths=(256, 256)),
         loss="cross_entropy",
-        defaults=dict(
-            dataset="mnist",
-            image_size=28,
-            epochs=9_380,
-            batch_size=128,
-            critic_steps=1,
-            learning_rate=3e-4,
-            **ADAM_OF_ARTICLES,
-            ema_decay=0.0,
-            flips="off",
-            sample_every=50,
-        ),
+        defaults=dict(OF_ARTICLES, **TWENTY_PASSES),
     ),
     # The article's networks, not those of Radford et al. (2016), whose name it uses. Schedule as in gan_mlp, so that
     # only the networks differ.
@@ -117,18 +98,7 @@ RECIPES = (
         "Convolutions with cross-entropy, trained as gan_mlp is.",
         networks="dcgan",
         loss="cross_entropy",
-        defaults=dict(
-            dataset="mnist",
-            image_size=28,
-            epochs=9_380,
-            batch_size=128,
-            critic_steps=1,
-            learning_rate=3e-4,
-            **ADAM_OF_ARTICLES,
-            ema_decay=0.0,
-            flips="off",
-            sample_every=50,
-        ),
+        defaults=dict(OF_ARTICLES, **TWENTY_PASSES),
     ),
     # The article's 50 passes over MNIST's 60,000 training images in batches of 64 are 46,875 updates. It updates the
     # generator first, which differs in the first update only. Labelled images are left as they are, so that flips or
@@ -141,17 +111,7 @@ RECIPES = (
         loss="cross_entropy_mean",
         gan="semi_supervised",
         max_classes=SGAN_CLASSES,
-        defaults=dict(
-            dataset="mnist",
-            epochs=46_875,
-            batch_size=64,
-            critic_steps=1,
-            learning_rate=2e-4,
-            **ADAM_OF_ARTICLES,
-            ema_decay=0.0,
-            flips="off",
-            sample_every=400,
-        ),
+        defaults=dict(OF_ARTICLES, epochs=46_875, batch_size=64, learning_rate=2e-4, sample_every=400),
         refused=("flips", "augment"),
         grid_shape=(5, 5),
         measures=(*IMAGE_MEASURES[:5], "heldout_accuracy", "heldout_accuracy_alone"),
