@@ -10,41 +10,36 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # quicker on most processor
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # what must repeat to the bit does so on a processor
 
 import pytest
+import short_runs
 from toy_recipe import TOY
 
 from wgan.config import TrainingConfig
+from wgan.images import curves
 from wgan.recipes import RECIPES
+from wgan.runs import files
 
 
 @pytest.fixture
 def tiny(tmp_path):
     """Makes configurations of a run that takes moments: the embedded digits, batches of 4."""
-
-    def make(**changes):
-        settings = dict(
-            dataset="digits",
-            label="3",
-            epochs=2,
-            batch_size=4,
-            critic_steps=2,
-            latent_dim=8,
-            precision="float32",
-            eval_every=0,
-            checkpoint_dir=str(tmp_path / "checkpoints"),
-            sample_dir=str(tmp_path / "samples"),
-        )
-        return TrainingConfig(**{**settings, **changes})
-
-    return make
+    return lambda **changes: TrainingConfig(**short_runs.settings(tmp_path, **changes))
 
 
 @pytest.fixture
 def toy(tmp_path):
     """Makes configurations as `tiny` does, of the toy recipe: for what does not depend on the networks."""
-    places = dict(checkpoint_dir=str(tmp_path / "checkpoints"), sample_dir=str(tmp_path / "samples"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(RECIPES, TOY.name, TOY)
+        places = dict(checkpoint_dir=f"{tmp_path}/checkpoints", sample_dir=f"{tmp_path}/samples")
         yield lambda **changes: TrainingConfig.of_recipe(TOY.name, **{**places, **changes})
+
+
+@pytest.fixture(autouse=True, scope="session")
+def curves_are_not_drawn():
+    """They take half the time of a short run. Runs in processes of their own draw them."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(curves, "draw_curves", lambda history, path, columns: files.write_text(path, "curves"))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -107,15 +102,7 @@ def run_with_weights(tmp_path_factory):
     from wgan.training import loop
 
     folder = tmp_path_factory.mktemp("run")
-    config = TrainingConfig(
-        dataset="digits",
-        label="3",
-        batch_size=4,
-        latent_dim=8,
-        precision="float32",
-        checkpoint_dir=str(folder / "checkpoints"),
-        sample_dir=str(folder / "samples"),
-    )
+    config = TrainingConfig(**short_runs.settings(folder, epochs=7))
     gan = loop.build_gan(config, 1)
     rng = np.random.default_rng(0)
     for variable in (*gan.generator.variables, *gan.averaged_generator.variables):
@@ -127,8 +114,8 @@ def run_with_weights(tmp_path_factory):
     run = RunFolder(config)
     run.make()
     image_set = data.load_for_run(config)
-    run.write_config(config, image_set, data.fingerprint(image_set.images), {"epoch": 7})
-    checkpoints.write_checkpoint(run.checkpoint_dir, gan, History(np.zeros((7, len(COLUMNS)))))
+    run.write_config(config, image_set, data.fingerprint(image_set.images), {"epoch": config.epochs})
+    checkpoints.write_checkpoint(run.checkpoint_dir, gan, History(np.zeros((config.epochs, len(COLUMNS)))))
     return run.checkpoint_dir
 
 

@@ -14,14 +14,18 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import short_runs
+import toy_recipe
+
+from wgan.config import TrainingConfig
 
 EPOCHS_PER_KILL = 3
 CHILD = """
 import json, os, pathlib, signal, sys
 sys.path.insert(0, sys.argv[1])
 settings, operations = json.loads(sys.argv[2]), int(sys.argv[3])
+import toy_recipe
+toy_recipe.register()
 from wgan.runs import files
 from wgan.config import TrainingConfig
 from wgan.training.launch import launch
@@ -45,26 +49,14 @@ sys.exit(launch(TrainingConfig(**settings)))
 
 def settings_of(folder, epochs):
     """A run that saves after every epoch, so that it writes most of the time."""
-    return dict(
-        recipe="gan_mlp",
-        dataset="digits",
-        label="3",
-        epochs=epochs,
-        batch_size=4,
-        critic_steps=1,
-        latent_dim=8,
-        precision="float32",
-        checkpoint_minutes=0.0,
-        eval_every=4,
-        checkpoint_dir=str(folder / "checkpoints"),
-        sample_dir=str(folder / "samples"),
-    )
+    changes = dict(recipe="toy", epochs=epochs, checkpoint_minutes=0.0, eval_every=4)
+    return short_runs.settings(folder, **{**toy_recipe.TOY.defaults, **changes})
 
 
 def start(settings, operations=0):
     """A training process; it kills itself before its n-th operation on the disk, if `operations` is n."""
     return subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(ROOT), json.dumps(settings), str(operations)],
+        [sys.executable, "-c", CHILD, str(pathlib.Path(__file__).parent), json.dumps(settings), str(operations)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -100,31 +92,22 @@ def saved_epoch(settings):
 
 def contents(settings):
     """All that a run leaves, but for times: variables, history, grids."""
-    import h5py
     import numpy as np
 
     from wgan.runs import checkpoints
-    from wgan.runs.history import COLUMNS
 
-    found = {}
-    with h5py.File(pathlib.Path(settings["checkpoint_dir"], checkpoints.STATE_FILE)) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    found["history"] = np.delete(found["history"], COLUMNS.index("seconds"), axis=1)
+    found = short_runs.state_in(settings["checkpoint_dir"])
     for path in sorted(pathlib.Path(settings["sample_dir"]).rglob("*")):
         if path.is_file() and path.name != ".run_id":
             found[path.name] = np.frombuffer(path.read_bytes(), np.uint8)
     for name in (checkpoints.GENERATOR_FILE, checkpoints.CRITIC_FILE, checkpoints.BEST_FILE):
-        with h5py.File(pathlib.Path(settings["checkpoint_dir"], name)) as file:
-            file.visititems(
-                lambda key, item, name=name: (
-                    found.update({f"{name} {key}": item[()]}) if isinstance(item, h5py.Dataset) else None
-                )
-            )
+        arrays = short_runs.arrays_in(pathlib.Path(settings["checkpoint_dir"], name))
+        found.update({f"{name} {key}": array for key, array in arrays.items()})
     return found
 
 
 def run(kills, seed, folder, progress=print):
-    """Kills a run `kills` times; raises AssertionError where anything was lost.
+    """Kills a run of the toy recipe, which is registered, `kills` times; raises AssertionError where anything was lost.
 
     Args:
         kills: how often.
@@ -132,7 +115,7 @@ def run(kills, seed, folder, progress=print):
         folder: an empty folder.
         progress: called with a line after each kill.
     """
-    import numpy as np
+    from wgan.training.launch import launch
 
     draw, epochs = random.Random(seed), EPOCHS_PER_KILL * kills + 4
     killed, alone = (settings_of(pathlib.Path(folder) / name, epochs) for name in ("killed", "alone"))
@@ -150,13 +133,8 @@ def run(kills, seed, folder, progress=print):
         before = epoch
         progress(f"kill {done}: {epoch} epochs saved; {output.strip().splitlines()[-1] if output.strip() else ''}")
     for settings in (killed, alone):
-        process = start(settings)
-        output, errors = process.communicate()
-        assert process.returncode == 0, output + errors
-    one, other = contents(killed), contents(alone)
-    assert one.keys() == other.keys(), one.keys() ^ other.keys()
-    for name in one:
-        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+        assert launch(TrainingConfig(**settings)) == 0
+    short_runs.assert_same_arrays(contents(killed), contents(alone))
     left = [path for path in pathlib.Path(folder).rglob(".*") if path.name != ".run_id"]
     assert not left, f"left behind: {left}"
     return done
@@ -167,6 +145,7 @@ def main():
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    toy_recipe.register()
     with tempfile.TemporaryDirectory() as folder:
         done = run(arguments.kills, arguments.seed, folder)
     print(f"{done} kills, and the same end as without")

@@ -13,11 +13,8 @@ import json
 import pathlib
 import sys
 
-import kill_harness
 import psutil
-
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+import short_runs
 
 from wgan.config import TrainingConfig
 from wgan.training import callbacks
@@ -69,8 +66,9 @@ def main():
     found = {}
     callbacks.Checkpoints = saving_often(arguments.epochs)
     callbacks.SampleGrids = measuring(found, arguments.epochs)
-    settings = kill_harness.settings_of(arguments.folder, arguments.epochs)
-    status = launch(TrainingConfig(**{**settings, "batch_size": 2, "eval_every": 0, "checkpoint_minutes": 60.0}))
+    status = launch(
+        TrainingConfig(**short_runs.settings(arguments.folder, recipe="gan_mlp", epochs=arguments.epochs, batch_size=2))
+    )
     print(json.dumps(found))
     sys.exit(status)
 

@@ -41,7 +41,7 @@ def finished(run_with_weights, tiny, tmp_path):
     shutil.copytree(run_with_weights, tmp_path / "checkpoints")
     (tmp_path / "samples").mkdir()
     (tmp_path / "drive").mkdir()
-    config = tiny(critic_steps=5, epochs=EPOCHS, drive_dir=str(tmp_path / "drive"))
+    config = tiny(epochs=EPOCHS, drive_dir=str(tmp_path / "drive"))
     RunFolder(config).mark_as_one_run()
     for epoch in range(1, EPOCHS + 1):
         save_grid(tmp_path / "samples", epoch)

@@ -33,15 +33,7 @@ def start(script, *arguments, before=(), **options):
 
 def train(folder, *arguments, **options):
     return start(
-        "train.py",
-        "--batch_size=4",
-        "--critic_steps=1",
-        "--latent_dim=8",
-        "--eval_every=0",
-        f"--checkpoint_dir={folder}/c",
-        f"--sample_dir={folder}/s",
-        *arguments,
-        **options,
+        "tests/toy_recipe.py", f"--checkpoint_dir={folder}/c", f"--sample_dir={folder}/s", *arguments, **options
     )
 
 
@@ -82,7 +74,6 @@ def test_a_terminal_that_is_closed_stops_the_run_with_its_state_saved(tmp_path):
     )
     run = train(
         tmp_path,
-        "--dataset=digits",
         "--epochs=100000",
         "--sample_every=1000",
         before=(sys.executable, "-c", take_terminal),
@@ -102,11 +93,11 @@ def test_a_terminal_that_is_closed_stops_the_run_with_its_state_saved(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_log_on_a_full_disk_stops_nothing(tiny, monkeypatch):
+def test_a_log_on_a_full_disk_stops_nothing(toy, monkeypatch):
     full = open("/dev/full", "w")
     monkeypatch.setattr(sys, "stdout", full)
     monkeypatch.setattr(sys, "stderr", full)
-    config = tiny()
+    config = toy()
     assert launch(config) == 0
     monkeypatch.undo()
     with pytest.raises(OSError):  # the calling program's own output does not go elsewhere now
@@ -159,8 +150,8 @@ def test_names_that_are_no_text_can_be_written(tmp_path):
         (callbacks.Progress, KeyboardInterrupt),  # after it
     ],
 )
-def test_whatever_ends_the_training_the_newest_state_is_saved(tiny, tmp_path, monkeypatch, callback, error):
-    whole = tiny(recipe="gan_mlp", epochs=4)
+def test_whatever_ends_the_training_the_newest_state_is_saved(toy, tmp_path, monkeypatch, callback, error):
+    whole = toy(epochs=4)
     broken = dataclasses.replace(whole, checkpoint_dir=str(tmp_path / "c2"), sample_dir=str(tmp_path / "s2"))
     original = callback.on_epoch_end
 

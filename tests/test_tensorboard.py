@@ -40,15 +40,15 @@ def add_epochs(history, epochs, first=1.0):
 
 
 @pytest.fixture
-def writer_of(tiny, monkeypatch):
+def writer_of(toy, monkeypatch):
     """Makes writers of a run's event files, each as after another start."""
     monkeypatch.setattr(tensorboard.EventWriter, "SECONDS_BETWEEN_WRITES", 0.0)
-    config = tiny(tensorboard=True, data_dir="odd|name*_")
+    config = toy(tensorboard=True, data_dir="odd|name*_")
     RunFolder(config).make()
 
     def make(history, saver=None):
         writer = tensorboard.EventWriter(
-            config, RunFolder(config), load_for_run(tiny()), history, saver or TolerantSaver()
+            config, RunFolder(config), load_for_run(toy()), history, saver or TolerantSaver()
         )
         writer.on_train_begin()
         return writer
@@ -120,10 +120,10 @@ def test_a_lost_file_is_written_anew_and_a_missing_drive_is_not_hidden(writer_of
     assert len(said) == 2 and "warning: event files cannot be written" in said[0] and "works again" in said[1]
 
 
-def test_a_run_that_was_killed_and_rolled_back_has_every_epoch_once(tiny, tmp_path, monkeypatch, capsys):
+def test_a_run_that_was_killed_and_rolled_back_has_every_epoch_once(toy, tmp_path, monkeypatch, capsys):
     """Killed in its fourth epoch, with a state of the first; then rolled back in the third as well."""
     monkeypatch.setattr(tensorboard.EventWriter, "SECONDS_BETWEEN_WRITES", 0.0)
-    config, folder = tiny(recipe="gan_mlp", epochs=5, tensorboard=True), tmp_path / "checkpoints/tensorboard"
+    config, folder = toy(epochs=5, tensorboard=True), tmp_path / "checkpoints/tensorboard"
     went_wrong = []
 
     def kill(self, epoch, logs=None):
@@ -158,12 +158,12 @@ def test_a_run_that_was_killed_and_rolled_back_has_every_epoch_once(tiny, tmp_pa
         np.testing.assert_allclose([event.value for event in events], [float(row[name]) for row in rows], rtol=1e-6)
     assert [image.step for image in found.Images(tensorboard.SAMPLES_TAG)] == [1, 2, 3, 4, 5]
     assert len(found.Images(tensorboard.REALS_TAG)) == 1
-    assert launch(tiny(recipe="gan_mlp", epochs=1), fresh=True) == 0  # and without the flag nothing is left of them
+    assert launch(toy(epochs=1), fresh=True) == 0  # and without the flag nothing is left of them
     assert not folder.exists()
 
 
-def test_a_file_in_the_folders_place_is_named_before_any_work(tiny, tmp_path):
+def test_a_file_in_the_folders_place_is_named_before_any_work(toy, tmp_path):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints/tensorboard").write_text("")
     with pytest.raises(UserError, match="--tensorboard .*tensorboard is a file"):
-        launch(tiny(tensorboard=True))
+        launch(toy(tensorboard=True))

@@ -11,6 +11,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from short_runs import SHORT
+
 from wgan.apps import train
 from wgan.common import cli
 from wgan.recipes import RECIPES, Recipe
@@ -22,17 +24,7 @@ TOY = Recipe(
     network_options=dict(widths=()),
     loss="wasserstein",
     constraint="gradient_penalty",
-    defaults=dict(
-        dataset="digits",
-        label="3",
-        image_size=28,
-        epochs=2,
-        batch_size=4,
-        critic_steps=1,
-        latent_dim=2,
-        eval_every=0,
-        precision="float32",
-    ),
+    defaults=dict(SHORT, image_size=28, latent_dim=2),
     grid_shape=(1, 2),
 )
 

@@ -15,8 +15,7 @@ import keras
 from tqdm import tqdm
 
 from wgan.common.errors import NumbersWentWrong, TakenOver
-from wgan.images import grids, samples
-from wgan.images.curves import draw_curves
+from wgan.images import curves, grids, samples
 from wgan.models import randomness
 from wgan.models.randomness import Purpose
 from wgan.runs import checkpoints
@@ -179,7 +178,7 @@ class Checkpoints(keras.callbacks.Callback):
         is_saved = self._saver.save(
             "checkpoints", checkpoints.write_checkpoint, self._folder.checkpoint_dir, self.model, history
         )
-        self._saver.save("history.png", draw_curves, history.to_array(), self._folder.curves_path, self._columns)
+        self._saver.save("history.png", curves.draw_curves, history.to_array(), self._folder.curves_path, self._columns)
         if is_saved:
             self._after()
 

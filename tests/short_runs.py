@@ -1,0 +1,51 @@
+"""The settings of a run that takes moments, and whether two runs came to the same end."""
+
+SHORT = dict(
+    dataset="digits", label="3", epochs=2, batch_size=4, critic_steps=1, latent_dim=8, eval_every=0, precision="float32"
+)
+
+
+def settings(folder, **changes):
+    """The fields of the `TrainingConfig` of a short run whose files lie in `folder`."""
+    return {**SHORT, "checkpoint_dir": f"{folder}/checkpoints", "sample_dir": f"{folder}/samples", **changes}
+
+
+def flags(fields):
+    """The flags of `train.py` that give such fields."""
+    return [f"--{name}={value}" for name, value in fields.items()]
+
+
+def arrays_in(path):
+    """All arrays of an HDF5 file by name."""
+    import h5py
+
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def state_in(folder):
+    """All arrays of the newest training state in a folder, but for the seconds that its epochs took."""
+    import numpy as np
+
+    from wgan.runs import checkpoints
+    from wgan.runs.history import COLUMNS
+
+    found = arrays_in(checkpoints.newest_state(folder).path)
+    found["history"] = np.delete(found["history"], COLUMNS.index("seconds"), axis=1)
+    return found
+
+
+def assert_same_arrays(first, second):
+    """Two dictionaries of arrays are the same to the bit."""
+    import numpy as np
+
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+def assert_same_state(one, other):
+    """Two configurations' runs have come to the same bits."""
+    assert_same_arrays(state_in(one.checkpoint_dir), state_in(other.checkpoint_dir))
