@@ -11,11 +11,11 @@ import sys
 
 import numpy as np
 import pytest
+import short_runs
 from PIL import Image
 
 from wgan.common import output
 from wgan.runs import checkpoints, files
-from wgan.runs.history import COLUMNS
 from wgan.training import callbacks
 from wgan.training.launch import launch
 
@@ -60,6 +60,7 @@ def test_a_reader_that_leaves_and_an_encoding_that_lacks_letters_stop_nothing(tm
 
 
 @posix
+@pytest.mark.slow
 def test_a_terminal_that_is_closed_stops_the_run_with_its_state_saved(tmp_path):
     """The terminal sends SIGHUP, and then answers every write with an error."""
     import fcntl
@@ -108,7 +109,10 @@ def test_a_log_on_a_full_disk_stops_nothing(toy, monkeypatch):
 
 
 @posix
-@pytest.mark.parametrize("redirection", [">&- 2>&- <&-", ">/dev/full 2>&1", "2>&- | true"])
+@pytest.mark.parametrize(
+    "redirection",
+    [">&- 2>&- <&-", *(pytest.param(each, marks=pytest.mark.slow) for each in (">/dev/full 2>&1", "2>&- | true"))],
+)
 def test_every_script_works_without_anywhere_to_write_to(tmp_path, redirection):
     """By one that needs no TensorFlow: they all run by `cli.run`."""
     script = f"{sys.executable} {ROOT}/examples/earth_mover.py --output {tmp_path}/image.png"
@@ -143,31 +147,25 @@ def test_names_that_are_no_text_can_be_written(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == [name, "café"]
 
 
-@pytest.mark.parametrize(
-    "callback, error",
-    [
-        (callbacks.WatchNumbers, RuntimeError),  # before the history has the epoch
-        (callbacks.Progress, KeyboardInterrupt),  # after it
-    ],
-)
-def test_whatever_ends_the_training_the_newest_state_is_saved(toy, tmp_path, monkeypatch, callback, error):
+def test_whatever_ends_the_training_the_newest_state_is_saved(toy, tmp_path, monkeypatch):
+    """Before the history has the epoch, and after it."""
     whole = toy(epochs=4)
-    broken = dataclasses.replace(whole, checkpoint_dir=str(tmp_path / "c2"), sample_dir=str(tmp_path / "s2"))
-    original = callback.on_epoch_end
+    assert launch(whole) == 0
+    for callback, error in ((callbacks.WatchNumbers, RuntimeError), (callbacks.Progress, KeyboardInterrupt)):
+        places = short_runs.settings(tmp_path / callback.__name__)
+        broken = dataclasses.replace(whole, **{name: places[name] for name in ("checkpoint_dir", "sample_dir")})
+        original = callback.on_epoch_end
 
-    def end(self, epoch, logs):
-        if epoch == 2:
-            raise error("for no reason")
-        original(self, epoch, logs)
+        def end(self, epoch, logs):
+            if epoch == 2:
+                raise error("for no reason")
+            original(self, epoch, logs)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(callback, "on_epoch_end", end)
-        with pytest.raises(error):
-            launch(broken)
-    state = state_of(broken)
-    assert state.epoch == 3
-    assert launch(whole) == launch(broken) == 0
-    one, other = (state_of(config).history.to_array() for config in (whole, broken))
-    seconds = COLUMNS.index("seconds")
-    assert np.isfinite(other[:, seconds]).all()
-    np.testing.assert_array_equal(np.delete(one, seconds, axis=1), np.delete(other, seconds, axis=1))
+        with monkeypatch.context() as patched:
+            patched.setattr(callback, "on_epoch_end", end)
+            with pytest.raises(error):
+                launch(broken)
+        assert state_of(broken).epoch == 3
+        assert launch(broken) == 0
+        assert np.isfinite(state_of(broken).history.column("seconds")).all()
+        short_runs.assert_same_state(whole, broken)
