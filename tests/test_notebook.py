@@ -1,10 +1,14 @@
-"""The notebook, run from its first cell to its last as a user runs it, on the embedded digits."""
+"""The notebook, run from its first cell to its last as a user runs it, with its code from a zip file on a Drive."""
 
 import ast
 import json
+import os
 import pathlib
 import re
 import shutil
+import subprocess
+import sys
+import zipfile
 from importlib.util import find_spec
 
 import pytest
@@ -22,11 +26,19 @@ TINY = (
     "--dataset digits --label 3 --batch_size 4 --critic_steps 2 --latent_dim 8 --precision float32 "
     "--eval_every 0 --sample_every 1 --epochs "
 )
+PART = "wgan/apps/notebook.py"  # by which the notebook knows the project
+TEXT = {".cff", ".cfg", ".ipynb", ".jinja", ".json", ".md", ".py", ".toml"}
 MAX_OUTPUT = 4_000_000  # bytes of an executed notebook; most of them a film of noise, which no GIF makes small
 
 
 def cells(kind):
     return [cell for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == kind]
+
+
+def source_of(name):
+    """The text of the cell with this id."""
+    [found] = ["".join(cell["source"]) for cell in (*cells("markdown"), *cells("code")) if cell["id"] == name]
+    return found
 
 
 def flags_of(name):
@@ -36,8 +48,7 @@ def flags_of(name):
 def commands():
     """The f-strings in the code, adjacent ones joined, with X for what is put into them."""
     for cell in cells("code"):
-        source = re.sub(r"^( *)!.*", r"\1pass", "".join(cell["source"]), flags=re.MULTILINE)  # the shell's lines
-        for node in ast.walk(ast.parse(source)):
+        for node in ast.walk(ast.parse("".join(cell["source"]))):
             if isinstance(node, ast.JoinedStr):
                 yield "".join(part.value if isinstance(part, ast.Constant) else "X" for part in node.values)
 
@@ -49,34 +60,113 @@ def test_the_notebook_is_stored_without_outputs():
 def test_all_flags_in_the_notebook_are_those_of_the_scripts():
     called = set()
     for command in commands():
-        if "--" in command and not command.startswith("-m pip"):
+        if "--" in command:
             words = command.split()
             name = words[0] if words[0].endswith(".py") else "train.py"  # a part of the training's command
             assert set(re.findall(r"--(\w+)", command)) <= flags_of(name), command
             called.add(name)
     assert called == set(SCRIPTS)
     told = "".join("".join(cell["source"]) for cell in (*cells("markdown"), cells("code")[0]))
-    assert set(re.findall(r"--(\w+)", told)) <= flags_of("train.py")
+    assert set(re.findall(r"--(\w+)", re.sub("`git .*?`", "", told))) <= flags_of("train.py")
 
 
-def test_the_repository_is_the_same_wherever_it_is_named():
-    """Whoever publishes a copy changes it here, in the badge and in the notebook."""
-    [address] = re.findall(r"^url = (.*)$", (ROOT / "setup.cfg").read_text(encoding="utf-8"), re.MULTILINE)
-    badge = f"https://colab.research.google.com/{address.removeprefix('https://').replace('github.com', 'github')}"
-    assert f"({badge}/blob/main/{NOTEBOOK.relative_to(ROOT).as_posix()})" in (ROOT / "README.md").read_text("utf-8")
-    assert any(f'REPOSITORY = "{address}"' in "".join(cell["source"]) for cell in cells("code"))
+def test_no_address_of_the_project_is_a_placeholder():
+    """Whoever publishes a copy writes its address into the notebook's CODE; wherever else it stands, it is the same."""
+    [code] = re.findall(r'^CODE = "(.*?)"', source_of("settings"), re.MULTILINE)
+    folders = [ROOT / name for name in ("benchmarks", "docs", "examples", "notebooks", "pretrained", "tests", "tools")]
+    files = [*ROOT.glob("*"), *(path for folder in (*folders, ROOT / "wgan") for path in folder.rglob("*"))]
+    text = "".join(path.read_text("utf-8") for path in files if path.suffix in TEXT)
+    assert "OWN" + "ER/" not in text
+    addresses = re.findall(r"https?://[^\s)\"'>]*wgan[^\s)\"'>]*", text)
+    assert [found for found in addresses if not code or code.removeprefix("https://github.com/") not in found] == []
 
 
-def execute(path):
-    """Runs all cells in a kernel of its own; the notebook with its outputs."""
+def find_code(folder, my_drive, code=""):
+    """Runs the cells that find the code, in a notebook that lies in `folder`; their output, or their error."""
+    settings = re.sub('^CODE = ""', f"CODE = {code!r}", source_of("settings"), flags=re.MULTILINE)
+    cells_run = "\n".join([settings, source_of("drive"), source_of("code")])
+    environment = {**os.environ, "WGAN_DRIVE": str(my_drive), "TMPDIR": str(my_drive.parent)}
+    done = subprocess.run([sys.executable, "-c", cells_run], cwd=folder, capture_output=True, text=True, env=environment)
+    return (done.stdout if done.returncode == 0 else done.stderr).splitlines()[-1]
+
+
+@pytest.fixture
+def my_drive(tmp_path):
+    """A folder that stands in for My Drive; its name has a space, as Google's once had."""
+    (tmp_path / "My Drive").mkdir()
+    return tmp_path / "My Drive"
+
+
+def write_project(folder):
+    (folder / "wgan/apps").mkdir(parents=True)
+    (folder / PART).touch()
+    return folder
+
+
+def write_zip(path, name=PART):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, "")
+    return path
+
+
+def test_the_code_is_taken_from_the_first_place_that_has_it(tmp_path, my_drive):
+    (my_drive / "photographs.zip").touch()
+    folder = write_project(my_drive / "some copy")
+    assert find_code(tmp_path, my_drive).startswith(f"The code is that of {folder}, unpacked in ")
+    older = write_zip(my_drive / "wgan.zip")
+    os.utime(older, (1, 1))
+    assert find_code(tmp_path, my_drive).startswith(f"The code is that of {older}, unpacked in ")
+    newer = write_zip(my_drive / "wgan-main (1).zip", f"wgan-main/{PART}")  # as code hosts pack it
+    assert find_code(tmp_path, my_drive).startswith(f"The code is that of {newer}, unpacked in ")
+    around = write_project(tmp_path / "project")
+    (around / "notebooks").mkdir()
+    assert find_code(around / "notebooks", my_drive) == f"The code is that of {around}"
+    for named in ("some copy", "wgan.zip"):
+        found = find_code(around / "notebooks", my_drive, named)
+        assert found.startswith(f"The code is that of {my_drive / named}, unpacked in ")
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_the_code_is_cloned_from_an_address(tmp_path, my_drive):
+    address = write_project(tmp_path / "published").as_uri()
+    for words in (["init"], ["add", "."], ["-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-m", "First"]):
+        subprocess.run(["git", "-C", str(tmp_path / "published"), *words], check=True, capture_output=True)
+    assert find_code(tmp_path, my_drive, address).startswith(f"The code is that of {address}, unpacked in ")
+    refused = find_code(tmp_path, my_drive, address + "x")
+    assert refused.startswith(f"Stop: The code cannot be read from {address}x: fatal: ")
+
+
+def test_where_no_code_is_found_one_line_says_what_was_looked_for(tmp_path, my_drive):
+    told = find_code(tmp_path, my_drive)
+    assert told.startswith(f"Stop: There is no code: no {PART} in {tmp_path} or above it, no zip file {my_drive}/wgan*.zip")
+    (my_drive / "wgan.zip").write_bytes(b"half an upload")
+    assert find_code(tmp_path, my_drive) == f"Stop: The code cannot be read from {my_drive}/wgan.zip: File is not a zip file"
+    write_zip(my_drive / "wgan.zip", "grid.png")
+    assert find_code(tmp_path, my_drive) == f"Stop: {my_drive}/wgan.zip does not hold the project: there is no {PART} in it"
+    assert find_code(tmp_path, my_drive, "no.zip").endswith(f"No such file or directory: '{my_drive}/no.zip'")
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists() or shutil.which("git") is None, reason="needs a clone of the project")
+def test_the_command_in_the_notebook_makes_a_zip_file_of_all_it_needs(tmp_path, my_drive):
+    [command] = re.findall(r"`(git archive .*?)`", source_of("code-text"))
+    assert all(command in (ROOT / page).read_text("utf-8") for page in ("README.md", "docs/colab.md"))
+    output = my_drive / "wgan.zip"
+    subprocess.run(command.replace("wgan.zip", f"'{output}'"), cwd=ROOT, check=True, shell=True)
+    assert find_code(tmp_path, my_drive).startswith(f"The code is that of {output}, unpacked in ")
+    weights = {"pretrained/horses/generator_ema.weights.h5", "wgan/evaluation/feature_network.weights.h5"}
+    assert {"setup.cfg", "pyproject.toml", *SCRIPTS, *weights} <= set(zipfile.ZipFile(output).namelist())
+
+
+def execute(folder):
+    """Runs all cells in a kernel of its own, which begins in this folder; the outputs of each."""
     import nbclient
     import nbformat
 
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbclient.NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     ).execute()
-    nbformat.write(notebook, path)
+    nbformat.write(notebook, folder / "executed.ipynb")
     return {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
 
 
@@ -85,26 +175,24 @@ def starts(drive):
 
 
 @pytest.fixture
-def drive(tmp_path, monkeypatch):
-    """A folder that stands in for the Drive; its name has a space, as Google's once had."""
+def run_all(tmp_path, my_drive, monkeypatch):
+    """Runs the notebook as on a new machine, with the working tree as a zip file on the Drive; checks its outputs."""
     missing = [name for name in ("nbclient", "ipykernel", "onnxruntime", "tf2onnx") if find_spec(name) is None]
     if missing:
         pytest.skip(f"needs {', '.join(missing)}")
-    monkeypatch.setenv("WGAN_DRIVE", str(tmp_path / "My Drive"))
+    left_out = shutil.ignore_patterns(".*", "__pycache__", "checkpoints", "samples", "docs", "tests")
+    shutil.copytree(ROOT, tmp_path / "zipped/wgan-main", ignore=left_out)
+    shutil.make_archive(str(my_drive / "wgan-main"), "zip", tmp_path / "zipped")
+    monkeypatch.setenv("WGAN_DRIVE", str(my_drive))
     monkeypatch.setenv("WGAN_NOTEBOOK_SAMPLES", "32")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    return tmp_path / "My Drive"
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
 
-
-@pytest.mark.slow
-def test_the_notebook_runs_and_run_again_goes_on(tmp_path, drive, monkeypatch):
-    for epochs, begun in ((3, [0]), (5, [0, 3])):
+    def run(epochs):
         monkeypatch.setenv("WGAN_NOTEBOOK_ARGS", TINY + str(epochs))
-        outputs = execute(tmp_path / "executed.ipynb")
-
-        assert starts(drive) == begun
-        assert [epoch for epoch, _ in sample_files.list_samples(drive / "samples")] == list(range(1, epochs + 1))
-        shutil.rmtree(drive.with_name("My Drive-working"))  # the next machine has the Drive alone
+        outputs = execute(tmp_path)
+        shutil.rmtree(my_drive / "wgan-working")  # the next machine has the Drive alone
+        assert f"{my_drive / 'wgan-main.zip'}, unpacked in {tmp_path / 'wgan-code-'}" in outputs["code"][0].text
         [view] = outputs["train"]  # renewed in place
         for words in (f"samples, epoch {epochs}<", f"done: {epochs} epochs"):
             assert words in view.data["text/html"]
@@ -114,6 +202,13 @@ def test_the_notebook_runs_and_run_again_goes_on(tmp_path, drive, monkeypatch):
         assert "| samples " in outputs["evaluate"][0].data["text/markdown"]
         assert "image/png" in outputs["load"][-1].data
         assert (tmp_path / "executed.ipynb").stat().st_size < MAX_OUTPUT
+        assert [epoch for epoch, _ in sample_files.list_samples(my_drive / "wgan/samples")] == list(range(1, epochs + 1))
+
+    return run
+
+
+def test_the_notebook_runs_with_the_code_from_a_zip_file_on_the_drive(my_drive, run_all):
+    run_all(3)
     for name in (
         "training.gif",
         "samples.png",
@@ -125,4 +220,11 @@ def test_the_notebook_runs_and_run_again_goes_on(tmp_path, drive, monkeypatch):
         "checkpoints/history.png",
         "checkpoints/generator_ema.weights.h5",
     ):
-        assert (drive / name).stat().st_size > 0
+        assert (my_drive / "wgan" / name).stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_run_all_on_a_new_machine_goes_on(my_drive, run_all):
+    for epochs, begun in ((3, [0]), (5, [0, 3])):
+        run_all(epochs)
+        assert starts(my_drive / "wgan") == begun
