@@ -86,7 +86,9 @@ def find_code(folder, my_drive, code=""):
     settings = re.sub('^CODE = ""', f"CODE = {code!r}", source_of("settings"), flags=re.MULTILINE)
     cells_run = "\n".join([settings, source_of("drive"), source_of("code")])
     environment = {**os.environ, "WGAN_DRIVE": str(my_drive), "TMPDIR": str(my_drive.parent)}
-    done = subprocess.run([sys.executable, "-c", cells_run], cwd=folder, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", cells_run], cwd=folder, capture_output=True, text=True, env=environment
+    )
     return (done.stdout if done.returncode == 0 else done.stderr).splitlines()[-1]
 
 
@@ -138,11 +140,19 @@ def test_the_code_is_cloned_from_an_address(tmp_path, my_drive):
 
 def test_where_no_code_is_found_one_line_says_what_was_looked_for(tmp_path, my_drive):
     told = find_code(tmp_path, my_drive)
-    assert told.startswith(f"Stop: There is no code: no {PART} in {tmp_path} or above it, no zip file {my_drive}/wgan*.zip")
+    assert told.startswith(
+        f"Stop: There is no code: no {PART} in {tmp_path} or above it, no zip file {my_drive}/wgan*.zip"
+    )
     (my_drive / "wgan.zip").write_bytes(b"half an upload")
-    assert find_code(tmp_path, my_drive) == f"Stop: The code cannot be read from {my_drive}/wgan.zip: File is not a zip file"
+    assert (
+        find_code(tmp_path, my_drive)
+        == f"Stop: The code cannot be read from {my_drive}/wgan.zip: File is not a zip file"
+    )
     write_zip(my_drive / "wgan.zip", "grid.png")
-    assert find_code(tmp_path, my_drive) == f"Stop: {my_drive}/wgan.zip does not hold the project: there is no {PART} in it"
+    assert (
+        find_code(tmp_path, my_drive)
+        == f"Stop: {my_drive}/wgan.zip does not hold the project: there is no {PART} in it"
+    )
     assert find_code(tmp_path, my_drive, "no.zip").endswith(f"No such file or directory: '{my_drive}/no.zip'")
 
 
@@ -217,5 +227,7 @@ def test_run_again_on_a_new_machine_the_notebook_goes_on(my_drive, run_cells):
     run = my_drive / "wgan"
     for epochs, begun in ((3, [0]), (5, [0, 3])):
         run_cells(epochs, last="train")
-        assert [start["epoch"] for start in json.loads((run / "checkpoints/config.json").read_text())["starts"]] == begun
+        assert [
+            start["epoch"] for start in json.loads((run / "checkpoints/config.json").read_text())["starts"]
+        ] == begun
         assert [epoch for epoch, _ in sample_files.list_samples(run / "samples")] == list(range(1, epochs + 1))
