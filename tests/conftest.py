@@ -1,7 +1,9 @@
 """What several test modules share."""
 
+import functools
 import gc
 import os
+import shutil
 import signal
 import sys
 
@@ -11,12 +13,10 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # what must repeat to the bit does so
 
 import pytest
 import short_runs
-from toy_recipe import TOY
+import toy_recipe
 
 from wgan.config import TrainingConfig
 from wgan.images import curves
-from wgan.recipes import RECIPES
-from wgan.runs import files
 
 
 @pytest.fixture
@@ -28,17 +28,41 @@ def tiny(tmp_path):
 @pytest.fixture
 def toy(tmp_path):
     """Makes configurations as `tiny` does, of the toy recipe: for what does not depend on the networks."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setitem(RECIPES, TOY.name, TOY)
-        places = dict(checkpoint_dir=f"{tmp_path}/checkpoints", sample_dir=f"{tmp_path}/samples")
-        yield lambda **changes: TrainingConfig.of_recipe(TOY.name, **{**places, **changes})
+    with toy_recipe.registered():
+        yield functools.partial(toy_recipe.config, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def toy_runs(tmp_path_factory):
+    """Folders of runs of the toy recipe that have ended, trained once for each choice of settings."""
+    from wgan.training.launch import launch
+
+    @functools.cache
+    def folder_of(**changes):
+        folder = tmp_path_factory.mktemp("toy")
+        with toy_recipe.registered():
+            assert launch(toy_recipe.config(folder, **changes)) == 0
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture
+def finished_toy(toy, toy_runs, tmp_path):
+    """Makes configurations as `toy` does, of runs that have ended: copies, which a test may change."""
+
+    def make(**changes):
+        shutil.copytree(toy_runs(**changes), tmp_path, dirs_exist_ok=True)
+        return toy(**changes)
+
+    return make
 
 
 @pytest.fixture(autouse=True, scope="session")
 def curves_are_not_drawn():
-    """They take half the time of a short run. Runs in processes of their own draw them."""
+    """But by runs in processes of their own, and by the tests of the curves."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(curves, "draw_curves", lambda history, path, columns: files.write_text(path, "curves"))
+        patched.setattr(curves, "draw_curves", short_runs.write_no_curves)
         yield
 
 

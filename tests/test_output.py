@@ -147,10 +147,9 @@ def test_names_that_are_no_text_can_be_written(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == [name, "café"]
 
 
-def test_whatever_ends_the_training_the_newest_state_is_saved(toy, tmp_path, monkeypatch):
+def test_whatever_ends_the_training_the_newest_state_is_saved(finished_toy, tmp_path, monkeypatch):
     """Before the history has the epoch, and after it."""
-    whole = toy(epochs=4)
-    assert launch(whole) == 0
+    whole = finished_toy(epochs=4)
     for callback, error in ((callbacks.WatchNumbers, RuntimeError), (callbacks.Progress, KeyboardInterrupt)):
         places = short_runs.settings(tmp_path / callback.__name__)
         broken = dataclasses.replace(whole, **{name: places[name] for name in ("checkpoint_dir", "sample_dir")})

@@ -353,8 +353,8 @@ def test_the_help_lists_every_recipe_with_its_line():
         assert recipe.summary in text
 
 
-def test_a_run_of_another_recipe_is_not_continued(tiny, toy):
-    launch(toy(epochs=1))
+def test_a_run_of_another_recipe_is_not_continued(tiny, finished_toy):
+    finished_toy(epochs=1)
     other = dataclasses.replace(tiny(epochs=2), **{**RECIPES["wgan_clip"].defaults, "recipe": "wgan_clip"})
     with pytest.raises(UserError, match="recipe was toy, now wgan_clip"):
         launch(other)

@@ -80,9 +80,8 @@ def failing_disk(monkeypatch, fails, number=errno.EIO):
     monkeypatch.setattr(files.os, "replace", replace_or_fail)
 
 
-def test_a_disk_that_fails_for_a_while_costs_no_more_than_grids(toy, tmp_path, monkeypatch, capsys):
-    alone = toy(epochs=5, checkpoint_minutes=0.0)
-    launch(alone)
+def test_a_disk_that_fails_for_a_while_costs_no_more_than_grids(finished_toy, tmp_path, monkeypatch, capsys):
+    alone = finished_toy(epochs=4, checkpoint_minutes=0.0)
     config, epochs = elsewhere(alone, tmp_path), []
     monkeypatch.setattr(callbacks.WatchNumbers, "on_epoch_end", lambda self, epoch, logs: epochs.append(epoch + 1))
     failing_disk(monkeypatch, lambda path: epochs[-1:] in ([2], [3]), errno.EROFS)
@@ -249,9 +248,8 @@ def test_a_run_whose_folder_or_copy_was_taken_over_stops(toy, tmp_path, monkeypa
     assert state_of(config).epoch == 1  # which was saved before; the epochs after it are not
 
 
-def test_a_run_goes_on_without_leftovers_and_with_what_an_earlier_version_recorded(toy):
-    config = toy(epochs=1)
-    launch(config)
+def test_a_run_goes_on_without_leftovers_and_with_what_an_earlier_version_recorded(finished_toy):
+    config = finished_toy(epochs=1)
     for folder in (config.checkpoint_dir, config.sample_dir):
         pathlib.Path(folder, ".tmp-99-half").write_text("half")
     earlier = stored(config)
@@ -290,9 +288,8 @@ def test_a_long_run_needs_no_more_at_its_end_than_at_its_beginning(tmp_path):
         pytest.param(getattr(signal, "SIGHUP", None), marks=pytest.mark.slow),
     ],
 )
-def test_signals_finish_the_epoch_and_give_the_usual_status(toy, tmp_path, monkeypatch, number):
-    whole = toy(epochs=3)
-    launch(whole)
+def test_signals_finish_the_epoch_and_give_the_usual_status(finished_toy, tmp_path, monkeypatch, number):
+    whole = finished_toy(epochs=3)
     config = elsewhere(whole, tmp_path)
 
     def send(self, epoch, logs=None):

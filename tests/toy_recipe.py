@@ -7,14 +7,16 @@ is `train.py` with this recipe and all other flags, for tests that need a proces
 
 import pathlib
 import sys
+from unittest import mock
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from short_runs import SHORT
+import short_runs
 
 from wgan.apps import train
 from wgan.common import cli
+from wgan.config import TrainingConfig
 from wgan.recipes import RECIPES, Recipe
 
 TOY = Recipe(
@@ -24,16 +26,21 @@ TOY = Recipe(
     network_options=dict(widths=()),
     loss="wasserstein",
     constraint="gradient_penalty",
-    defaults=dict(SHORT, image_size=28, latent_dim=2),
+    defaults=dict(short_runs.SHORT, image_size=28, latent_dim=2),
     grid_shape=(1, 2),
 )
 
 
-def register():
-    """Lets `TrainingConfig`, flags and stored runs name the recipe."""
-    RECIPES[TOY.name] = TOY
+def registered():
+    """Flags, `TrainingConfig` and stored runs may name the recipe in the block."""
+    return mock.patch.dict(RECIPES, {TOY.name: TOY})
+
+
+def config(folder, **changes):
+    """The configuration of a run of the recipe whose files lie in `folder`."""
+    return TrainingConfig(**short_runs.settings(folder, recipe=TOY.name, **{**TOY.defaults, **changes}))
 
 
 if __name__ == "__main__":
-    register()
-    cli.run(train.main, [sys.argv[0], f"--recipe={TOY.name}", *sys.argv[1:]])
+    with registered():
+        cli.run(train.main, [sys.argv[0], f"--recipe={TOY.name}", *sys.argv[1:]])
