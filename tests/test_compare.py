@@ -1,6 +1,5 @@
 """Recipes and settings compared: what is run, what stops and continues, and whether the page says what histories do."""
 
-import dataclasses
 import html
 import json
 import os
@@ -17,15 +16,15 @@ from PIL import Image
 
 import wgan
 from wgan.apps import compare, train
-from wgan.apps.comparison import images, page, plan, runs
+from wgan.apps.comparison import page, plan, runs
+from wgan.apps.comparison.row import ROW_FILE
 from wgan.common import cli
 from wgan.common.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can catch")
 HEADER = "epoch,seconds,fid,kid,kid_error,precision,recall"
-COMMON = {"dataset": "digits", "label": "3", "image_size": 32, "eval_every": 2}
-SIX, EPOCHS = plan.Budget(epochs=6), ("--epochs", "6")
+EPOCHS = ("--epochs", "6")
 
 # Stands for train.py, whose flags it understands: writes one call's worth of epochs, as the file `behaviour.json`
 # beside it says. A measured epoch takes 32 seconds, another one 2, or 0.1 where the run waits until it is stopped.
@@ -71,8 +70,13 @@ sys.exit(behaviour.get("status", 0))
 """
 
 
-def planned(tmp_path, names="wgan_gp,dcgan", seeds=2, **common):
-    return plan.plan(plan.recipes(names), {**COMMON, **common}, seeds, SIX, tmp_path / "out")
+def comparison(tmp_path, **flags):
+    usual = dict(dataset="digits", label="3", eval_every=2, epochs=6, output_dir=str(tmp_path / "out"))
+    return plan.Comparison(**{**usual, **flags})
+
+
+def planned(tmp_path, names="wgan_gp,dcgan", **flags):
+    return comparison(tmp_path, recipes=names, **{"seeds": 2, **flags}).plan()
 
 
 def settings_file(tmp_path, content):
@@ -85,20 +89,17 @@ def begin(run, rows, header=HEADER):
     """What train.py would have left: a configuration and a history."""
     run.history_path.parent.mkdir(parents=True, exist_ok=True)
     run.history_path.write_text("\n".join([header, *rows]) + "\n")
-    (run.history_path.parent / "config.json").write_text(
-        json.dumps(
-            {
-                "config": run.config.to_json(),
-                "images": {"name": "digits 3", "count": 183, "sha256": "", "shape": [32, 32, 1]},
-                "starts": [{"device": "GPU <b>", "python": "3.12", "tensorflow": "2.20", "keras": "3.10"}],
-            }
-        )
-    )
+    stored = {
+        "config": run.config.to_json(),
+        "images": {"name": "digits 3", "count": 183, "sha256": "", "shape": [32, 32, 1]},
+        "starts": [{"device": "GPU <b>", "python": "3.12", "tensorflow": "2.20", "keras": "3.10"}],
+    }
+    (run.history_path.parent / "config.json").write_text(json.dumps(stored))
 
 
 def published(tmp_path, runs_made, failures=None):
     """The page's rows as lists of cells' text, and the page."""
-    page.publish(runs_made, failures or {}, SIX, "python compare.py --x <y>", tmp_path / "out")
+    page.publish(runs_made, failures or {}, comparison(tmp_path), "python compare.py --x <y>")
     text = (tmp_path / "out/index.html").read_text(encoding="utf-8")
     rows = [
         [html.unescape(re.sub(r"(<[^>]*>|\n)+", "|", cell)) for cell in re.findall("<td.*?</td>", row, re.DOTALL)]
@@ -131,14 +132,13 @@ def test_settings_go_before_common_ones_and_those_before_the_flags(tmp_path):
         "one": {"batch_size": 8, "sample_every": 3, "learning_rate": 1e-3, "recipe": "dcgan"},
         "two": {"label": None, "learning_rate": None},
     }
-    compared = plan.settings(settings_file(tmp_path, content))
-    first, second = plan.plan(compared, COMMON, 1, SIX, tmp_path / "out")
+    first, second = comparison(tmp_path, settings=settings_file(tmp_path, content)).plan()
     one, two = first.config, second.config
     assert (one.batch_size, one.label, one.sample_every, one.learning_rate) == (8, "4", 3, 1e-3)
     assert (one.recipe, one.critic_steps, one.image_size, one.deterministic) == ("dcgan", 1, 32, True)
     assert (two.batch_size, two.label, two.sample_every, two.learning_rate) == (64, "3", 2, 4e-4)
     assert first.summary == "--batch_size 8 --sample_every 3 --learning_rate 0.001 --recipe dcgan"
-    given = train.read_flags(["train.py", *runs.command_of(first)[3:]])
+    given = train.read_flags(["train.py", *first.command[2:]])
     assert one == type(one).of_recipe(given.pop("recipe"), **given)
 
 
@@ -147,9 +147,9 @@ def test_settings_go_before_common_ones_and_those_before_the_flags(tmp_path):
     [
         ([], "exactly one of them"),
         (["--epochs", "6", "--seconds", "5"], "exactly one of them"),
-        (["--seconds", "0"], "--seconds is 0; it must be more than 0"),
+        (["--seconds", "0"], "--seconds is 0.0; it must be more than 0"),
         (["--seconds", "nan"], "--seconds is nan"),
-        (["--epochs", "0"], "wgan_gp: --epochs is 0"),
+        (["--epochs", "0"], "--epochs is 0"),
         (["--seeds", "0", *EPOCHS], "--seeds is 0; it must be at least 1"),
         (["--recipes", "wgan_gp,wgan_klip"], 'no recipe is called "wgan_klip" (did you mean "wgan_clip"?)'),
         (["--recipes", "gaussian_1d", *EPOCHS], "gaussian_1d: it makes numbers on a line"),
@@ -250,7 +250,7 @@ def test_only_finished_runs_are_in_the_table_and_the_others_are_named(tmp_path):
 
 
 def test_names_and_messages_are_escaped(tmp_path):
-    run = dataclasses.replace(planned(tmp_path, "wgan_gp", seeds=1)[0], setting="<b>&", summary="<i>&")
+    run = planned(tmp_path, "wgan_gp", seeds=1)[0]._replace(setting="<b>&", summary="<i>&")
     begin(run, ["1,2,,,,,"])
     rows, text = published(tmp_path, [run], {run: "<u>&"})
     assert rows[0][0].startswith("<b>&|<i>&|") and rows[0][0].endswith("<u>&")
@@ -264,14 +264,13 @@ def test_the_page_stands_by_itself(tmp_path):
         begin(run, [f"{epoch},2,{90 - epoch},0.5,0,0.5,0.5" for epoch in range(1, 7)])
         run.log_path.write_text("")
         if run.seed == 0:
-            Image.new("L", (12 * 34 + 2, 36)).save(run.folder / images.ROW_FILE)
+            Image.new("L", (12 * 34 + 2, 36)).save(run.folder / ROW_FILE)
     _, text = published(tmp_path, made)
     targets = re.findall(r'(?:src|href)="([^"]*)"', text)
-    assert {"curves.png", "samples.png", "comparison.json", "dcgan/seed_1/log.txt"} <= set(targets)
+    assert {"curves.png", "dcgan/seed_0/row.png", "comparison.json", "dcgan/seed_1/log.txt"} <= set(targets)
     assert all((tmp_path / "out" / target).is_file() and not target.startswith("/") for target in targets)
     assert "<script" not in text and "http" not in text
-    with Image.open(tmp_path / "out/samples.png") as rows:
-        assert rows.height == 2 * 2 * 36  # two rows, every pixel twice as large
+    assert re.findall(r'row.png" width="(\d+)"', text) == 2 * [str(2 * (12 * 34 + 2))]  # each pixel is two by two
     assert not list((tmp_path / "out").glob(".tmp-*"))
 
 
@@ -350,23 +349,8 @@ def fake_train(tmp_path, monkeypatch):
     def run(*arguments, budget=("--epochs", "4"), compared=("--recipes", "wgan_gp,gan_mlp"), behaviour=()):
         (tmp_path / "calls.txt").write_text("")
         (tmp_path / "behaviour.json").write_text(json.dumps(dict(behaviour)))
-        status = compare.main(
-            [
-                "compare.py",
-                "--dataset",
-                "digits",
-                "--label",
-                "3",
-                "--eval_every",
-                "2",
-                "--output_dir",
-                str(tmp_path / "out"),
-                *compared,
-                *budget,
-                *arguments,
-            ]
-        )
-        return status, (tmp_path / "calls.txt").read_text().split()
+        usual = f"compare.py --dataset digits --label 3 --eval_every 2 --output_dir {tmp_path}/out".split()
+        return compare.main([*usual, *compared, *budget, *arguments]), (tmp_path / "calls.txt").read_text().split()
 
     return run
 
@@ -476,21 +460,9 @@ def test_a_signal_reaches_the_run_once_which_saves_and_stops_the_comparison(fake
         "import sys\nfrom wgan.apps import compare\nfrom wgan.apps.comparison import runs\n"
         "runs.TRAIN = [sys.argv.pop(1)]\ncompare.command()"
     )
+    words = f"--recipes wgan_gp --dataset digits --epochs 4 --output_dir {tmp_path}/out".split()
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            code,
-            *runs.TRAIN,
-            "--recipes",
-            "wgan_gp",
-            "--dataset",
-            "digits",
-            "--epochs",
-            "4",
-            "--output_dir",
-            str(tmp_path / "out"),
-        ],
+        [sys.executable, "-c", code, *runs.TRAIN, *words],
         env=runs.environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -510,23 +482,8 @@ def test_a_signal_reaches_the_run_once_which_saves_and_stops_the_comparison(fake
 
 def test_two_recipes_are_trained_measured_and_shown(tmp_path):
     """The real train.py; the samples shown are those of its weights."""
-    arguments = [
-        "--recipes",
-        "gan_mlp,lsgan_mlp",
-        "--dataset",
-        "digits",
-        "--label",
-        "3",
-        "--epochs",
-        "2",
-        "--eval_every",
-        "2",
-        "--precision",
-        "float32",
-        "--output_dir",
-        str(tmp_path),
-    ]
-    assert compare.main(["compare.py", *arguments]) == 0
+    words = "compare.py --recipes gan_mlp,lsgan_mlp --dataset digits --label 3 --epochs 2 --eval_every 2".split()
+    assert compare.main([*words, "--precision", "float32", "--output_dir", str(tmp_path)]) == 0
     stored = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
     assert stored["notes"] == [] and stored["images"][0]["count"] == 183
     for recipe in stored["results"]:
@@ -536,5 +493,5 @@ def test_two_recipes_are_trained_measured_and_shown(tmp_path):
     samples = wgan.draw_samples(wgan.load_generator(tmp_path / "gan_mlp/seed_0/checkpoints"), 12)
     with Image.open(tmp_path / "gan_mlp/seed_0/row.png") as row:
         np.testing.assert_array_equal(np.asarray(row)[..., None], wgan.image_grid(samples, 12))
-    with Image.open(tmp_path / "samples.png") as rows:
-        assert rows.height == 3 * 2 * 36
+    assert (tmp_path / "index.html").read_text(encoding="utf-8").count("seed_0/row.png") == 2
+    assert (tmp_path / "reals.png").exists()

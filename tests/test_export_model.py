@@ -104,7 +104,7 @@ def test_a_keras_file_is_read_with_the_networks_imported_and_nothing_else(run_wi
         capture_output=True,
         env={**os.environ, "PYTHONPATH": str(Path(export_model.__file__).parents[2])},
     )
-    np.testing.assert_allclose(np.load(tmp_path / "images.npy"), expected, atol=1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / "images.npy"), expected, atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")

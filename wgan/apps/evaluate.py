@@ -3,75 +3,54 @@
 python evaluate.py --checkpoint_dir checkpoints
 """
 
+import dataclasses
 import functools
 
 from wgan.common import cli
+from wgan.common.options import option
 from wgan.evaluation.evaluate import FEATURES, evaluate
 
 
-def define_flags():
+@dataclasses.dataclass(frozen=True)
+class Flags:
     """Which generator, against what, and how."""
-    groups = cli.FlagGroups(
-        "Measures the samples of a trained generator against the real images of its run, beside "
-        "yardsticks. Writes evaluation.json, and nearest.png with the samples that come nearest "
-        "to training images."
-    )
-    groups.define("Files", "checkpoint_dir", str, "checkpoints", "The run.")
-    groups.define(
-        "Files",
-        "weights",
-        str,
+
+    checkpoint_dir: str = option("checkpoints", "Files", "The run.")
+    weights: str | None = option(
         None,
-        "Which of the generator's files in it. Default: "
-        "generator_ema.weights.h5, or generator.weights.h5 where the run kept no average.",
-    )
-    groups.define(
         "Files",
-        "data_dir",
-        str,
-        None,
-        "Where its images are now. Default: where they were in training, "
-        "or where they were moved to together with the run.",
+        "One of the generator's files in it. Default: the averaged generator's, where the run kept an average.",
     )
-    groups.define(
-        "Files",
-        "other_images",
-        bool,
-        False,
-        "Measure against other images where those of the run are not found; the report says so.",
+    data_dir: str | None = option(
+        None, "Files", "Where its images are now. Default: where they were, or where they were moved to with the run."
     )
-    groups.define("Files", "output_dir", str, None, "Where the report goes. Default: the run's folder.")
-    groups.define(
-        "Metrics",
-        "features",
-        str,
+    other_images: bool = option(
+        False, "Files", "Measure against other images where the run's are not found; the report says so."
+    )
+    output_dir: str | None = option(None, "Files", "Where the report goes. Default: the run's folder.")
+    features: str = option(
         "own",
-        f"One of {', '.join(FEATURES)}. own works offline on 32x32 "
-        "images; inception downloads Keras's InceptionV3, for figures nearer to those of papers.",
-    )
-    groups.define(
         "Metrics",
-        "samples",
-        int,
-        6000,
-        "Number of samples, and of real images at most: compare only figures from the same numbers.",
+        "own works offline on 32x32 images; inception downloads Keras's InceptionV3, for figures nearer to papers'.",
+        choices=FEATURES,
     )
-    groups.define(
-        "Metrics",
-        "seed",
-        int,
-        None,
-        "Of the latents. Default: others than training measures itself by, so "
-        "that the best of many measurements is not flattered.",
+    samples: int = option(
+        6000, "Metrics", "Number of samples, and of real images at most: compare only figures from the same numbers."
     )
-    groups.define(
-        "Metrics",
-        "yardsticks",
-        bool,
-        True,
-        "Show the same figures for two halves of the real images, another class, and noise.",
+    seed: int | None = option(
+        None, "Metrics", "Of the latents. Default: not training's own, so that its best measurement is not flattered."
     )
-    return groups
+    yardsticks: bool = option(
+        True, "Metrics", "Show the same figures for two halves of the real images, another class, and noise."
+    )
+
+
+def define_flags():
+    return cli.FlagGroups(
+        "Measures the samples of a trained generator against the real images of its run, beside yardsticks. Writes "
+        "evaluation.json, and nearest.png with the samples that come nearest to training images.",
+        Flags,
+    )
 
 
 def main(argv):

@@ -14,19 +14,11 @@ def define_flags():
     """Where from, where to, and how it looks."""
     groups = cli.FlagGroups("Turns the grids that training has written into an animation.")
     groups.define("Files", "sample_dir", str, "samples", "Folder with the grids (sample_00001.png ...).")
-    groups.define(
-        "Files",
-        "output",
-        str,
-        "training.gif",
-        "File to write; .gif, .webp or .mp4 (needs: pip install imageio-ffmpeg).",
-    )
+    groups.define("Files", "output", str, "training.gif", ".gif, .webp or .mp4 (needs: pip install imageio-ffmpeg).")
     groups.define("Film", "max_frames", int, 120, "At most so many grids are shown, more of the early epochs.")
     groups.define("Film", "fps", float, 20.0, "Frames a second, 0.1 to 60 (a .gif: to 50).")
     groups.define("Film", "hold", float, 3.0, "Seconds for which the last frame is shown.")
-    groups.define(
-        "Film", "scale", int, 0, "Enlargement, a whole number; 0: to about 512 pixels in width, of a .gif 400."
-    )
+    groups.define("Film", "scale", int, 0, "Enlargement, a whole number; 0: to about 512 pixels a row, of a .gif 400.")
     return groups
 
 

@@ -3,14 +3,15 @@
 python export_model.py --weights checkpoints --format onnx --out generator.onnx
 """
 
+import dataclasses
 import functools
 import importlib.util
 import os
 import pathlib
 
-from wgan.common import cli, startup
+from wgan.common import cli, options, startup
 from wgan.common.errors import UserError
-from wgan.common.messages import did_you_mean, one_line
+from wgan.common.options import option
 from wgan.runs import files, trained
 
 SUFFIXES = {"saved_model": "", "onnx": ".onnx", "litert": ".tflite", "keras": ".keras"}
@@ -18,39 +19,53 @@ MAX_DIFFERENCE = 1e-3  # of a sample's value from the original's, an eighth of a
 _ONNX_PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
 
 
-def export_model(weights, format="saved_model", out=None):
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """Which generator, in which format, and where it goes."""
+
+    weights: str = option("checkpoints", "Files", trained.WEIGHTS_HELP)
+    format: str = option(
+        "saved_model",
+        "Files",
+        "saved_model, a folder, and litert, a .tflite, are TensorFlow's; onnx needs: pip install onnx onnxruntime "
+        "tf2onnx; keras is read where wgan.models.networks is imported.",
+        choices=SUFFIXES,
+    )
+    out: str | None = option(
+        None,
+        "Files",
+        "What to write. Default: generator_saved_model, generator.onnx, generator.tflite or generator.keras.",
+    )
+
+
+def export_model(export):
     """Writes the generator, reads it back and compares samples; the result takes its place only if they agree.
 
     Args:
-        weights: a run's folder, or a generator's file in it.
-        format: one of `SUFFIXES`.
-        out: the file, or for saved_model the folder, to write; None for `generator` with the format's suffix.
+        export: an `Export`.
 
     Returns:
         A line on what was written, with the largest difference.
 
     Raises:
         UserError: for all that the user can mend, and where the export differs from the original.
-        OSError: `out` cannot be written.
+        OSError: the file cannot be written.
     """
-    if format not in SUFFIXES:
-        raise UserError(
-            f"--format is {one_line(format)!r}{did_you_mean(format, SUFFIXES)}; choose one of {', '.join(SUFFIXES)}"
-        )
-    out = _place(format, out)
-    _check_packages(format)
-    source = trained.locate(weights)
+    options.check(export)
+    out = _place(export.format, export.out)
+    _check_packages(export.format)
+    source = trained.locate(export.weights)
 
     startup.import_tensorflow()
     from wgan.apps import export_formats
 
     generator = source.load()
     out.parent.mkdir(parents=True, exist_ok=True)
-    with (files.atomic_folder if format == "saved_model" else files.atomic_path)(out) as temporary:
-        difference = export_formats.write(generator, format, temporary)
+    with (files.atomic_path if SUFFIXES[export.format] else files.atomic_folder)(out) as temporary:
+        difference = export_formats.write(generator, export.format, temporary)
         if not difference <= MAX_DIFFERENCE:
             raise UserError(
-                f"the {format} export differs from the original by {difference:.2g}, more than "
+                f"the {export.format} export differs from the original by {difference:.2g}, more than "
                 f"{MAX_DIFFERENCE:g}, and was not kept; try another --format"
             )
     side = source.config.image_size
@@ -88,35 +103,16 @@ def _size(path):
 
 
 def define_flags():
-    """Which generator, in which format, and where it goes."""
-    groups = cli.FlagGroups(
-        "Exports a trained generator: latents [N, D] to images [N, H, W, C] in [-1, 1], float32, "
-        f"N free. Reads the result back and refuses it where a sample differs by more than "
-        f"{MAX_DIFFERENCE:g} from the original's."
+    return cli.FlagGroups(
+        "Exports a trained generator: latents [N, D] to images [N, H, W, C] in [-1, 1], float32, N free. Reads the "
+        f"result back and refuses it where a sample differs by more than {MAX_DIFFERENCE:g} from the original's.",
+        Export,
     )
-    groups.define("Files", "weights", str, "checkpoints", trained.WEIGHTS_HELP)
-    groups.define(
-        "Files",
-        "format",
-        str,
-        "saved_model",
-        f"One of {', '.join(SUFFIXES)}. saved_model, a folder, and "
-        "litert, a .tflite, are TensorFlow's; onnx needs: pip install onnx onnxruntime tf2onnx; keras is "
-        "read where wgan.models.networks is imported.",
-    )
-    groups.define(
-        "Files",
-        "out",
-        str,
-        None,
-        "What to write. Default: generator_saved_model, generator.onnx, generator.tflite or generator.keras.",
-    )
-    return groups
 
 
 def main(argv):
     """Exports, with one line about it; returns the exit status."""
-    print(export_model(**define_flags().parse(argv)))
+    print(export_model(Export(**define_flags().parse(argv))))
     return 0
 
 

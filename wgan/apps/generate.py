@@ -13,13 +13,13 @@ import re
 
 import numpy as np
 
-from wgan.common import cli, startup
+from wgan.common import cli, options, startup
 from wgan.common.errors import UserError
+from wgan.common.options import option
 from wgan.images import animation, animation_formats, grids
 from wgan.runs import files, trained
 
 MAX_BYTES = 2**30  # of the images in one file, which are all in memory at once
-MAX_SAMPLES = 10**6
 MAX_FRAMES = 10**5
 GAP = 2  # pixels between the samples of a grid
 _SINGLE_NAME = re.compile(r"[0-9]{6,}\.png")
@@ -27,29 +27,41 @@ _SINGLE_NAME = re.compile(r"[0-9]{6,}\.png")
 
 @dataclasses.dataclass(frozen=True)
 class SampleRequest:
-    """What is to be drawn; `check` says whether it makes sense.
+    """What is to be drawn; `check` says whether it makes sense."""
 
-    Attributes:
-        out: a .png, an .npz, a folder, or a film's file: see the help.
-        num: number of samples, or of walks side by side.
-        columns: samples in a row of a grid; 0 for about the square root.
-        seed: of the latents.
-        truncation: where the latents' normal distribution is cut off, or None.
-        batch_size: samples drawn at a time.
-        interpolate: number of latents that a film walks through, or None for no film.
-        frames: from one latent to the next.
-        fps: frames a second.
-    """
-
-    out: str
-    num: int = 64
-    columns: int = 0
-    seed: int = 0
-    truncation: float | None = None
-    batch_size: int = 64
-    interpolate: int | None = None
-    frames: int = 30
-    fps: float = 20.0
+    weights: str = option("checkpoints", "Files", trained.WEIGHTS_HELP)
+    out: str = option(
+        "samples.png",
+        "Files",
+        "A .png for one grid; a folder (ends in / or is there) for single images 000001.png ...; an .npz for the "
+        "arrays images (uint8 [N, H, W, C]) and latents (float32 [N, D]); with --interpolate a .gif, .webp or .mp4 "
+        "(needs: pip install imageio-ffmpeg).",
+    )
+    num: int = option(64, "Samples", "How many samples, or how many walks side by side.", at_least=1, at_most=10**6)
+    columns: int = option(0, "Samples", "Samples in a row of the grid; 0: as many as there are rows.", at_least=0)
+    seed: int = option(0, "Samples", "Of the latents.", at_least=0, below=2**31)
+    truncation: float | None = option(
+        None,
+        "Samples",
+        "Draw the latents from a normal distribution cut off at plus and minus this, such as 1: fewer odd samples, "
+        "less variety. Default: not cut off.",
+        above=0,
+    )
+    batch_size: int = option(
+        64,
+        "Samples",
+        "Samples drawn at a time: less takes less memory. Another one may change a sample by one of 256 grey levels.",
+        at_least=1,
+        at_most=2**16,
+    )
+    interpolate: int | None = option(
+        None,
+        "Walk",
+        "A film that walks through this many latents on arcs, and back to the first. It begins with the seed's grid.",
+        at_least=2,
+    )
+    frames: int = option(30, "Walk", "From one latent to the next.", at_least=1, at_most=MAX_FRAMES)
+    fps: float = option(20.0, "Walk", "Frames a second, 0.1 to 60 (a .gif: to 50).")
 
     @property
     def path(self):
@@ -65,54 +77,45 @@ class SampleRequest:
         """Samples in a row: as asked for, or near the square root."""
         return min(self.num, self.columns or math.ceil(math.sqrt(self.num)))
 
-    def check(self, image_size, channels, latent_dim):
-        """Raises UserError for the first value that cannot be had with this generator's images."""
-        self._check_numbers()
+    def check(self, source):
+        """Raises UserError for the first value that cannot be had with this `wgan.runs.trained.Trained`."""
+        options.check(self)
+        if self.interpolate and self.interpolate * self.frames > MAX_FRAMES:
+            raise UserError(f"--interpolate times --frames is {self.interpolate * self.frames}; at most {MAX_FRAMES}")
         self._check_kind()
-        self._check_size(image_size, channels, latent_dim)
+        self._check_size(source.config.image_size, source.channels, source.config.latent_dim)
         if self.kind == "folder" and self.path.is_dir() and any(map(_SINGLE_NAME.fullmatch, os.listdir(self.path))):
             raise UserError(f"--out {self.path} holds samples already; choose another folder, or remove them")
         files.check_writable(self.path if self.kind == "folder" else self.path.parent, f"--out {self.path}")
 
-    def _check_numbers(self):
-        for name, least, most in (
-            ("num", 1, MAX_SAMPLES),
-            ("columns", 0, MAX_SAMPLES),
-            ("seed", 0, 2**31 - 1),
-            ("batch_size", 1, 2**16),
-            ("frames", 1, MAX_FRAMES),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise UserError(f"--{name} is {getattr(self, name)}; it must be from {least} to {most}")
-        if self.truncation is not None and not 0 < self.truncation < math.inf:
-            raise UserError(f"--truncation is {self.truncation:g}; it must be a number above 0")
-        if self.interpolate is not None and not 2 <= self.interpolate <= MAX_FRAMES // self.frames:
-            raise UserError(
-                f"--interpolate is {self.interpolate}; it must be at least 2, and times --frames at most {MAX_FRAMES}"
-            )
-
     def _check_kind(self):
-        films = animation_formats.WRITERS
-        if self.kind not in ("folder", ".png", ".npz", *films):
+        films = ", ".join(animation_formats.WRITERS)
+        is_film = self.kind in animation_formats.WRITERS
+        if not is_film and self.kind not in WRITERS:
             raise UserError(
-                f"--out {self.path}: give a .png, an .npz, a folder (ending in /), or with --interpolate "
-                f"a {', '.join(films)}"
+                f"--out {self.path}: give a .png, an .npz, a folder (ending in /), or with --interpolate a {films}"
             )
-        if self.interpolate is None and self.kind in films:
+        if is_film and self.interpolate is None:
             raise UserError(f"--out {self.path} is a film, which needs --interpolate")
-        if self.interpolate is not None:
-            if self.kind not in films:
-                raise UserError(f"--interpolate makes a film: --out must end in {', '.join(films)}")
+        if not is_film and self.interpolate is not None:
+            raise UserError(f"--interpolate makes a film: --out must end in {films}")
+        if is_film:
             animation.check_fps(self.kind, self.fps)
-            if self.kind == ".mp4":
-                animation_formats.check_ffmpeg()
+        if self.kind == ".mp4":
+            animation_formats.check_ffmpeg()
 
     def _check_size(self, image_size, channels, latent_dim):
         """A grid, arrays, and the latents of a walk are in memory at once; single images are not."""
         side, columns = image_size + GAP, self.grid_columns
         width, height = columns * side + GAP, -(-self.num // columns) * side + GAP
         if self.interpolate:
-            self._check_film(width, height)
+            if max(width, height) > animation.MAX_SIDE:
+                raise UserError(
+                    f"--num {self.num} would make frames of {width}x{height} pixels, more than {animation.MAX_SIDE} "
+                    "a side"
+                )
+            scale = _film_scale(self.kind, width, height)
+            animation_formats.check_memory(self.kind, self.interpolate * self.frames, scale * height, scale * width)
         size = {"folder": 0, ".npz": self.num * image_size**2}.get(self.kind, width * height) * channels
         size += 4 * latent_dim * self.num * (self.interpolate or 0)
         if size > MAX_BYTES:
@@ -120,46 +123,32 @@ class SampleRequest:
                 f"--num {self.num} would take {size / 1e9:.1f} GB in one file; a folder (--out NAME/) takes any number"
             )
 
-    def _check_film(self, width, height):
-        if max(width, height) > animation.MAX_SIDE:
-            raise UserError(
-                f"--num {self.num} would make frames of {width}x{height} pixels, more than {animation.MAX_SIDE} a side"
-            )
-        scale = _film_scale(self.kind, width, height)
-        animation_formats.check_memory(self.kind, self.interpolate * self.frames, scale * height, scale * width)
 
-
-def generate(weights, out, **options):
+def generate(request):
     """Draws samples and writes them; a file that is there already is replaced once the new one is complete.
 
     Args:
-        weights: a run's folder, or a generator's file in it.
-        out: what to write, text.
-        options: the other fields of a `SampleRequest`.
+        request: a `SampleRequest`.
 
     Returns:
         A line on what was written.
 
     Raises:
         UserError: for all that the user can mend.
-        OSError: `out` cannot be written.
+        OSError: the output cannot be written.
     """
-    if not out:
-        raise UserError("--out is empty; give a value or leave the flag out")
-    request, source = SampleRequest(out, **options), trained.locate(weights)
-    request.check(source.config.image_size, source.channels, source.config.latent_dim)
+    source = trained.locate(request.weights)
+    request.check(source)
 
     startup.import_tensorflow()
     from wgan.apps.image_sampler import ImageSampler
 
-    sampler = ImageSampler(source.load(), request.batch_size)
     request.path.parent.mkdir(parents=True, exist_ok=True)
-    write = {"folder": _write_folder, ".png": _write_grid, ".npz": _write_arrays}.get(request.kind, _write_film)
-    return f"wrote {request.path}: {write(request, sampler)} of seed {request.seed}, generator {source}"
-
-
-def _latents(request, sampler):
-    return sampler.latents(request.seed, 0, request.num, request.truncation)
+    WRITERS.get(request.kind, _write_film)(request, ImageSampler(source.load(), request.batch_size))
+    drawn = f"{request.num} samples"
+    if request.interpolate:
+        drawn = f"{request.interpolate * request.frames} frames through {request.interpolate} latents"
+    return f"wrote {request.path}: {drawn} of seed {request.seed}, generator {source}"
 
 
 def _write_folder(request, sampler):
@@ -170,27 +159,26 @@ def _write_folder(request, sampler):
         drawn = sampler(sampler.latents(request.seed, start, count, request.truncation))
         for number, image in enumerate(drawn, start=start + 1):
             grids.save_png(request.path / f"{number:06d}.png", image, is_marked=False)  # may be trained on
-    return f"{request.num} samples"
 
 
 def _write_grid(request, sampler):
-    drawn = sampler(_latents(request, sampler))
+    drawn = sampler(sampler.latents(request.seed, 0, request.num, request.truncation))
     grids.save_png(request.path, grids.image_grid(drawn, request.grid_columns, GAP))
-    return f"{request.num} samples"
 
 
 def _write_arrays(request, sampler):
-    latents = _latents(request, sampler)
+    latents = sampler.latents(request.seed, 0, request.num, request.truncation)
     # Given a name, numpy would change one that ends in .NPZ.
     with files.atomic_path(request.path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, images=sampler(latents), latents=latents)
-    return f"{request.num} samples"
+
+
+WRITERS = {"folder": _write_folder, ".png": _write_grid, ".npz": _write_arrays}  # of what is no film
 
 
 def _write_film(request, sampler):
     with files.atomic_path(request.path) as temporary:
         animation_formats.WRITERS[request.kind](temporary, _frames(request, sampler), request.fps, hold=0)
-    return f"{request.interpolate * request.frames} frames through {request.interpolate} latents"
 
 
 def _frames(request, sampler):
@@ -222,54 +210,15 @@ def _frame(kind, grid):
 
 def define_flags():
     """Which generator, which samples, and where they go."""
-    groups = cli.FlagGroups(
-        "Draws samples from a trained generator. The same seed gives the same samples, however many are asked for."
+    return cli.FlagGroups(
+        "Draws samples from a trained generator. The same seed gives the same samples, however many are asked for.",
+        SampleRequest,
     )
-    groups.define("Files", "weights", str, "checkpoints", trained.WEIGHTS_HELP)
-    groups.define(
-        "Files",
-        "out",
-        str,
-        "samples.png",
-        "A .png for one grid; a folder (ends in / or is there) for "
-        "single images 000001.png ...; an .npz for the arrays images (uint8 [N, H, W, C]) and latents "
-        "(float32 [N, D]); with --interpolate a .gif, .webp or .mp4 (needs: pip install imageio-ffmpeg).",
-    )
-    groups.define("Samples", "num", int, 64, "How many samples, or how many walks side by side.")
-    groups.define("Samples", "columns", int, 0, "Samples in a row of the grid; 0: as many as there are rows.")
-    groups.define("Samples", "seed", int, 0, "Of the latents.")
-    groups.define(
-        "Samples",
-        "truncation",
-        float,
-        None,
-        "Draw the latents from a normal distribution cut off at plus "
-        "and minus this, such as 1: fewer odd samples, less variety. Default: not cut off.",
-    )
-    groups.define(
-        "Samples",
-        "batch_size",
-        int,
-        64,
-        "Samples drawn at a time: less takes less memory. Another "
-        "number may change a sample by one of 256 grey levels.",
-    )
-    groups.define(
-        "Walk",
-        "interpolate",
-        int,
-        None,
-        "A film that walks through this many latents, at least 2, on "
-        "arcs, and back to the first. It begins with the grid of the same seed.",
-    )
-    groups.define("Walk", "frames", int, 30, "From one latent to the next.")
-    groups.define("Walk", "fps", float, 20.0, "Frames a second, 0.1 to 60 (a .gif: to 50).")
-    return groups
 
 
 def main(argv):
     """Writes the samples, with one line about them; returns the exit status."""
-    print(generate(**define_flags().parse(argv)))
+    print(generate(SampleRequest(**define_flags().parse(argv))))
     return 0
 
 

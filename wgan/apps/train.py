@@ -3,11 +3,10 @@
 python train.py --label 7 --epochs 12000
 """
 
-import dataclasses
 import functools
 
 from wgan.common import cli
-from wgan.config import TrainingConfig, value_type
+from wgan.config import TrainingConfig
 from wgan.recipes import DEFAULT, RECIPES
 from wgan.training.launch import launch
 
@@ -15,26 +14,16 @@ from wgan.training.launch import launch
 def define_flags():
     """One flag per field of the configuration, and the two that concern this call alone."""
     groups = cli.FlagGroups(
-        "Trains a GAN, by default a WGAN-GP on the horses of CIFAR-10. The same command "
-        "again continues where the last one stopped."
+        "Trains a GAN, by default a WGAN-GP on the horses of CIFAR-10. The same command again continues where the last "
+        "one stopped.",
+        TrainingConfig,
     )
-    for field in dataclasses.fields(TrainingConfig):
-        groups.define(field.metadata["group"], field.name, value_type(field), field.default, _with_choices(field))
     groups.define("Files", "fresh", bool, False, "Start over; says which files of an earlier run it replaces.")
     groups.define(
-        "This call",
-        "dry_run",
-        bool,
-        False,
-        "Print the resolved configuration, the size of the data, networks and files; then exit.",
+        "This call", "dry_run", bool, False, "Print the settings and the size of data, networks and files; then exit."
     )
     groups.explain("Recipes", [(recipe.name, recipe.summary) for recipe in RECIPES.values()])
     return groups
-
-
-def _with_choices(field):
-    choices = field.metadata["choices"]
-    return f"One of {', '.join(map(str, choices))}. {field.metadata['help']}" if choices else field.metadata["help"]
 
 
 def read_flags(argv):

@@ -1,5 +1,6 @@
 """The entry scripts' common habits: flags in groups, help to read, errors in one line."""
 
+import dataclasses
 import os
 import shutil
 import sys
@@ -7,7 +8,7 @@ import textwrap
 
 from absl import flags
 
-from wgan.common import output, startup
+from wgan.common import options, output, startup
 from wgan.common.errors import UserError
 
 _DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
@@ -17,15 +18,24 @@ _HELP_WORDS = ("-h", "-help", "--help", "--helpfull", "--helpshort", "-?")
 class FlagGroups:
     """Headings and the flags below them, in the order in which `--help` shows them."""
 
-    def __init__(self, description):
-        """Args: description: what the script does, in a line or two, for the head of the help."""
+    def __init__(self, description, *declarations):
+        """
+        Args:
+            description: what the script does, in a line or two, for the head of the help.
+            declarations: dataclasses whose fields are made by `wgan.common.options.option`: a flag each.
+        """
         self._description = description
         self._more = ()
         self._groups = {}
         self._values = flags.FlagValues()  # of its own: absl's global one would mix up two scripts
+        for field in [field for declaration in declarations for field in dataclasses.fields(declaration)]:
+            choices = field.metadata["choices"]
+            listed = f"One of {', '.join(map(str, choices))}. " if choices else ""
+            help_text = listed + field.metadata["help"]
+            self.define(field.metadata["group"], field.name, options.value_type(field), field.default, help_text)
 
     def define(self, group, name, kind, default, help_text):
-        """Declares one flag of type `kind` (bool, int, float or str) under the heading `group`."""
+        """Declares one more flag of type `kind` (bool, int, float or str) under the heading `group`."""
         _DEFINE[kind](name, default, help_text, flag_values=self._values)
         self._groups.setdefault(group, []).append(name)
 

@@ -22,48 +22,24 @@ _KERAS = {
 }
 
 # Each would overrule a flag of train.py in silence. All are read late: what a script takes away has to stay away.
-_OVERRULING_PRECISION = (
-    "ONEDNN_DEFAULT_FPMATH_MODE",
-    "DNNL_DEFAULT_FPMATH_MODE",
-    "TF_SET_ONEDNN_FPMATH_MODE",
-    "NVIDIA_TF32_OVERRIDE",
-    "TF_ENABLE_AUTO_MIXED_PRECISION",
-    "TF_ENABLE_AUTO_MIXED_PRECISION_GRAPH_REWRITE",
-)
-_OVERRULING_XLA = ("TF_XLA_FLAGS", "TF_FUNCTION_JIT_COMPILE_DEFAULT", "TF_JIT_COMPILE_REWRITE")
-_OVERRULING_DETERMINISTIC = ("TF_DETERMINISTIC_OPS", "TF_CUDNN_DETERMINISTIC")
-OVERRULING = (*_OVERRULING_PRECISION, *_OVERRULING_XLA, *_OVERRULING_DETERMINISTIC, "TF_USE_LEGACY_KERAS")
+OVERRULING = """
+    ONEDNN_DEFAULT_FPMATH_MODE DNNL_DEFAULT_FPMATH_MODE TF_SET_ONEDNN_FPMATH_MODE NVIDIA_TF32_OVERRIDE
+    TF_ENABLE_AUTO_MIXED_PRECISION TF_ENABLE_AUTO_MIXED_PRECISION_GRAPH_REWRITE
+    TF_XLA_FLAGS TF_FUNCTION_JIT_COMPILE_DEFAULT TF_JIT_COMPILE_REWRITE
+    TF_DETERMINISTIC_OPS TF_CUDNN_DETERMINISTIC
+    TF_USE_LEGACY_KERAS
+""".split()  # noqa: SIM905 - a list would take a line for each
 
 # Choices of kernels and threads, which somebody may need on his machine. They change last digits, so they are recorded.
-CHOICES = (
-    "TF_ENABLE_ONEDNN_OPTS",
-    "TF_ENABLE_ZENDNN_OPTS",
-    "ONEDNN_MAX_CPU_ISA",
-    "DNNL_MAX_CPU_ISA",
-    "XLA_FLAGS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-    "TF_OVERRIDE_GLOBAL_THREADPOOL",
-    "OMP_NUM_THREADS",
-    "TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL",
-    "TF_USE_DEEP_CONV2D",
-    "TF_ENABLE_WINOGRAD_NONFUSED",
-    "TF_CUDNN_USE_AUTOTUNE",
-    "TF_CUDNN_USE_RUNTIME_FUSION",
-    "TF_MATMUL_AUTOTUNE_ENABLE",
-    "TF_USE_CUBLASLT",
-    "TF_USE_CUDNN_BATCHNORM_SPATIAL_PERSISTENT",
-    "TF_CONV2D_USE_FP16_ACCUMULATE",
-    "TF_FP16_CONV_USE_FP32_COMPUTE",
-    "TF_FP16_MATMUL_USE_FP32_COMPUTE",
-    "CUBLAS_WORKSPACE_CONFIG",
-    "NPY_DISABLE_CPU_FEATURES",
-    "NPY_ENABLE_CPU_FEATURES",
-    "OPENBLAS_NUM_THREADS",
-    "OPENBLAS_CORETYPE",
-    "MKL_NUM_THREADS",
-    "MKL_CBWR",
-)
+CHOICES = """
+    TF_ENABLE_ONEDNN_OPTS TF_ENABLE_ZENDNN_OPTS ONEDNN_MAX_CPU_ISA DNNL_MAX_CPU_ISA XLA_FLAGS
+    TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS TF_OVERRIDE_GLOBAL_THREADPOOL OMP_NUM_THREADS
+    TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL TF_USE_DEEP_CONV2D TF_ENABLE_WINOGRAD_NONFUSED
+    TF_CUDNN_USE_AUTOTUNE TF_CUDNN_USE_RUNTIME_FUSION TF_MATMUL_AUTOTUNE_ENABLE TF_USE_CUBLASLT
+    TF_USE_CUDNN_BATCHNORM_SPATIAL_PERSISTENT TF_CONV2D_USE_FP16_ACCUMULATE TF_FP16_CONV_USE_FP32_COMPUTE
+    TF_FP16_MATMUL_USE_FP32_COMPUTE CUBLAS_WORKSPACE_CONFIG NPY_DISABLE_CPU_FEATURES NPY_ENABLE_CPU_FEATURES
+    OPENBLAS_NUM_THREADS OPENBLAS_CORETYPE MKL_NUM_THREADS MKL_CBWR
+""".split()  # noqa: SIM905
 
 # C++ parts of TensorFlow write these to file descriptor 2 before any logging setting takes effect.
 _KNOWN_NOTES = re.compile(
@@ -103,7 +79,7 @@ def import_tensorflow():
     # Otherwise the first process takes all memory of all GPUs, and none can evaluate or draw beside a run.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if platform.machine() in ("x86_64", "AMD64"):
-        # TensorFlow leaves these kernels off where a processor has no AVX-512 VNNI, and is 1.5 to 1.8 times slower there.
+        # TensorFlow leaves these kernels off on a processor without AVX-512 VNNI, and is 1.5 to 1.8 times slower there.
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with without_notes(), _environment(_KERAS), warnings.catch_warnings():
         let_warnings_warn()
@@ -161,20 +137,14 @@ def versions():
 @contextlib.contextmanager
 def _environment(changes):
     """Environment variables for the length of the block; None takes one away."""
-    earlier = {name: os.environ.get(name) for name in changes}
-    _set_environment(changes)
+    earlier = {name: os.environ.pop(name) for name in changes if name in os.environ}
+    os.environ.update({name: value for name, value in changes.items() if value is not None})
     try:
         yield
     finally:
-        _set_environment(earlier)
-
-
-def _set_environment(values):
-    for name, value in values.items():
-        if value is None:
+        for name in changes:
             os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+        os.environ.update(earlier)
 
 
 @contextlib.contextmanager

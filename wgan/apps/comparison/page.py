@@ -8,56 +8,55 @@ import pathlib
 
 import jinja2
 
-from wgan.apps.comparison import images
-from wgan.apps.comparison.plan import REPORT_FILE
+from wgan.apps.comparison import row
+from wgan.apps.comparison.curves import draw_curves
+from wgan.apps.comparison.plan import PAGE_FILE, REPORT_FILE
 from wgan.apps.comparison.results import images_and_machines, results
 from wgan.runs import files
 
-PAGE_FILE = "index.html"
+CURVES_FILE = "curves.png"
 TEMPLATE = pathlib.Path(__file__).with_name("page.html.jinja")
 
 
-def publish(planned, failures, budget, command, output_dir):
+def publish(planned, failures, comparison, command):
     """Writes `index.html` with its images, and `comparison.json`, each complete or not at all.
 
     Args:
         planned: all `Run`s.
         failures: a dictionary from runs to words.
-        budget: a `wgan.apps.comparison.plan.Budget`.
+        comparison: a `wgan.apps.comparison.plan.Comparison`.
         command: the words of the command that made the comparison.
-        output_dir: the folder of the comparison.
 
     Returns:
         What is in `comparison.json`.
     """
-    output_dir = pathlib.Path(output_dir).expanduser()
-    output_dir.mkdir(parents=True, exist_ok=True)
-    notes = images.make_rows(planned, output_dir)
-    trained_on, machines = images_and_machines(planned)
+    folder = comparison.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    notes = row.draw_outdated(planned, folder)
+    images, machines = images_and_machines(planned)
     found = {
         "command": command,
-        "budget": {"epochs": budget.epochs, "seconds": budget.seconds},
+        "budget": comparison.budget._asdict(),
         "processor_cores": os.cpu_count(),
         "machines": machines,
-        "images": trained_on,
+        "images": images,
         "notes": notes,
         "results": results(planned, failures),
     }
-    has_rows = images.draw_all_rows(planned, output_dir)
-    images.draw_curves(found["results"], output_dir / images.CURVES_FILE)
-    files.write_text(output_dir / PAGE_FILE, page(found, str(budget), has_rows))
-    files.write_text(output_dir / REPORT_FILE, json.dumps(found, indent=2) + "\n")
+    draw_curves(found["results"], folder / CURVES_FILE)
+    files.write_text(folder / PAGE_FILE, page(found, str(comparison.budget), row.rows_for_page(planned, folder)))
+    files.write_text(folder / REPORT_FILE, json.dumps(found, indent=2) + "\n")
     return found
 
 
-def page(found, budget, has_rows):
+def page(found, budget, rows):
     """The page as HTML, for what `publish` writes to `comparison.json`."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(spread=spread_in_words, number=number, duration=duration, span=span)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(found, budget=budget, has_rows=has_rows, report_file=REPORT_FILE, files=images)
+    return template.render(found, budget=budget, rows=rows, curves_file=CURVES_FILE, report_file=REPORT_FILE)
 
 
 def spread_in_words(spread):

@@ -1,4 +1,4 @@
-"""What is compared, on which images, and for how long: read from the flags and checked."""
+"""What is compared, on which images, and for how long: the flags of compare.py, and the runs that follow from them."""
 
 import dataclasses
 import json
@@ -11,29 +11,24 @@ from typing import NamedTuple
 from wgan import data
 from wgan.apps import train
 from wgan.apps.comparison.runs import Run
+from wgan.common import options
 from wgan.common.errors import UserError
 from wgan.common.messages import did_you_mean, one_line
+from wgan.common.options import option
 from wgan.config import TrainingConfig
 from wgan.recipes import DEFAULT, RECIPES
 from wgan.runs.run_folder import RunFolder, differences_from
 
-REPORT_FILE = "comparison.json"
+PAGE_FILE, REPORT_FILE = "index.html", "comparison.json"
 MAX_UPDATES_A_SECOND = 1000  # what a run with a limit of time is given as --epochs, so that its time ends first
 COMMON = "common"
 EXAMPLE = '{"common": {"flips": "off"}, "usual": {}, "slow": {"learning_rate": 2e-4, "beta_1": 0.5}}'
 DECIDED = ("seed", "epochs", "checkpoint_dir", "sample_dir", "fresh", "dry_run")  # by the flags of the comparison
+_FOR_ALL = ("dataset", "data_dir", "label", "image_size", "precision", "eval_every")  # flags that go on to train.py
+_AS_IN_TRAIN = "As in train.py, for all."
 
 
-class Setting(NamedTuple):
-    """One of what is compared: its name, what it is in words, and its flags of train.py with their values."""
-
-    name: str
-    summary: str
-    flags: dict
-
-
-@dataclasses.dataclass(frozen=True)
-class Budget:
+class Budget(NamedTuple):
     """What every run may use: generator updates, or seconds of training; the other one is None."""
 
     epochs: int | None = None
@@ -47,44 +42,140 @@ class Budget:
         """As it is given on the command line."""
         return f"--epochs {self.epochs}" if self.seconds is None else f"--seconds {self.seconds:g}"
 
-    def check(self):
-        """Raises UserError where it is none, both, out of its bounds, or cannot be kept on this system."""
+    @property
+    def max_epochs(self):
+        """What a run gets as `--epochs`."""
+        return self.epochs if self.seconds is None else min(math.ceil(self.seconds * MAX_UPDATES_A_SECOND), 10**9 - 1)
+
+    def reaches(self, earlier):
+        """Whether it is as much as an earlier budget, or more of the same kind."""
+        return any(ours is not None and theirs is not None and ours >= theirs for ours, theirs in zip(self, earlier))
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What is compared, on what, for how long, and where the page goes."""
+
+    recipes: str | None = option(
+        None, "Comparison", "Names of recipes, separated by commas; the list is below. Give this, or --settings."
+    )
+    settings: str | None = option(
+        None,
+        "Comparison",
+        "A JSON file with names of settings and their flags of train.py, which go before those below; those under "
+        f'"{COMMON}" are for all: {EXAMPLE}',
+    )
+    epochs: int | None = option(
+        None, "Comparison", "Generator updates of every run. Give this, or --seconds.", at_least=1, below=10**9
+    )
+    seconds: float | None = option(
+        None, "Comparison", "Seconds that every run trains, measurements not counted. Give this, or --epochs.", above=0
+    )
+    seeds: int = option(1, "Comparison", "Runs of each, with the seeds 0, 1 ...", at_least=1)
+    dataset: str = option("mnist", "Data", _AS_IN_TRAIN)
+    data_dir: str | None = option(None, "Data", _AS_IN_TRAIN)
+    label: str | None = option(None, "Data", _AS_IN_TRAIN)
+    image_size: int = option(32, "Data", _AS_IN_TRAIN)
+    precision: str = option("auto", "Speed", _AS_IN_TRAIN)
+    eval_every: int = option(
+        100, "Evaluation", "Updates between two measurements; the last of --epochs is measured too. 0: never."
+    )
+    output_dir: str = option("comparison", "Files", f"The runs' folders, and {PAGE_FILE}.")
+    report_only: bool = option(False, "Files", "Train nothing; write the page on what there is.")
+
+    @property
+    def budget(self):
+        return Budget(self.epochs, self.seconds)
+
+    @property
+    def folder(self):
+        return pathlib.Path(self.output_dir).expanduser()
+
+    def plan(self):
+        """All `Run`s, in the order in which they are made: each setting with seed 0, then each with seed 1 ...
+
+        Raises:
+            UserError: a value out of its bounds or that a recipe cannot have, or data that is not there.
+        """
+        options.check(self)
+        if (self.recipes is None) == (self.settings is None):
+            raise UserError("give --recipes, names separated by commas, or --settings, a file; exactly one of them")
+        compared = named_recipes(self.recipes) if self.settings is None else read_settings(self.settings)
         if (self.epochs is None) == (self.seconds is None):
             raise UserError(
                 "give --epochs (generator updates of every run) or --seconds (training time of every run), "
                 "exactly one of them"
             )
-        if self.seconds is None:
-            return
-        if not (0 < self.seconds < math.inf):
-            raise UserError(f"--seconds is {self.seconds:g}; it must be more than 0")
-        if os.name != "posix":
+        if self.seconds is not None and os.name != "posix":
             raise UserError("--seconds stops runs by a signal that this system does not have; give --epochs")
+        return [self._run(setting, seed) for seed in range(self.seeds) for setting in compared]
 
-    def max_epochs(self):
-        """What a run gets as `--epochs`."""
-        return self.epochs if self.seconds is None else min(math.ceil(self.seconds * MAX_UPDATES_A_SECOND), 10**9 - 1)
+    def _run(self, setting, seed):
+        folder, epochs = self.folder / setting.name / f"seed_{seed}", self.budget.max_epochs
+        flags = {**{name: getattr(self, name) for name in _FOR_ALL}, **setting.flags}
+        values = {
+            "sample_every": max(1, flags["eval_every"] or epochs),
+            **flags,
+            "seed": seed,
+            "epochs": epochs,
+            "checkpoint_dir": str(folder / "checkpoints"),
+            "sample_dir": str(folder / "samples"),
+        }
+        try:
+            config = TrainingConfig.of_recipe(values.pop("recipe", DEFAULT), **values)
+            if config.recipe_spec.is_1d:
+                raise UserError("it makes numbers on a line, and images are compared here: leave it out")
+            config.check()
+            label = data.check(config.dataset, config.data_dir, config.label, config.split)
+        except UserError as error:
+            raise UserError(f"{setting.name}: {error}") from error
+        config = dataclasses.replace(config, label=label)  # as train.py stores it
+        return Run(setting.name, setting.summary, seed, config, folder, self.seconds)
+
+    def check_continues(self, planned):
+        """Raises UserError where the folder holds a comparison that this one cannot go on with."""
+        earlier = _stored_budget(self.folder / REPORT_FILE)
+        if earlier is not None and not self.budget.reaches(earlier):
+            raise UserError(
+                f"{self.folder} holds a comparison with {earlier.flag}, which {self.budget.flag} cannot go on with: "
+                "give the same or more of it, or choose another --output_dir"
+            )
+        for run in planned:
+            if earlier is None and run.config.dataset == "folder":
+                data.folder.check_apart(os.path.expanduser(run.config.data_dir), [("--output_dir", self.folder)])
+            stored = RunFolder(run.config).stored_run("restore it, or choose another --output_dir")
+            differences = stored and differences_from(run.config.settled_by(stored["config"]), stored)
+            if differences:
+                raise UserError(
+                    f"{run.folder} holds a run with other settings: {'; '.join(differences)}. Repeat those settings, "
+                    "or choose another --output_dir"
+                )
 
 
-def recipes(text):
+class Setting(NamedTuple):
+    """One of what is compared: its name, what it is in words, and its flags of train.py with their values."""
+
+    name: str
+    summary: str
+    flags: dict
+
+
+def named_recipes(text):
     """The recipes in a text such as `wgan_gp,dcgan` as `Setting`s; raises UserError for one that cannot be compared."""
     choice = f"choose from {', '.join(name for name, recipe in RECIPES.items() if not recipe.is_1d)}"
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise UserError(f"--recipes is empty: {choice}, separated by commas")
-    for place, name in enumerate(names):
+    for name in names:
         if name not in RECIPES:
             raise UserError(f'no recipe is called "{one_line(name)}"{did_you_mean(name, RECIPES)}: {choice}')
-        if name in names[:place]:
+        if names.count(name) > 1:
             raise UserError(f"--recipes has {name} twice; remove one of them")
     return [Setting(name, RECIPES[name].summary, {"recipe": name}) for name in names]
 
 
-def settings(path):
-    """Reads a JSON file such as `EXAMPLE`: names of settings and their flags of train.py; those in "common" go to all.
-
-    Returns:
-        A list of `Setting`s.
+def read_settings(path):
+    """The `Setting`s in a JSON file such as `EXAMPLE`; the flags in "common" go to all, and their own go before them.
 
     Raises:
         UserError: there is no such file, or a flag does not exist, has no such value, or is not for a setting.
@@ -93,10 +184,10 @@ def settings(path):
         found = json.loads(pathlib.Path(path).expanduser().read_text(encoding="utf-8"))
         common = found.pop(COMMON, {})
         all_flags = {name: {**common, **flags} for name, flags in found.items()}
+        if not found:
+            raise ValueError("it names none")
     except (ValueError, AttributeError, TypeError) as error:
         raise UserError(f"{path} holds no settings, such as {EXAMPLE} ({error})") from error
-    if not found:
-        raise UserError(f"{path} holds no settings, such as {EXAMPLE}")
     return [_setting(path, name, found[name], flags) for name, flags in all_flags.items()]
 
 
@@ -107,82 +198,12 @@ def _setting(path, name, own, flags):
         )
     try:
         given = train.read_flags([name, *(f"--{flag}={value}" for flag, value in flags.items() if value is not None)])
+        for flag in DECIDED:
+            if flag in given:
+                raise UserError(f"{flag} follows from this command's own flags; remove it")
     except UserError as error:
         raise UserError(f"{path}, {name}: {error}") from error
-    decided = [flag for flag in DECIDED if flag in given]
-    if decided:
-        raise UserError(f"{path}, {name}: {decided[0]} follows from this command's own flags; remove it")
     return Setting(name, " ".join(f"--{flag} {value}" for flag, value in own.items()) or "nothing of its own", given)
-
-
-def plan(compared, common, seeds, budget, output_dir):
-    """All `Run`s, in the order in which they are made: each setting with seed 0, then each with seed 1 ...
-
-    Args:
-        compared: a list of `Setting`s.
-        common: flags of train.py that all have and a setting's own go before, with `eval_every` among them.
-        seeds: how many.
-        budget: a `Budget`.
-        output_dir: the folder of the comparison.
-
-    Raises:
-        UserError: a value out of its bounds or that a recipe cannot have, or data that is not there.
-    """
-    budget.check()
-    if seeds < 1:
-        raise UserError(f"--seeds is {seeds}; it must be at least 1")
-    return [
-        _run(setting, {**common, **setting.flags, "seed": seed}, budget, pathlib.Path(output_dir).expanduser())
-        for seed in range(seeds)
-        for setting in compared
-    ]
-
-
-def _run(setting, values, budget, output_dir):
-    folder, epochs = output_dir / setting.name / f"seed_{values['seed']}", budget.max_epochs()
-    values = {
-        "sample_every": max(1, values["eval_every"] or epochs),
-        **values,
-        "epochs": epochs,
-        "checkpoint_dir": str(folder / "checkpoints"),
-        "sample_dir": str(folder / "samples"),
-    }
-    try:
-        config = TrainingConfig.of_recipe(values.pop("recipe", DEFAULT), **values)
-        if config.recipe_spec.is_1d:
-            raise UserError("it makes numbers on a line, and images are compared here: leave it out")
-        config.check()
-        label = data.check(config.dataset, config.data_dir, config.label, config.split)
-    except UserError as error:
-        raise UserError(f"{setting.name}: {error}") from error
-    config = dataclasses.replace(config, label=label)  # as train.py stores it
-    return Run(setting.name, setting.summary, values["seed"], config, folder, budget.seconds)
-
-
-def check_continues(planned, budget, output_dir):
-    """Raises UserError where the folder holds a comparison that this one cannot go on with."""
-    place = pathlib.Path(output_dir).expanduser()
-    stored = _stored_budget(place / REPORT_FILE)
-    for run in planned:
-        if stored is None and run.config.dataset == "folder":
-            data.folder.check_apart(os.path.expanduser(run.config.data_dir), [("--output_dir", place)])
-    if stored is not None and stored != budget and not _is_more(budget, stored):
-        raise UserError(
-            f"{output_dir} holds a comparison with {stored.flag}, which {budget.flag} cannot go on with: "
-            "give the same or more of it, or choose another --output_dir"
-        )
-    for run in planned:
-        of_run = RunFolder(run.config).stored_run("restore it, or choose another --output_dir")
-        differences = of_run and differences_from(run.config.settled_by(of_run["config"]), of_run)
-        if differences:
-            raise UserError(
-                f"{run.folder} holds a run with other settings: {'; '.join(differences)}. Repeat those "
-                "settings, or choose another --output_dir"
-            )
-
-
-def _is_more(budget, stored):
-    return (budget.epochs or 0) > (stored.epochs or math.inf) or (budget.seconds or 0) > (stored.seconds or math.inf)
 
 
 def _stored_budget(path):
@@ -200,12 +221,10 @@ def _stored_budget(path):
 
 def note_unmeasured(planned, budget):
     """Says before hours have gone by which figures there will not be; a line, or None."""
-    never = {run.setting: None for run in planned if not run.config.eval_every}
+    never = dict.fromkeys(run.setting for run in planned if not run.config.eval_every)
     if never:
         return f"note: nothing is measured of {', '.join(never)}, since eval_every is 0"
-    if budget.seconds is not None:
-        return (
-            f"note: runs that do not reach {max(run.config.eval_every for run in planned)} updates in "
-            f"{budget.seconds:g} s are not measured; see --eval_every"
-        )
-    return None
+    if budget.seconds is None:
+        return None
+    rarest = max(run.config.eval_every for run in planned)
+    return f"note: runs that do not reach {rarest} updates in {budget.seconds:g} s are not measured; see --eval_every"

@@ -3,8 +3,7 @@
 import shlex
 import statistics
 
-from wgan.apps.comparison import runs
-from wgan.apps.comparison.runs import MEASURED
+from wgan.apps.comparison.runs import MEASURED, training_times
 from wgan.runs.history import read_history
 from wgan.runs.run_folder import RunFolder
 
@@ -23,31 +22,29 @@ def results(planned, failures):
         and `epochs`, one number per seed; `training_seconds` and `wall_seconds`, means per run; and
         `seconds_per_epoch`, the median of all epochs that were not measured; None where nothing is known.
     """
-    return [
-        _setting([run for run in planned if run.setting == name], failures)
-        for name in dict.fromkeys(run.setting for run in planned)
-    ]
+    by_name = {}
+    for run in planned:
+        by_name.setdefault(run.setting, []).append(run)
+    return [_setting(runs, failures) for runs in by_name.values()]
 
 
-def _setting(of_setting, failures):
-    config, described = of_setting[0].config, [_run(run, failures) for run in of_setting]
+def _setting(runs, failures):
+    described = [_run(run, failures) for run in runs]
     finished = [run for run in described if run["finished"]]
     last = [run["measurements"][-1] for run in finished if run["measurements"]]
     per_epoch = [run["seconds_per_epoch"] for run in finished if run["seconds_per_epoch"] is not None]
     return {
-        "name": of_setting[0].setting,
-        "summary": of_setting[0].summary,
-        "settings": settings_in_words(config),
+        "name": runs[0].setting,
+        "summary": runs[0].summary,
+        "settings": settings_in_words(runs[0].config),
         "planned": len(described),
         "seeds": [run["seed"] for run in finished],
         **{name: spread([row[name] for row in last if name in row]) for name in MEASURED},
         "measured_at": [row["epoch"] for row in last],
         "epochs": [run["epochs"] for run in finished],
         "seconds_per_epoch": statistics.median(per_epoch) if per_epoch else None,
-        **{
-            name: statistics.fmean(run[name] for run in finished) if finished else None
-            for name in ("training_seconds", "wall_seconds")
-        },
+        "training_seconds": spread([run["training_seconds"] for run in finished])["mean"],
+        "wall_seconds": spread([run["wall_seconds"] for run in finished])["mean"],
         "runs": described,
     }
 
@@ -72,32 +69,25 @@ def _run(run, failures):
     `runs.training_times`), `wall_seconds` with the measurements', `seconds_per_epoch`, `measurements` (a list of
     dictionaries with `epoch`, `training_seconds` and what was measured), and its `command`."""
     history = {epoch: row for epoch, row in read_history(run.history_path).items() if epoch <= run.config.epochs}
-    times, finished, reached = runs.training_times(history), runs.is_finished(run), max(history, default=0)
+    times, finished, reached = training_times(history), run.is_finished(), max(history, default=0)
     seconds = [row["seconds"] for row in history.values()]
     plain = [row["seconds"] for row in history.values() if "fid" not in row] or seconds
-    state = (
-        "finished"
-        if finished
-        else failures.get(run) or (f"not finished: {reached:,} updates so far" if reached else "not begun")
-    )
+    begun = f"not finished: {reached:,} updates so far" if reached else "not begun"
     return {
         "seed": run.seed,
         "finished": finished,
-        "state": state,
+        "state": "finished" if finished else failures.get(run, begun),
         "epochs": reached,
         "training_seconds": times.get(reached, 0.0),
         "wall_seconds": sum(seconds),
         "seconds_per_epoch": statistics.median(plain) if plain else None,
         "measurements": [
-            {
-                "epoch": epoch,
-                "training_seconds": times[epoch],
-                **{name: row[name] for name in (*MEASURED, "kid_error") if name in row},
-            }
+            {"epoch": epoch, "training_seconds": times[epoch]}
+            | {name: row[name] for name in (*MEASURED, "kid_error") if name in row}
             for epoch, row in history.items()
             if "fid" in row
         ],
-        "command": shlex.join(["python", *runs.command_of(run)[1:]]),
+        "command": shlex.join(["python", *run.command]),
     }
 
 
@@ -107,14 +97,12 @@ def images_and_machines(planned):
     Returns:
         The distinct `images` of their `config.json`, and their devices and versions in words without repeats.
     """
-    stored = [found for found in (RunFolder(run.config).stored_run() for run in planned) if found is not None]
+    stored = list(filter(None, (RunFolder(run.config).stored_run() for run in planned)))
+    starts = [start for found in stored for start in found.get("starts", ())]
     machines = [
         f"{start.get('device')}, Python {start.get('python')}, TensorFlow {start.get('tensorflow')}, "
         f"Keras {start.get('keras')}"
-        for found in stored
-        for start in found.get("starts", ())
+        for start in starts
     ]
-    return (
-        list({found["images"]["sha256"]: found["images"] for found in stored}.values()),
-        list(dict.fromkeys(machines)),
-    )
+    images = {found["images"]["sha256"]: found["images"] for found in stored}
+    return list(images.values()), list(dict.fromkeys(machines))

@@ -1,19 +1,76 @@
-"""A row of samples of one run, and one of real images: a process of its own, for TensorFlow would keep a GPU's memory
-from the runs.
+"""A row of samples of one run, and one of real images: drawn by a process of its own, for TensorFlow would keep a GPU's
+memory from the runs.
 
     python -m wgan.apps.comparison.row CHECKPOINT_DIR ROW.png REALS.png
 """
 
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
+from PIL import Image
 
 from wgan.apps import library
+from wgan.apps.comparison.runs import environment
 from wgan.common import cli, startup
+from wgan.common.messages import one_line
 from wgan.images import grids
 from wgan.runs import run_images, trained
 
+ROW_FILE, REALS_FILE = "row.png", "reals.png"
 COLUMNS = 12
+MIN_SIDE = 64  # pixels of a sample on the page
+
+
+def draw_outdated(planned, output_dir):
+    """Draws the rows of samples that are missing or older than their run's weights.
+
+    Args:
+        planned: all `Run`s; the rows are those of seed 0.
+        output_dir: the folder of the comparison, a `pathlib.Path`.
+
+    Returns:
+        A list of notes on rows that could not be drawn.
+    """
+    notes = []
+    for run in planned:
+        path, weights = run.folder / ROW_FILE, trained.usual_weights(run.config.checkpoint_dir)
+        if run.seed == 0 and weights.exists() and not _is_newer(path, weights):
+            words = [run.config.checkpoint_dir, path, output_dir / REALS_FILE]
+            answer = subprocess.run(
+                [sys.executable, "-m", "wgan.apps.comparison.row", *map(str, words)],
+                env=environment(),
+                text=True,
+                capture_output=True,
+                stdin=subprocess.DEVNULL,
+            )
+            if answer.returncode:
+                last_line = answer.stderr.strip().rpartition("\n")[2]
+                notes.append(f"no new samples of {run}: {one_line(last_line)}")
+    return notes
+
+
+def _is_newer(path, weights):
+    return path.exists() and path.stat().st_mtime >= weights.stat().st_mtime
+
+
+def rows_for_page(planned, output_dir):
+    """The rows that there are, real images last: dictionaries with `name`, `file` (for a link) and `width` on the page.
+
+    The width is a multiple of the file's, so that pixels stay square and sharp.
+    """
+    paths = {
+        run.setting: run.folder / ROW_FILE for run in planned if run.seed == 0 and (run.folder / ROW_FILE).exists()
+    }
+    if paths and (output_dir / REALS_FILE).exists():
+        paths["real images"] = output_dir / REALS_FILE
+    rows = []
+    for name, path in paths.items():
+        with Image.open(path) as image:
+            width = image.width * max(1, round(MIN_SIDE * COLUMNS / image.width))
+        rows.append({"name": name, "file": path.relative_to(output_dir).as_posix(), "width": width})
+    return rows
 
 
 def main(argv):

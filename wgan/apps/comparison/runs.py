@@ -1,6 +1,6 @@
 """Trainings made one after another, each by a process of its own that can be stopped and continued."""
 
-import dataclasses
+import contextlib
 import math
 import os
 import pathlib
@@ -8,6 +8,7 @@ import signal
 import statistics
 import subprocess
 import sys
+from typing import NamedTuple
 
 from wgan.common.messages import one_line
 from wgan.config import TrainingConfig
@@ -22,25 +23,15 @@ MEASURED = ("fid", "kid", "precision", "recall")
 SHORTEST_LOOK = 1.0  # seconds between two looks at a run whose time is limited
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One setting with one seed.
+class Run(NamedTuple):
+    """One setting with one seed."""
 
-    Attributes:
-        setting: its name.
-        summary: what the setting is, in words.
-        seed: of the run.
-        config: a checked `TrainingConfig`.
-        folder: holds all of the run.
-        seconds: of training, after which the run is stopped; None: it goes to its last epoch.
-    """
-
-    setting: str
-    summary: str
+    setting: str  # its name
+    summary: str  # what the setting is, in words
     seed: int
     config: TrainingConfig
-    folder: pathlib.Path
-    seconds: float | None = None
+    folder: pathlib.Path  # holds all of the run
+    seconds: float | None = None  # of training, after which the run is stopped; None: it goes to its last epoch
 
     def __str__(self):
         return f"{self.setting}, seed {self.seed}"
@@ -53,12 +44,19 @@ class Run:
     def history_path(self):
         return RunFolder(self.config).history_path
 
+    @property
+    def command(self):
+        """The words that start the run, after `python`: train.py with all that differs from its recipe's settings."""
+        usual, chosen = TrainingConfig.of_recipe(self.config.recipe).to_json(), self.config.to_json()
+        differing = {name: value for name, value in chosen.items() if value != usual[name] or name == "recipe"}
+        return [*TRAIN, *(f"--{name}={value}" for name, value in differing.items())]
 
-def command_of(run):
-    """The words that start the run: train.py with all that differs from its recipe's settings."""
-    usual, chosen = TrainingConfig.of_recipe(run.config.recipe).to_json(), run.config.to_json()
-    differing = {name: value for name, value in chosen.items() if value != usual[name] or name == "recipe"}
-    return [sys.executable, *TRAIN, *(f"--{name}={value}" for name, value in differing.items())]
+    def is_finished(self):
+        """Whether the run's history has all its epochs, or all its seconds."""
+        if RunFolder(self.config).stored_run() is None:
+            return False
+        history = read_history(self.history_path)
+        return self.config.epochs in history or (self.seconds is not None and trained_seconds(history) >= self.seconds)
 
 
 def environment():
@@ -67,25 +65,18 @@ def environment():
     return {**os.environ, "PYTHONPATH": found}
 
 
-def is_finished(run):
-    """Whether the run's history has all its epochs, or all its seconds."""
-    if RunFolder(run.config).stored_run() is None:
-        return False
-    history = read_history(run.history_path)
-    return run.config.epochs in history or (run.seconds is not None and trained_seconds(history) >= run.seconds)
-
-
 def training_times(history):
     """Seconds of training up to and with each epoch: {epoch: seconds}, for what `read_history` gave.
 
     An epoch that was measured takes seconds more than its updates do, and that often says nothing of the recipe; it
     counts as at most the median of those that were not. Where all were measured, they count as they are.
     """
-    plain = [row["seconds"] for row in history.values() if not _is_measured(row)]
+    measured = {epoch for epoch, row in history.items() if any(name in row for name in MEASURED)}
+    plain = [row["seconds"] for epoch, row in history.items() if epoch not in measured]
     usual = statistics.median_high(plain) if plain else math.inf
     times, total = {}, 0.0
     for epoch, row in history.items():
-        total += min(row["seconds"], usual) if _is_measured(row) else row["seconds"]
+        total += min(row["seconds"], usual) if epoch in measured else row["seconds"]
         times[epoch] = total
     return times
 
@@ -93,10 +84,6 @@ def training_times(history):
 def trained_seconds(history):
     """Those of the last epoch, 0 where there is none."""
     return max(training_times(history).values(), default=0.0)
-
-
-def _is_measured(row):
-    return any(name in row for name in MEASURED)
 
 
 def execute(run):
@@ -107,45 +94,47 @@ def execute(run):
         came to this process meanwhile), and the last line that it printed.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
-    command = command_of(run)
+    command = [sys.executable, *run.command]
     with open(run.log_path, "ab") as log:
         log.write(f"$ {' '.join(command)}\n".encode(errors="replace"))
         log.flush()
         start = log.tell()
-        status = _run_to_its_end(run, command, log)
-    return status, _last_line(run.log_path, start)
+        # Of its own session, since a terminal would send it Ctrl-C too, and the second one stops it unsaved.
+        options = dict(stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment())
+        with _passing_signals_on() as (received, targets):
+            process = subprocess.Popen(command, **options)
+            targets.append(process)
+            for number in tuple(received):  # came before there was a process
+                _send(process, number)
+            status = _wait(run, process, received)
+    if received:
+        status = 128 + received[0]
+    return (status if status >= 0 else 128 - status), _last_line(run.log_path, start)
 
 
-def _run_to_its_end(run, command, log):
-    """Runs a command and hands it the signals that come meanwhile: it saves before it stops."""
-    received, process = [], None
+@contextlib.contextmanager
+def _passing_signals_on():
+    """Hands the signals that come meanwhile to processes, which save before they stop; gives both lists."""
+    received, processes = [], []
 
     def receive(number, frame):
         received.append(number)
-        if process is not None:
-            pass_on(number)
-
-    def pass_on(number):
-        if os.name == "posix":  # Windows gives Ctrl-C to both by itself
-            process.send_signal(number)
+        for process in processes:
+            _send(process, number)
 
     earlier = {
         number: signal.signal(number, receive) for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN
     }  # under nohup they stay ignored
     try:
-        # Of its own session, since a terminal would send it Ctrl-C too, and the second one stops it unsaved.
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment()
-        )
-        for number in tuple(received):  # came before there was a process
-            pass_on(number)
-        status = _wait(run, process, received)
+        yield received, processes
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-    if received:
-        return 128 + received[0]
-    return status if status >= 0 else 128 - status
+
+
+def _send(process, number):
+    if os.name == "posix":  # Windows gives Ctrl-C to both by itself
+        process.send_signal(number)
 
 
 def _wait(run, process, received):
@@ -156,10 +145,8 @@ def _wait(run, process, received):
         left = run.seconds - trained_seconds(read_history(run.history_path))
         if left <= 0 and not received:  # a second signal would stop it unsaved
             break
-        try:  # its time cannot be over sooner
-            return process.wait(max(left, SHORTEST_LOOK))
-        except subprocess.TimeoutExpired:
-            continue
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(max(left, SHORTEST_LOOK))  # its time cannot be over sooner
     process.terminate()
     status = process.wait()
     return 0 if status in (-signal.SIGTERM, 128 + signal.SIGTERM) else status
@@ -184,7 +171,7 @@ def run_all(runs, publish):
     Returns:
         The exit status: 0, 1 where runs have failed, or that of a run which was stopped by a signal.
     """
-    pending = [run for run in runs if not is_finished(run)]
+    pending = [run for run in runs if not run.is_finished()]
     print(f"{len(runs) - len(pending)} of {len(runs)} runs are finished", flush=True)
     failed = {}
     for number, run in enumerate(pending, 1):

@@ -1,0 +1,60 @@
+"""What a user may set: an option is declared once, as a field of a dataclass; flags and checks are made from that."""
+
+import dataclasses
+import math
+import operator
+import typing
+
+from wgan.common.errors import UserError
+from wgan.common.messages import did_you_mean, one_line
+
+# By the name of a bound: what a number must be to it, as a function and in words.
+_BOUNDS = {
+    "at_least": (operator.ge, "at least"),
+    "at_most": (operator.le, "at most"),
+    "above": (operator.gt, "more than"),
+    "below": (operator.lt, "less than"),
+}
+
+
+def option(default, group, help, *, decides_result=True, choices=None, **bounds):
+    """A field of a dataclass.
+
+    Args:
+        default: value when nothing is given.
+        group: the heading under which the help shows it.
+        help: one or two sentences.
+        decides_result: whether another value gives another result, so that a continued run must keep it.
+        choices: the values allowed, or None.
+        bounds: of a number: `at_least`, `at_most`, `above`, `below`.
+    """
+    metadata = dict(group=group, help=help, decides_result=decides_result, choices=choices, bounds=bounds)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def value_type(field):
+    """The type that a field's value has when it is given: `str` for `str | None`."""
+    kinds = [kind for kind in typing.get_args(field.type) if kind is not type(None)]
+    return kinds[0] if kinds else field.type
+
+
+def check(options):
+    """Raises UserError, naming the flag, for the first field whose value is out of its bounds."""
+    for field in dataclasses.fields(options):
+        _check_value(field.name, getattr(options, field.name), field.metadata["choices"], field.metadata["bounds"])
+
+
+def _check_value(name, value, choices, bounds):
+    if value is None or isinstance(value, bool):
+        return
+    if choices and value not in choices:
+        near = did_you_mean(value, map(str, choices))
+        raise UserError(f"--{name} is {one_line(value)!r}{near}; choose one of {', '.join(map(str, choices))}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"--{name} is {value}; it must be a finite number")
+    for kind, bound in bounds.items():
+        is_within, words = _BOUNDS[kind]
+        if not is_within(value, bound):
+            raise UserError(f"--{name} is {value}; it must be {words} {bound}")
+    if value == "":
+        raise UserError(f"--{name} is empty; give a value or leave the flag out")
