@@ -15,6 +15,7 @@ import pytest
 import short_runs
 import toy_recipe
 
+from wgan.common import cli
 from wgan.config import TrainingConfig
 from wgan.images import curves
 
@@ -64,6 +65,19 @@ def curves_are_not_drawn():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(curves, "draw_curves", short_runs.write_no_curves)
         yield
+
+
+@pytest.fixture
+def run_script(capsys):
+    """Runs a script, named by its module in `wgan.apps`, with these words; gives its exit status, output and errors."""
+
+    def run(script, *words):
+        with pytest.raises(SystemExit) as stop:
+            cli.run(script.main, [f"{script.__name__.rpartition('.')[2]}.py", *map(str, words)])
+        captured = capsys.readouterr()
+        return stop.value.code, captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture(autouse=True, scope="module")

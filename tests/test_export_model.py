@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 
 from wgan.apps import export_formats, export_model, image_sampler
-from wgan.common import cli
 from wgan.models.networks import plain, resnet
 from wgan.runs import files, trained
 
@@ -20,13 +19,6 @@ NEEDS_ONNX = pytest.mark.skipif(
     reason="the extra for ONNX is not installed",
 )
 LATENTS = image_sampler.draw_latents(9, 0, 12, 8)
-
-
-def run_main(capsys, *arguments):
-    with pytest.raises(SystemExit) as stop:
-        cli.run(export_model.main, ["export_model.py", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return stop.value.code, captured.out, captured.err
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +60,9 @@ def run_litert(path, latents):
         pytest.param("onnx", "a.onnx", run_onnx, marks=NEEDS_ONNX),
     ],
 )
-def test_an_export_draws_what_the_original_draws(run_with_weights, expected, tmp_path, capsys, format, name, run):
+def test_an_export_draws_what_the_original_draws(run_with_weights, expected, tmp_path, run_script, format, name, run):
     out = tmp_path / "new" / name
-    status, printed, err = run_main(capsys, "--weights", run_with_weights, "--format", format, "--out", out)
+    status, printed, err = run_script(export_model, "--weights", run_with_weights, "--format", format, "--out", out)
     assert status == 0 and err == "" and len(printed.splitlines()) == 1
     assert "latents [N, 8] to images [N, 32, 32, 1]" in printed and "epoch 7" in printed
     assert float(printed.split()[-1]) < 1e-4
@@ -81,8 +73,8 @@ def test_an_export_draws_what_the_original_draws(run_with_weights, expected, tmp
     assert [path.name for path in out.parent.iterdir()] == [name]
 
 
-def test_a_saved_model_has_plain_convolutions(run_with_weights, tmp_path, capsys):
-    assert run_main(capsys, "--weights", run_with_weights, "--out", tmp_path / "model")[0] == 0
+def test_a_saved_model_has_plain_convolutions(run_with_weights, tmp_path, run_script):
+    assert run_script(export_model, "--weights", run_with_weights, "--out", tmp_path / "model")[0] == 0
     graph = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"].graph.as_graph_def()
     kinds = {
         node.op for nodes in (graph.node, *(function.node_def for function in graph.library.function)) for node in nodes
@@ -90,8 +82,13 @@ def test_a_saved_model_has_plain_convolutions(run_with_weights, tmp_path, capsys
     assert "Conv2D" in kinds and "BatchMatMulV2" not in kinds
 
 
-def test_a_keras_file_is_read_with_the_networks_imported_and_nothing_else(run_with_weights, expected, tmp_path, capsys):
-    assert run_main(capsys, "--weights", run_with_weights, "--format", "keras", "--out", tmp_path / "a.keras")[0] == 0
+def test_a_keras_file_is_read_with_the_networks_imported_and_nothing_else(
+    run_with_weights, expected, tmp_path, run_script
+):
+    assert (
+        run_script(export_model, "--weights", run_with_weights, "--format", "keras", "--out", tmp_path / "a.keras")[0]
+        == 0
+    )
     np.save(tmp_path / "latents.npy", LATENTS)
     code = (
         "import keras, numpy, wgan.models.networks; model = keras.saving.load_model('a.keras'); "
@@ -118,32 +115,34 @@ def test_other_networks_are_converted(tmp_path, format, family, norm):
 
 @pytest.mark.parametrize("wrong", [0.002, np.nan])
 def test_an_export_that_differs_is_refused_and_the_old_file_stays(
-    run_with_weights, tmp_path, monkeypatch, capsys, wrong
+    run_with_weights, tmp_path, monkeypatch, run_script, wrong
 ):
     write, read = export_formats.FORMATS["keras"]
     monkeypatch.setitem(export_formats.FORMATS, "keras", (write, lambda path: lambda z: read(path)(z) + wrong))
     path = tmp_path / "a.keras"
     path.write_bytes(b"old")
-    status, out, err = run_main(capsys, "--weights", run_with_weights, "--format", "keras", "--out", path)
+    status, out, err = run_script(export_model, "--weights", run_with_weights, "--format", "keras", "--out", path)
     assert (status, out, len(err.splitlines())) == (2, "", 1) and "differs from the original by" in err
     assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_converter_s_failure_is_one_line_and_leaves_nothing(run_with_weights, tmp_path, monkeypatch, capsys):
+def test_a_converter_s_failure_is_one_line_and_leaves_nothing(run_with_weights, tmp_path, monkeypatch, run_script):
     def fail(generator, path):
         Path(path).mkdir()
         raise ValueError("no such\noperation")
 
     monkeypatch.setitem(export_formats.FORMATS, "saved_model", (fail, None))
-    status, out, err = run_main(capsys, "--weights", run_with_weights, "--out", tmp_path / "model")
+    status, out, err = run_script(export_model, "--weights", run_with_weights, "--out", tmp_path / "model")
     assert (status, out) == (2, "") and not list(tmp_path.iterdir())
     assert err == "export_model.py: the saved_model export failed (ValueError: no such operation)\n"
 
 
-def test_missing_packages_are_named(run_with_weights, tmp_path, monkeypatch, capsys):
+def test_missing_packages_are_named(run_with_weights, tmp_path, monkeypatch, run_script):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if "onnx" in name else find_spec(name))
-    status, _, err = run_main(capsys, "--weights", run_with_weights, "--format", "onnx", "--out", tmp_path / "a.onnx")
+    status, _, err = run_script(
+        export_model, "--weights", run_with_weights, "--format", "onnx", "--out", tmp_path / "a.onnx"
+    )
     assert status == 2 and len(err.splitlines()) == 1 and "pip install onnx onnxruntime tf2onnx" in err
 
 
@@ -159,13 +158,13 @@ def test_missing_packages_are_named(run_with_weights, tmp_path, monkeypatch, cap
         (("--weights", "nowhere"), "there is no"),
     ],
 )
-def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypatch, capsys, flags, phrase):
+def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypatch, run_script, flags, phrase):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "folder.tflite").mkdir()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "saved_model.pb").write_bytes(b"old")
-    status, out, err = run_main(capsys, "--weights", run_with_weights, *flags)
+    status, out, err = run_script(export_model, "--weights", run_with_weights, *flags)
     assert status == 2 and out == "" and len(err.splitlines()) == 1 and phrase in err
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder.tflite", "full", "saved_model.pb"]
 

@@ -14,7 +14,6 @@ import scipy.stats
 from PIL import Image, ImageSequence
 
 from wgan.apps import generate, image_sampler
-from wgan.common import cli
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.images import grids
@@ -24,13 +23,6 @@ from wgan.runs import initial_weights, trained
 @pytest.fixture(scope="module")
 def generator(run_with_weights):
     return trained.locate(run_with_weights).load()
-
-
-def run_main(capsys, *arguments):
-    with pytest.raises(SystemExit) as stop:
-        cli.run(generate.main, ["generate.py", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return stop.value.code, captured.out, captured.err
 
 
 def read_png(path):
@@ -161,10 +153,10 @@ def test_a_image_does_not_depend_on_how_many_are_drawn(generator):
         assert abs(image_sampler.ImageSampler(generator, batch_size)(latents).astype(int) - whole).max() <= 1
 
 
-def test_grid_arrays_and_single_images_hold_the_same_samples(run_with_weights, tmp_path, capsys):
+def test_grid_arrays_and_single_images_hold_the_same_samples(run_with_weights, tmp_path, run_script):
     same = ("--weights", run_with_weights, "--num", 10, "--seed", 4, "--truncation", 1.5, "--batch_size", 4)
     for out in ("a.npz", "a.png", "single/"):
-        status, printed, err = run_main(capsys, *same, "--out", f"{tmp_path}/{out}")
+        status, printed, err = run_script(generate, *same, "--out", f"{tmp_path}/{out}")
         assert status == 0 and err == "" and "10 samples of seed 4" in printed
         assert f"generator {run_with_weights / 'generator_ema.weights.h5'}, epoch 7" in printed
     with np.load(tmp_path / "a.npz", allow_pickle=False) as arrays:
@@ -178,26 +170,26 @@ def test_grid_arrays_and_single_images_hold_the_same_samples(run_with_weights, t
         np.testing.assert_array_equal(read_png(tmp_path / "single" / name), image)
 
 
-def test_the_folder_s_generator_is_the_average_and_a_file_is_taken_at_its_word(run_with_weights, tmp_path, capsys):
+def test_the_folder_s_generator_is_the_average_and_a_file_is_taken_at_its_word(run_with_weights, tmp_path, run_script):
     for name, place in (
         ("a", run_with_weights),
         ("b", run_with_weights / "generator_ema.weights.h5"),
         ("c", run_with_weights / "generator.weights.h5"),
     ):
         options = ("--num", 3, "--columns", 2, "--out", tmp_path / f"{name}.png")
-        assert run_main(capsys, "--weights", place, *options)[0] == 0
+        assert run_script(generate, "--weights", place, *options)[0] == 0
     average, same, plain = (read_png(tmp_path / f"{name}.png") for name in "abc")
     assert average.shape == (70, 70, 1)
     assert (average == same).all() and (average != plain).any()
 
 
-def test_a_film_begins_with_the_grid_and_comes_back_to_it(run_with_weights, tmp_path, capsys):
+def test_a_film_begins_with_the_grid_and_comes_back_to_it(run_with_weights, tmp_path, run_script):
     options = ("--weights", run_with_weights, "--num", 4, "--batch_size", 8, "--seed", 2)
-    status, printed, _ = run_main(
-        capsys, *options, "--interpolate", 3, "--frames", 5, "--fps", 10, "--out", tmp_path / "a.webp"
+    status, printed, _ = run_script(
+        generate, *options, "--interpolate", 3, "--frames", 5, "--fps", 10, "--out", tmp_path / "a.webp"
     )
     assert status == 0 and "15 frames through 3 latents" in printed
-    assert run_main(capsys, *options, "--out", tmp_path / "a.png")[0] == 0
+    assert run_script(generate, *options, "--out", tmp_path / "a.png")[0] == 0
     frames, durations = read_film(tmp_path / "a.webp")
     assert durations == [100] * 15 and frames.shape == (15, 70 * 7, 70 * 7)
     grid = read_png(tmp_path / "a.png")[:, :, 0].repeat(7, 0).repeat(7, 1).astype(int)
@@ -207,12 +199,12 @@ def test_a_film_begins_with_the_grid_and_comes_back_to_it(run_with_weights, tmp_
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".mp4"])
-def test_a_film_of_one_walk(run_with_weights, tmp_path, capsys, suffix):
+def test_a_film_of_one_walk(run_with_weights, tmp_path, run_script, suffix):
     if suffix == ".mp4":
         pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg, the extra for .mp4, is not installed")
     out = tmp_path / f"a{suffix}"
-    status, _, err = run_main(
-        capsys, "--weights", run_with_weights, "--num", 1, "--interpolate", 2, "--frames", 3, "--out", out
+    status, _, err = run_script(
+        generate, "--weights", run_with_weights, "--num", 1, "--interpolate", 2, "--frames", 3, "--out", out
     )
     assert status == 0 and err == ""
     if suffix == ".gif":
@@ -224,7 +216,7 @@ def test_a_film_of_one_walk(run_with_weights, tmp_path, capsys, suffix):
         assert imageio.v3.imread(out, plugin="FFMPEG").shape == (6, 512, 512, 3)
 
 
-def test_an_interrupted_drawing_keeps_the_old_file(run_with_weights, tmp_path, monkeypatch, capsys):
+def test_an_interrupted_drawing_keeps_the_old_file(run_with_weights, tmp_path, monkeypatch, run_script):
     def interrupted(self, latents):
         raise KeyboardInterrupt
 
@@ -232,7 +224,7 @@ def test_an_interrupted_drawing_keeps_the_old_file(run_with_weights, tmp_path, m
     for name in ("a.png", "a.npz", "a.gif"):
         (tmp_path / name).write_bytes(b"old")
         extra = ("--interpolate", 2) if name == "a.gif" else ()
-        status, _, err = run_main(capsys, "--weights", run_with_weights, "--out", tmp_path / name, *extra)
+        status, _, err = run_script(generate, "--weights", run_with_weights, "--out", tmp_path / name, *extra)
         assert status == 130 and "interrupted" in err and (tmp_path / name).read_bytes() == b"old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gif", "a.npz", "a.png"]
 
@@ -262,9 +254,9 @@ def test_an_interrupted_drawing_keeps_the_old_file(run_with_weights, tmp_path, m
         ("stray", "stray"),
     ],
 )
-def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypatch, capsys, flag, phrase):
+def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypatch, run_script, flag, phrase):
     monkeypatch.chdir(tmp_path)
-    status, out, err = run_main(capsys, "--weights", run_with_weights, flag)
+    status, out, err = run_script(generate, "--weights", run_with_weights, flag)
     assert status == 2 and out == "" and len(err.splitlines()) == 1
     assert err.startswith("generate.py: ") and phrase in err
     assert not list(tmp_path.iterdir())
@@ -279,14 +271,14 @@ def test_bad_flags_are_refused_in_one_line(run_with_weights, tmp_path, monkeypat
         (("--num", 1, "--frames", 50_000), "GB of memory for a .gif"),
     ],
 )
-def test_impossible_films_are_refused(run_with_weights, tmp_path, capsys, flags, phrase):
-    status, _, err = run_main(
-        capsys, "--weights", run_with_weights, "--interpolate", 2, "--out", tmp_path / "a.gif", *flags
+def test_impossible_films_are_refused(run_with_weights, tmp_path, run_script, flags, phrase):
+    status, _, err = run_script(
+        generate, "--weights", run_with_weights, "--interpolate", 2, "--out", tmp_path / "a.gif", *flags
     )
     assert status == 2 and phrase in err and not list(tmp_path.iterdir())
 
 
-def test_weights_that_cannot_be_used_are_refused(run_with_weights, tmp_path, capsys):
+def test_weights_that_cannot_be_used_are_refused(run_with_weights, tmp_path, run_script):
     (tmp_path / "empty").mkdir()
     lone = tmp_path / "generator.weights.h5"
     shutil.copy(run_with_weights / "generator.weights.h5", lone)
@@ -305,7 +297,7 @@ def test_weights_that_cannot_be_used_are_refused(run_with_weights, tmp_path, cap
         (run_with_weights / "critic.weights.h5", "does not fit"),
         (run_with_weights / "training_state.weights.h5", "does not fit"),
     ):
-        status, out, err = run_main(capsys, "--weights", place, "--out", tmp_path / "a.png")
+        status, out, err = run_script(generate, "--weights", place, "--out", tmp_path / "a.png")
         assert (status, out, len(err.splitlines())) == (2, "", 1), err
         assert phrase in err, err
     assert not (tmp_path / "a.png").exists()
@@ -348,12 +340,12 @@ def test_a_damaged_run_is_not_advised_to_begin_anew_where_nothing_is_trained(tmp
         trained.locate(tmp_path)
 
 
-def test_places_that_cannot_be_written_are_refused_and_no_samples_are_mixed(run_with_weights, tmp_path, capsys):
+def test_places_that_cannot_be_written_are_refused_and_no_samples_are_mixed(run_with_weights, tmp_path, run_script):
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "000005.png").write_bytes(b"old")
     for out, phrase in (("file/a.png", "is a file"), ("file/", "is a file"), ("full", "holds samples already")):
-        status, _, err = run_main(capsys, "--weights", run_with_weights, "--num", 1, "--out", f"{tmp_path}/{out}")
+        status, _, err = run_script(generate, "--weights", run_with_weights, "--num", 1, "--out", f"{tmp_path}/{out}")
         assert status == 2 and phrase in err and len(err.splitlines()) == 1
     assert (tmp_path / "full" / "000005.png").read_bytes() == b"old" and len(list((tmp_path / "full").iterdir())) == 1
 

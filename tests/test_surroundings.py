@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import runpy
+import shlex
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ import tensorflow as tf
 from PIL import Image, ImageFile
 
 import wgan
-from wgan.apps.comparison import images
+from wgan.apps.comparison.curves import draw_curves
 from wgan.apps.demo import grid
 from wgan.apps.image_sampler import ImageSampler
 from wgan.common import plotting, startup
@@ -33,46 +34,17 @@ from wgan.runs.trained import locate
 from wgan.training import loop
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-TINY = ["--epochs", "2", "--batch_size", "4", "--precision", "float32"]
+TINY = "--epochs 2 --batch_size 4 --precision float32"
 SCRIPTS = [
-    [
-        "train.py",
-        "--dataset",
-        "digits",
-        "--label",
-        "3",
-        "--critic_steps",
-        "1",
-        "--latent_dim",
-        "8",
-        "--eval_every",
-        "0",
-        *TINY,
-        "--checkpoint_dir",
-        "run",
-        "--sample_dir",
-        "grids",
-    ],
-    [
-        "train.py",
-        "--recipe",
-        "gaussian_1d",
-        "--sample_every",
-        "1",
-        "--eval_every",
-        "2",
-        *TINY,
-        "--checkpoint_dir",
-        "line",
-        "--sample_dir",
-        "points",
-    ],
-    ["evaluate.py", "--checkpoint_dir", "run", "--samples", "16", "--noyardsticks"],
-    ["generate.py", "--weights", "run", "--num", "4", "--out", "samples.png"],
-    ["export_gif.py", "--sample_dir", "grids", "--output", "training.gif"],
-    ["export_model.py", "--weights", "run", "--format", "keras", "--out", "exported.keras"],
-    ["examples/earth_mover.py", "--output", "piles.png"],
-    ["wgan/apps/comparison/row.py", "run", "row.png", "reals.png"],  # which compare.py starts, besides train.py
+    f"train.py --dataset digits --label 3 {TINY} --critic_steps 1 --latent_dim 8 --eval_every 0 --checkpoint_dir run "
+    "--sample_dir grids",
+    f"train.py --recipe gaussian_1d {TINY} --sample_every 1 --eval_every 2 --checkpoint_dir line --sample_dir points",
+    "evaluate.py --checkpoint_dir run --samples 16 --noyardsticks",
+    "generate.py --weights run --num 4 --out samples.png",
+    "export_gif.py --sample_dir grids --output training.gif",
+    "export_model.py --weights run --format keras --out exported.keras",
+    "examples/earth_mover.py --output piles.png",
+    "wgan/apps/comparison/row.py run row.png reals.png",  # which compare.py starts, besides train.py
 ]
 KERAS_JSON = {
     "floatx": "float16",
@@ -118,26 +90,23 @@ ENVIRONMENT = {
 
 def make_everything():
     """Runs the scripts one after another in this process, in the working folder, and draws what others draw."""
-    for script, *words in SCRIPTS:
-        sys.argv = [str(ROOT / script), *words]
+    for script in SCRIPTS:
+        sys.argv = shlex.split(str(ROOT / script))
         with contextlib.suppress(SystemExit):  # whether it did its work is seen from its files
             runpy.run_path(sys.argv[0], run_name="__main__")
     save_png("demo.png", grid(ImageSampler(locate("run").load(), 64), 4, 0, 0))
     measured = [{"epoch": epoch, "training_seconds": epoch, "fid": 9 - epoch} for epoch in (1, 2)]
-    images.draw_curves([{"name": "wgan_gp", "runs": [{"seed": 0, "measurements": measured}]}], "compared.png")
+    draw_curves([{"name": "wgan_gp", "runs": [{"seed": 0, "measurements": measured}]}], "compared.png")
 
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory):
     """The folder in which this process has made everything."""
     folder = tmp_path_factory.mktemp("clean")
-    earlier = os.getcwd(), sys.argv
-    os.chdir(folder)
-    try:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        patched.setattr(sys, "argv", [])
         make_everything()
-    finally:
-        os.chdir(earlier[0])
-        sys.argv = earlier[1]
     return folder
 
 
@@ -194,14 +163,8 @@ def hostile(tmp_path_factory):
 
 
 def run_python(*words, folder):
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=folder,
-        env=hostile_environment(folder),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = hostile_environment(folder)
+    return subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("run", ["run", "line"])
@@ -214,19 +177,8 @@ def test_a_run_has_the_same_bits_curves_and_history_among_other_settings(clean, 
 @pytest.mark.slow
 def test_all_images_and_films_have_the_same_bytes_among_other_settings(clean, hostile):
     made = [path.relative_to(clean) for path in clean.rglob("*") if path.suffix in (".png", ".gif")]
-    assert {path.name for path in made} >= {
-        "sample_00001.png",
-        "sample_00002.png",
-        "reals.png",
-        "history.png",
-        "nearest.png",
-        "samples.png",
-        "training.gif",
-        "piles.png",
-        "row.png",
-        "demo.png",
-        "compared.png",
-    }
+    names = "sample_00001 sample_00002 reals history nearest samples piles row demo compared"
+    assert {path.stem for path in made} >= {*names.split(), "training"}
     assert [str(path) for path in made if (clean / path).read_bytes() != (hostile / path).read_bytes()] == []
 
 
@@ -284,28 +236,28 @@ def test_settings_files_that_cannot_be_read_are_one_line(tmp_path):
 @pytest.fixture
 def unusual():
     """A program that has changed every setting that it can; afterwards all are as they were."""
-    graph_options = {"constant_folding": False, "disable_meta_optimizer": True}
+    changes = [  # what sets it, the unusual value, the usual one
+        (keras.config.set_dtype_policy, "mixed_float16", "float32"),
+        (keras.config.set_floatx, "float64", "float32"),
+        (keras.config.set_epsilon, 0.25, 1e-7),
+        (keras.config.set_image_data_format, "channels_first", "channels_last"),
+        (tf.config.run_functions_eagerly, True, False),
+        (tf.config.optimizer.set_jit, "autoclustering", False),
+        (
+            tf.config.optimizer.set_experimental_options,
+            {"constant_folding": False, "disable_meta_optimizer": True},
+            {"constant_folding": None, "disable_meta_optimizer": None},
+        ),
+    ]
+    if hasattr(keras.config, "set_max_epochs"):
+        changes.append((keras.config.set_max_epochs, 1, None))
     with warnings.catch_warnings(), np.errstate(all="raise"), matplotlib.rc_context({"figure.facecolor": "red"}):
         warnings.simplefilter("error")
-        keras.config.set_dtype_policy("mixed_float16")
-        keras.config.set_floatx("float64")
-        keras.config.set_epsilon(0.25)
-        keras.config.set_image_data_format("channels_first")
-        tf.config.run_functions_eagerly(True)
-        tf.config.optimizer.set_jit("autoclustering")
-        tf.config.optimizer.set_experimental_options(graph_options)
-        if hasattr(keras.config, "set_max_epochs"):
-            keras.config.set_max_epochs(1)
+        for change, value, _ in changes:
+            change(value)
         yield
-    keras.config.set_dtype_policy("float32")
-    keras.config.set_floatx("float32")
-    keras.config.set_epsilon(1e-7)
-    keras.config.set_image_data_format("channels_last")
-    tf.config.run_functions_eagerly(False)
-    tf.config.optimizer.set_jit(False)
-    tf.config.optimizer.set_experimental_options(dict.fromkeys(graph_options))
-    if hasattr(keras.config, "set_max_epochs"):
-        keras.config.set_max_epochs(None)
+    for change, _, usual in changes:
+        change(usual)
 
 
 def settings():
@@ -327,19 +279,8 @@ def settings():
 
 
 @pytest.mark.slow
-def test_the_library_computes_the_same_in_a_program_with_other_settings_and_leaves_them(clean, tmp_path, unusual):
-    config = wgan.TrainingConfig(
-        dataset="digits",
-        label="3",
-        critic_steps=1,
-        latent_dim=8,
-        epochs=2,
-        batch_size=4,
-        eval_every=0,
-        precision="float32",
-        checkpoint_dir=str(tmp_path / "run"),
-        sample_dir=str(tmp_path / "grids"),
-    )
+def test_the_library_computes_the_same_in_a_program_with_other_settings_and_leaves_them(clean, tiny, tmp_path, unusual):
+    config = tiny(critic_steps=1, checkpoint_dir=str(tmp_path / "run"))
     before = settings()
     assert wgan.train(config) == 0
     generator = wgan.load_generator(config.checkpoint_dir)
@@ -403,15 +344,9 @@ def test_the_calling_programs_choice_of_a_matplotlib_backend_stays():
         "import os; from wgan.common import plotting; import matplotlib; "
         "print(os.environ['MPLBACKEND'], matplotlib.rcParams._get('backend'))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "MPLBACKEND": "svg"},
-    )
-    assert done.stdout.split() == ["svg", "svg"]
+    environment = {**os.environ, "MPLBACKEND": "svg"}
+    found = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment, text=True)
+    assert found.split() == ["svg", "svg"]
 
 
 def test_figures_of_two_threads_do_not_mix_up_the_programs_style():

@@ -8,17 +8,9 @@ import sys
 import pytest
 
 from wgan.apps import train
-from wgan.common import cli
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOY = "tests/toy_recipe.py"  # train.py with the toy recipe
-
-
-def run_main(capsys, *arguments):
-    with pytest.raises(SystemExit) as stop:
-        cli.run(train.main, ["train.py", *arguments])
-    captured = capsys.readouterr()
-    return stop.value.code, captured.out, captured.err
 
 
 @pytest.mark.parametrize(
@@ -40,14 +32,14 @@ def run_main(capsys, *arguments):
         (["--checkpoint_dir", ""], "--checkpoint_dir is empty"),
     ],
 )
-def test_a_wrong_flag_is_answered_in_one_line(capsys, arguments, words):
-    status, _, err = run_main(capsys, *arguments)
+def test_a_wrong_flag_is_answered_in_one_line(run_script, arguments, words):
+    status, _, err = run_script(train, *arguments)
     assert status == 2
     assert err.startswith("train.py: ") and len(err.splitlines()) == 1 and words in err
 
 
-def test_help_shows_every_flag_with_its_default(capsys):
-    status, out, _ = run_main(capsys, "--help")
+def test_help_shows_every_flag_with_its_default(run_script):
+    status, out, _ = run_script(train, "--help")
     assert status == 0
     for words in ("--label", "--epochs [12000]", "--batch_size [256]", "--seed [0]", "--dry_run", "Data:"):
         assert words in out
@@ -98,21 +90,8 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, number, status):
 @pytest.mark.slow
 def test_deterministic_runs(tmp_path):
     """In a process of its own: TensorFlow cannot go back."""
-    with start(
-        tmp_path,
-        "train.py",
-        "--dataset",
-        "digits",
-        "--label",
-        "3",
-        "--batch_size",
-        "4",
-        "--critic_steps",
-        "1",
-        "--epochs",
-        "2",
-        "--deterministic",
-    ) as process:
+    words = "--dataset digits --label 3 --batch_size 4 --critic_steps 1 --epochs 2 --deterministic".split()
+    with start(tmp_path, "train.py", *words) as process:
         out, err = process.communicate()
     assert process.returncode == 0, err
     assert "done: 2 epochs" in out

@@ -27,210 +27,120 @@ _ONLY_WITH = (
 class TrainingConfig:
     """One training run. `check()` says whether its values make sense; nothing else may be assumed."""
 
-    recipe: str = option(
-        DEFAULT, "Recipe", "Which GAN; the list is below. Flags override the settings that it brings.", choices=RECIPES
-    )
+    recipe: str = option(DEFAULT, "Recipe", choices=RECIPES)
+    """Which GAN; the list is below. A recipe has its own data set and settings; flags override them."""
 
-    label: str | None = option(
-        None,
-        "Data",
-        "What to train on: a class number, a class name (horse), all for one GAN on every class, or "
-        "each for one after another. Default: horse with cifar10, all elsewhere.",
-    )
-    dataset: str = option(
-        "cifar10",
-        "Data",
-        "digits needs no download; folder is your own images in --data_dir; gaussian is gaussian_1d's.",
-        choices=DATASET_NAMES,
-    )
-    data_dir: str | None = option(
-        None,
-        "Data",
-        "Where the data already is: the official cifar-10-python.tar.gz or its unpacked folder, "
-        "MNIST's IDX files, or your images. Default: Keras's verified download.",
-        decides_result=False,
-    )
-    split: str = option(
-        "all",
-        "Data",
-        "all takes training and test images together; train leaves the test images out.",
-        choices=("all", "train"),
-    )
+    label: str | None = option(None, "Data")
+    """What to train on: a class number, a class name (horse), all for one GAN on every class, or each for one after
+    another. Default: horse with cifar10, all elsewhere."""
+    dataset: str = option("cifar10", "Data", choices=DATASET_NAMES)
+    """digits needs no download; folder is your own images in --data_dir; gaussian is gaussian_1d's."""
+    data_dir: str | None = option(None, "Data", decides_result=False)
+    """Where the data already is: the official cifar-10-python.tar.gz or its unpacked folder, MNIST's IDX files, or your
+    images. Default: Keras's verified download."""
+    split: str = option("all", "Data", choices=("all", "train"))
+    """all takes training and test images together; train leaves the test images out."""
 
-    holdout: int = option(
-        0, "Data", "Images set aside to see if the critic memorises the others; not with --split train.", at_least=0
-    )
-    image_size: int = option(
-        32,
-        "Data",
-        "Pixels a side. In wgan_gp each doubling adds a block, and there is no 28.",
-        choices=(28, 32, 64, 128),
-    )
-    labels_per_class: str = option(
-        "all", "Data", "How many images of each class sgan may see with their label: a number, or all."
-    )
+    holdout: int = option(0, "Data", at_least=0)
+    """Images set aside, to see whether the critic memorises the others. With --split train the test images serve for
+    that."""
+    image_size: int = option(32, "Data", choices=(28, 32, 64, 128))
+    """Pixels a side. In wgan_gp each doubling adds a block to both networks, and there is no 28."""
+    labels_per_class: str = option("all", "Data")
+    """How many images of each class sgan may see with their label: a number, or all."""
 
-    epochs: int = option(
-        12000,
-        "Training",
-        "Total number of epochs of the run. Each is --critic_steps critic updates and one generator update.",
-        at_least=1,
-        below=10**9,
-        decides_result=False,
-    )
-    batch_size: int = option(256, "Training", "Images per update.", at_least=2, below=2**16)
-    critic_steps: int = option(5, "Training", "Critic updates per generator update.", at_least=1, below=256)
-    generator_batch_size: int | None = option(
-        None, "Training", "Samples in the generator's update. Default: --batch_size.", at_least=2, below=2**16
-    )
-    optimizer: str = option("adam", "Training", "For both networks.", choices=("adam", "rmsprop", "sgd"))
-    learning_rate: float = option(4e-4, "Training", "For both networks.", above=0, below=1)
-    critic_learning_rate: float | None = option(
-        None, "Training", "The critic's own (Heusel et al. 2017). Default: --learning_rate.", above=0, below=1
-    )
-    decay_epochs: int = option(
-        0,
-        "Training",
-        "Learning rates fall in a line to zero at this epoch; --epochs may end before it, but not after. 0: never.",
-        at_least=0,
-        below=10**9,
-    )
-    step_decay: float = option(
-        1.0, "Training", "What learning rates are multiplied by every --step_epochs.", above=0, at_most=1
-    )
-    step_epochs: int = option(0, "Training", "Epochs between two such steps; 0: none.", at_least=0, below=10**9)
-    beta_1: float = option(0.0, "Training", "Adam's decay of the mean of the gradients.", at_least=0, below=1)
-    beta_2: float = option(0.9, "Training", "Adam's decay of the mean of their squares.", at_least=0, below=1)
-    momentum: float = option(0.0, "Training", "Of sgd.", at_least=0, below=1)
-    ema_decay: float = option(
-        0.999,
-        "Training",
-        "Decay of the averaged generator, which makes grids, metrics and samples; less at first. 0: no average.",
-        at_least=0,
-        below=1,
-    )
+    epochs: int = option(12000, "Training", at_least=1, below=10**9, decides_result=False)
+    """Total number of epochs, earlier parts of the run counted in. An epoch is --critic_steps critic updates and one
+    generator update."""
+    batch_size: int = option(256, "Training", at_least=2, below=2**16)
+    """Images per update."""
+    critic_steps: int = option(5, "Training", at_least=1, below=256)
+    """Critic updates per generator update."""
+    generator_batch_size: int | None = option(None, "Training", at_least=2, below=2**16)
+    """Samples in the generator's update. Default: --batch_size."""
+    optimizer: str = option("adam", "Training", choices=("adam", "rmsprop", "sgd"))
+    """For both networks."""
+    learning_rate: float = option(4e-4, "Training", above=0, below=1)
+    """For both networks."""
+    critic_learning_rate: float | None = option(None, "Training", above=0, below=1)
+    """The critic's own (Heusel et al. 2017). Default: --learning_rate."""
+    decay_epochs: int = option(0, "Training", at_least=0, below=10**9)
+    """Learning rates fall in a straight line to zero at this epoch, which --epochs may not exceed; stop earlier by
+    --epochs and go on with the same value. 0: they stay."""
+    step_decay: float = option(1.0, "Training", above=0, at_most=1)
+    """What learning rates are multiplied by every --step_epochs."""
+    step_epochs: int = option(0, "Training", at_least=0, below=10**9)
+    """Epochs between two such steps; 0: none."""
+    beta_1: float = option(0.0, "Training", at_least=0, below=1)
+    """Adam's decay of the mean of the gradients."""
+    beta_2: float = option(0.9, "Training", at_least=0, below=1)
+    """Adam's decay of the mean of their squares."""
+    momentum: float = option(0.0, "Training", at_least=0, below=1)
+    """Of sgd."""
+    ema_decay: float = option(0.999, "Training", at_least=0, below=1)
+    """Share of itself that the averaged generator, which makes grids, metrics and samples, keeps in each epoch; less
+    early in a run. 0: no average."""
 
-    flips: str = option(
-        "auto",
-        "Images seen",
-        "Mirror half of the real images. auto: of cifar10 only, since digits, for one, differ in a mirror.",
-        choices=("auto", "on", "off"),
-    )
-    augment: str = option(
-        "none",
-        "Images seen",
-        "What to change at random in all that the critic sees, so that few images last longer: "
-        "color, translation and cutout, separated by commas (Zhao et al. 2020), or none.",
-    )
+    flips: str = option("auto", "Images seen", choices=("auto", "on", "off"))
+    """Mirror half of the real images. auto: those of cifar10 only, since many other things, such as digits, are not the
+    same in a mirror."""
+    augment: str = option("none", "Images seen")
+    """What to change at random in all that the critic sees, so that few images last longer: color, translation and
+    cutout, separated by commas (Zhao et al. 2020), or none."""
 
-    network: str = option(
-        "plain",
-        "Networks",
-        "resnet: residual blocks (Gulrajani et al. 2017, appendix), several times the work, for a GPU.",
-        choices=("plain", "resnet"),
-    )
-    latent_dim: int = option(100, "Networks", "Length of the generator's input.", at_least=1, below=2**16)
-    generator_norm: str = option(
-        "batch", "Networks", "Normalisation in the generator.", choices=("batch", "layer", "none")
-    )
-    critic_norm: str = option(
-        "none",
-        "Networks",
-        "Normalisation in the critic. Over a batch it would spoil the penalty.",
-        choices=("none", "layer"),
-    )
-    critic_dropout: float = option(
-        0.0, "Networks", "In the critic's second layer; the residual critic has none.", at_least=0, below=1
-    )
+    network: str = option("plain", "Networks", choices=("plain", "resnet"))
+    """resnet: residual blocks (Gulrajani et al. 2017, appendix), several times the work, for a GPU."""
+    latent_dim: int = option(100, "Networks", at_least=1, below=2**16)
+    """Length of the generator's input."""
+    generator_norm: str = option("batch", "Networks", choices=("batch", "layer", "none"))
+    """Normalisation in the generator."""
+    critic_norm: str = option("none", "Networks", choices=("none", "layer"))
+    """Normalisation in the critic. Over a batch it would spoil the penalty."""
+    critic_dropout: float = option(0.0, "Networks", at_least=0, below=1)
+    """Share of the critic's second layer that is dropped; the residual critic has none."""
 
-    gradient_penalty_weight: float = option(
-        10.0, "Constraint", "Weight of the gradient penalty (lambda in the paper).", at_least=0
-    )
-    penalty: str = option(
-        "two_sided", "Constraint", "one_sided does not penalise slopes below 1.", choices=("two_sided", "one_sided")
-    )
-    clip_bound: float = option(0.01, "Constraint", "Of the critic's weights, in wgan_clip.", above=0)
-    drift_weight: float = option(
-        0.0,
-        "Constraint",
-        "Weight of the squared scores of real images, which keeps them near zero (Karras et al. 2018 take 0.001).",
-        at_least=0,
-    )
-    init_from: str | None = option(
-        None,
-        "Training",
-        "Start from trained weights: a checkpoint folder, or its generator file with the critic's beside it.",
-    )
+    gradient_penalty_weight: float = option(10.0, "Constraint", at_least=0)
+    """Weight of the gradient penalty (lambda in the paper)."""
+    penalty: str = option("two_sided", "Constraint", choices=("two_sided", "one_sided"))
+    """one_sided does not penalise slopes below 1."""
+    clip_bound: float = option(0.01, "Constraint", above=0)
+    """Of the critic's weights, in wgan_clip."""
+    drift_weight: float = option(0.0, "Constraint", at_least=0)
+    """Weight of the squared scores of real images, which keeps them near zero (Karras et al. 2018 take 0.001)."""
+    init_from: str | None = option(None, "Training")
+    """Start from trained weights: a checkpoint folder, or its generator file with the critic's beside it."""
 
-    precision: str = option(
-        "auto",
-        "Speed",
-        "What the networks compute in; weights and losses are float32. auto: bfloat16 where the processor or GPU has "
-        "matrix units for it, else float32; a continued run keeps it. float16: for GPUs without bfloat16 (Colab's T4).",
-        choices=("auto", "float32", "bfloat16", "float16"),
-    )
-    xla: str = option(
-        "auto",
-        "Speed",
-        "Compile with XLA, which rounds differently. auto: on NVIDIA's GPUs, without --deterministic. Slow on a CPU.",
-        choices=("auto", "on", "off"),
-        decides_result=False,
-    )
+    precision: str = option("auto", "Speed", choices=("auto", "float32", "bfloat16", "float16"))
+    """What the networks compute in; weights and losses are float32. auto: bfloat16 where the processor or GPU has
+    matrix units for it, else float32; a continued run keeps it. float16: for GPUs without bfloat16 (Colab's T4)."""
+    xla: str = option("auto", "Speed", choices=("auto", "on", "off"), decides_result=False)
+    """Compile the epoch with XLA, which rounds differently. auto: on NVIDIA's GPUs, without --deterministic; on a
+    processor it is many times slower."""
 
-    eval_every: int = option(
-        500,
-        "Evaluation",
-        "Epochs between two measurements of FID, KID, precision and recall; the last one is measured too. 0: never.",
-        at_least=0,
-        decides_result=False,
-    )
+    eval_every: int = option(500, "Evaluation", at_least=0, decides_result=False)
+    """Epochs between two measurements of FID, KID, precision and recall; the last one is measured too. 0: never."""
 
-    checkpoint_dir: str = option(
-        "checkpoints", "Files", "Weights, training state, history and configuration.", decides_result=False
-    )
-    sample_dir: str = option("samples", "Files", "Grids of samples.", decides_result=False)
-    drive_dir: str | None = option(
-        None,
-        "Files",
-        "A folder on a slow or unreliable disk, such as a mounted Google Drive, for a copy of the run after each "
-        "checkpoint. Where it holds a newer state than --checkpoint_dir, the run goes on from there.",
-        decides_result=False,
-    )
-    samples_layout: str = option(
-        "flat",
-        "Files",
-        "flat: all PNGs in --sample_dir; folders: in numbered folders of 500. export_gif.py reads both.",
-        choices=("flat", "folders"),
-        decides_result=False,
-    )
-    sample_every: int = option(1, "Files", "Epochs between two grids.", decides_result=False, at_least=1)
-    checkpoint_minutes: float = option(
-        2.0,
-        "Files",
-        "Minutes between two checkpoints; 0: one after every epoch. The end of a run and Ctrl-C save too.",
-        at_least=0,
-        decides_result=False,
-    )
-    tensorboard: bool = option(
-        False,
-        "Files",
-        "Write curves, some grids and the settings for TensorBoard, into tensorboard in --checkpoint_dir.",
-        decides_result=False,
-    )
+    checkpoint_dir: str = option("checkpoints", "Files", decides_result=False)
+    """Weights, training state, history and configuration."""
+    sample_dir: str = option("samples", "Files", decides_result=False)
+    """Grids of samples."""
+    drive_dir: str | None = option(None, "Files", decides_result=False)
+    """A folder on a slow or unreliable disk, such as a mounted Google Drive, for a copy of the run after each
+    checkpoint. Where it holds a newer state than --checkpoint_dir, the run goes on from there."""
+    samples_layout: str = option("flat", "Files", choices=("flat", "folders"), decides_result=False)
+    """flat: all PNGs in --sample_dir; folders: in numbered folders of 500. export_gif.py reads both."""
+    sample_every: int = option(1, "Files", decides_result=False, at_least=1)
+    """Epochs between two grids."""
+    checkpoint_minutes: float = option(2.0, "Files", at_least=0, decides_result=False)
+    """Minutes between two checkpoints; 0: one after every epoch. The end of a run and Ctrl-C save too."""
+    tensorboard: bool = option(False, "Files", decides_result=False)
+    """Write curves, some grids and the settings for TensorBoard, into tensorboard in --checkpoint_dir."""
 
-    seed: int = option(
-        0,
-        "Reproducibility",
-        "The same seed on the same machine gives the same weights to the bit; on a GPU with --deterministic.",
-        at_least=0,
-        below=2**31,
-    )
-    deterministic: bool = option(
-        False,
-        "Reproducibility",
-        "Only kernels that repeat to the bit, and no XLA. --seed needs it on a GPU, where it makes epochs slower; on a "
-        "processor it costs nothing measurable.",
-    )
+    seed: int = option(0, "Reproducibility", at_least=0, below=2**31)
+    """The same seed on the same machine gives the same weights to the bit; on a GPU with --deterministic."""
+    deterministic: bool = option(False, "Reproducibility")
+    """Only kernels that repeat to the bit, and no XLA. --seed needs it on a GPU, where it makes epochs slower; on a
+    processor it costs nothing measurable."""
 
     def check(self):
         """Raises UserError, naming the flag, for the first value that is out of its bounds or contradicts another."""

@@ -15,34 +15,24 @@ from wgan.evaluation.evaluate import FEATURES, evaluate
 class Flags:
     """Which generator, against what, and how."""
 
-    checkpoint_dir: str = option("checkpoints", "Files", "The run.")
-    weights: str | None = option(
-        None,
-        "Files",
-        "One of the generator's files in it. Default: the averaged generator's, where the run kept an average.",
-    )
-    data_dir: str | None = option(
-        None, "Files", "Where its images are now. Default: where they were, or where they were moved to with the run."
-    )
-    other_images: bool = option(
-        False, "Files", "Measure against other images where the run's are not found; the report says so."
-    )
-    output_dir: str | None = option(None, "Files", "Where the report goes. Default: the run's folder.")
-    features: str = option(
-        "own",
-        "Metrics",
-        "own works offline on 32x32 images; inception downloads Keras's InceptionV3, for figures nearer to papers'.",
-        choices=FEATURES,
-    )
-    samples: int = option(
-        6000, "Metrics", "Number of samples, and of real images at most: compare only figures from the same numbers."
-    )
-    seed: int | None = option(
-        None, "Metrics", "Of the latents. Default: not training's own, so that its best measurement is not flattered."
-    )
-    yardsticks: bool = option(
-        True, "Metrics", "Show the same figures for two halves of the real images, another class, and noise."
-    )
+    checkpoint_dir: str = option("checkpoints", "Files")
+    """The run."""
+    weights: str | None = option(None, "Files")
+    """One of the generator's files in it. Default: the averaged generator's, where the run kept an average."""
+    data_dir: str | None = option(None, "Files")
+    """Where its images are now. Default: where they were, or where they were moved to with the run."""
+    other_images: bool = option(False, "Files")
+    """Measure against other images where the run's are not found; the report says so."""
+    output_dir: str | None = option(None, "Files")
+    """Where the report goes. Default: the run's folder."""
+    features: str = option("own", "Metrics", choices=FEATURES)
+    """own works offline on 32x32 images; inception downloads Keras's InceptionV3, for figures nearer to papers'."""
+    samples: int = option(6000, "Metrics")
+    """Number of samples, and of real images at most: compare only figures from the same numbers."""
+    seed: int | None = option(None, "Metrics")
+    """Of the latents. Default: not training's own, so that its best measurement is not flattered."""
+    yardsticks: bool = option(True, "Metrics")
+    """Show the same figures for two halves of the real images, another class, and noise."""
 
 
 def define_flags():

@@ -1,6 +1,7 @@
 """The formats in which a generator leaves this project: for each, how it is written and how it is read back."""
 
 import contextlib
+import functools
 import pathlib
 import tempfile
 import warnings
@@ -54,16 +55,12 @@ def write(generator, format, path):
     return float(np.abs(found - expected).max())
 
 
-def _exporter(format):
-    """A function that exports a generator by Keras, with names for what goes in and out: `latents` and `images`."""
-
-    def export(generator, path):
-        latents = keras.Input((generator.latent_dim,), name="latents", dtype="float32")
-        model = keras.Model(latents, {"images": generator(latents, training=False)})
-        model(tf.zeros([1, generator.latent_dim]))  # Keras exports to ONNX only what has been called
-        model.export(path, format=format, verbose=False)
-
-    return export
+def _export(generator, path, format):
+    """Exports a generator by Keras, with names for what goes in and out: `latents` and `images`."""
+    latents = keras.Input((generator.latent_dim,), name="latents", dtype="float32")
+    model = keras.Model(latents, {"images": generator(latents, training=False)})
+    model(tf.zeros([1, generator.latent_dim]))  # Keras exports to ONNX only what has been called
+    model.export(path, format=format, verbose=False)
 
 
 def _read_saved_model(path):
@@ -81,7 +78,7 @@ def _read_onnx(path):
 def _write_litert(generator, path):
     """By way of a SavedModel, and with LiteRT's own operations alone: no runtime needs TensorFlow's beside them."""
     with tempfile.TemporaryDirectory() as folder:
-        _exporter("tf_saved_model")(generator, folder)
+        _export(generator, folder, "tf_saved_model")
         converted = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
     pathlib.Path(path).write_bytes(converted)
 
@@ -105,8 +102,8 @@ def _read_keras(path):
 
 # How each format is written, with a generator and a path, and read back from it: a function from latents to images.
 FORMATS = {
-    "saved_model": (_exporter("tf_saved_model"), _read_saved_model),
-    "onnx": (_exporter("onnx"), _read_onnx),
+    "saved_model": (functools.partial(_export, format="tf_saved_model"), _read_saved_model),
+    "onnx": (functools.partial(_export, format="onnx"), _read_onnx),
     "litert": (_write_litert, _read_litert),
     "keras": (lambda generator, path: generator.save(path), _read_keras),
 }

@@ -23,19 +23,12 @@ _ONNX_PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
 class Export:
     """Which generator, in which format, and where it goes."""
 
-    weights: str = option("checkpoints", "Files", trained.WEIGHTS_HELP)
-    format: str = option(
-        "saved_model",
-        "Files",
-        "saved_model, a folder, and litert, a .tflite, are TensorFlow's; onnx needs: pip install onnx onnxruntime "
-        "tf2onnx; keras is read where wgan.models.networks is imported.",
-        choices=SUFFIXES,
-    )
-    out: str | None = option(
-        None,
-        "Files",
-        "What to write. Default: generator_saved_model, generator.onnx, generator.tflite or generator.keras.",
-    )
+    weights: str = option("checkpoints", "Files", help=trained.WEIGHTS_HELP)
+    format: str = option("saved_model", "Files", choices=SUFFIXES)
+    """saved_model, a folder, and litert, a .tflite, are TensorFlow's; onnx needs: pip install onnx onnxruntime tf2onnx;
+    keras is read where wgan.models.networks is imported."""
+    out: str | None = option(None, "Files")
+    """What to write. Default: generator_saved_model, generator.onnx, generator.tflite or generator.keras."""
 
 
 def export_model(export):
@@ -53,7 +46,9 @@ def export_model(export):
     """
     options.check(export)
     out = _place(export.format, export.out)
-    _check_packages(export.format)
+    missing = [name for name in _ONNX_PACKAGES if export.format == "onnx" and importlib.util.find_spec(name) is None]
+    if missing:  # LiteRT's is looked for in TensorFlow too, and so later
+        raise UserError(f"--format onnx needs other packages: pip install {' '.join(missing)}")
     source = trained.locate(export.weights)
 
     startup.import_tensorflow()
@@ -88,13 +83,6 @@ def _place(format, out):
         raise UserError(f"--out {path} is there already; choose another folder, or remove it")
     files.check_writable(path.parent, f"--out {path}")
     return path
-
-
-def _check_packages(format):
-    """Raises UserError where packages are missing; LiteRT's are looked for in TensorFlow too, and so later."""
-    missing = [name for name in _ONNX_PACKAGES if format == "onnx" and importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"--format onnx needs other packages: pip install {' '.join(missing)}")
 
 
 def _size(path):

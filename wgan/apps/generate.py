@@ -29,39 +29,28 @@ _SINGLE_NAME = re.compile(r"[0-9]{6,}\.png")
 class SampleRequest:
     """What is to be drawn; `check` says whether it makes sense."""
 
-    weights: str = option("checkpoints", "Files", trained.WEIGHTS_HELP)
-    out: str = option(
-        "samples.png",
-        "Files",
-        "A .png for one grid; a folder (ends in / or is there) for single images 000001.png ...; an .npz for the "
-        "arrays images (uint8 [N, H, W, C]) and latents (float32 [N, D]); with --interpolate a .gif, .webp or .mp4 "
-        "(needs: pip install imageio-ffmpeg).",
-    )
-    num: int = option(64, "Samples", "How many samples, or how many walks side by side.", at_least=1, at_most=10**6)
-    columns: int = option(0, "Samples", "Samples in a row of the grid; 0: as many as there are rows.", at_least=0)
-    seed: int = option(0, "Samples", "Of the latents.", at_least=0, below=2**31)
-    truncation: float | None = option(
-        None,
-        "Samples",
-        "Draw the latents from a normal distribution cut off at plus and minus this, such as 1: fewer odd samples, "
-        "less variety. Default: not cut off.",
-        above=0,
-    )
-    batch_size: int = option(
-        64,
-        "Samples",
-        "Samples drawn at a time: less takes less memory. Another one may change a sample by one of 256 grey levels.",
-        at_least=1,
-        at_most=2**16,
-    )
-    interpolate: int | None = option(
-        None,
-        "Walk",
-        "A film that walks through this many latents on arcs, and back to the first. It begins with the seed's grid.",
-        at_least=2,
-    )
-    frames: int = option(30, "Walk", "From one latent to the next.", at_least=1, at_most=MAX_FRAMES)
-    fps: float = option(20.0, "Walk", "Frames a second, 0.1 to 60 (a .gif: to 50).")
+    weights: str = option("checkpoints", "Files", help=trained.WEIGHTS_HELP)
+    out: str = option("samples.png", "Files")
+    """A .png for one grid; a folder (ends in / or is there) for single images 000001.png ...; an .npz for the arrays
+    images (uint8 [N, H, W, C]) and latents (float32 [N, D]); with --interpolate a .gif, .webp or .mp4 (needs: pip
+    install imageio-ffmpeg)."""
+    num: int = option(64, "Samples", at_least=1, at_most=10**6)
+    """How many samples, or how many walks side by side."""
+    columns: int = option(0, "Samples", at_least=0)
+    """Samples in a row of the grid; 0: as many as there are rows."""
+    seed: int = option(0, "Samples", at_least=0, below=2**31)
+    """Of the latents."""
+    truncation: float | None = option(None, "Samples", above=0)
+    """Draw the latents from a normal distribution cut off at plus and minus this, such as 1: fewer odd samples, less
+    variety. Default: not cut off."""
+    batch_size: int = option(64, "Samples", at_least=1, at_most=2**16)
+    """Samples drawn at a time: less takes less memory. Another one may change a sample by one of 256 grey levels."""
+    interpolate: int | None = option(None, "Walk", at_least=2)
+    """A film that walks through this many latents on arcs, and back to the first. It begins with the seed's grid."""
+    frames: int = option(30, "Walk", at_least=1, at_most=MAX_FRAMES)
+    """From one latent to the next."""
+    fps: float = option(20.0, "Walk")
+    """Frames a second, 0.1 to 60 (a .gif: to 50)."""
 
     @property
     def path(self):

@@ -30,7 +30,8 @@ def draw_latents(seed, first, count, latent_dim, truncation=None, distribution="
         float32 [count, latent_dim].
     """
     blocks = range(first // _BLOCK, (first + count - 1) // _BLOCK + 1)
-    integers = np.concatenate([_integers(seed, block, latent_dim) for block in blocks])
+    streams = [randomness.stream(seed, block, Purpose.GENERATE_LATENTS) for block in blocks]
+    integers = np.concatenate([randomness.integers([_BLOCK, latent_dim], stream).numpy() for stream in streams])
     start = first - blocks.start * _BLOCK
     uniform = (integers[start : start + count] + 2.0**31 + 0.5) * 2.0**-32  # float64, in (0, 1)
     if distribution == "uniform":
@@ -40,11 +41,6 @@ def draw_latents(seed, first, count, latent_dim, truncation=None, distribution="
     below = scipy.special.ndtr(-truncation)
     latents = scipy.special.ndtri(below + uniform * (1 - 2 * below))
     return np.clip(latents, -truncation, truncation).astype(np.float32)  # rounding may lead a little beyond
-
-
-def _integers(seed, block, latent_dim):
-    stream = randomness.stream(seed, block, Purpose.GENERATE_LATENTS)
-    return randomness.integers([_BLOCK, latent_dim], stream).numpy()
 
 
 class ImageSampler:
@@ -74,14 +70,10 @@ class ImageSampler:
     @surroundings.usual()
     def __call__(self, latents):
         """float32 [N, latent_dim] to uint8 [N, size, size, channels]; N at least 1."""
-        return np.concatenate(
-            [self._batch(latents[start : start + self.batch_size]) for start in range(0, len(latents), self.batch_size)]
-        )
-
-    def _batch(self, latents):
-        missing = self.batch_size - len(latents)
-        filled = tf.constant(np.pad(latents, ((0, missing), (0, 0))), tf.float32)
-        return grids.to_uint8(self._draw(filled).numpy()[: len(latents)])
+        filled = np.pad(np.float32(latents), ((0, -len(latents) % self.batch_size), (0, 0)))
+        batches = filled.reshape(-1, self.batch_size, self.latent_dim)
+        images = [grids.to_uint8(self._draw(tf.constant(batch)).numpy()) for batch in batches]
+        return np.concatenate(images)[: len(latents)]
 
 
 def slerp(start, end, share):

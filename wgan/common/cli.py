@@ -28,11 +28,11 @@ class FlagGroups:
         self._more = ()
         self._groups = {}
         self._values = flags.FlagValues()  # of its own: absl's global one would mix up two scripts
-        for field in [field for declaration in declarations for field in dataclasses.fields(declaration)]:
-            choices = field.metadata["choices"]
-            listed = f"One of {', '.join(map(str, choices))}. " if choices else ""
-            help_text = listed + field.metadata["help"]
-            self.define(field.metadata["group"], field.name, options.value_type(field), field.default, help_text)
+        for declaration in declarations:
+            texts = options.help_texts(declaration)
+            for field in dataclasses.fields(declaration):
+                kind = options.value_type(field)
+                self.define(field.metadata["group"], field.name, kind, field.default, texts[field.name])
 
     def define(self, group, name, kind, default, help_text):
         """Declares one more flag of type `kind` (bool, int, float or str) under the heading `group`."""

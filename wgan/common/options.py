@@ -1,6 +1,9 @@
 """What a user may set: an option is declared once, as a field of a dataclass; flags and checks are made from that."""
 
+import ast
 import dataclasses
+import inspect
+import itertools
 import math
 import operator
 import typing
@@ -17,19 +20,35 @@ _BOUNDS = {
 }
 
 
-def option(default, group, help, *, decides_result=True, choices=None, **bounds):
-    """A field of a dataclass.
+def option(default, group, *, decides_result=True, choices=None, help=None, **bounds):
+    """A field of a dataclass; the string below it is its help, one or two sentences.
 
     Args:
         default: value when nothing is given.
         group: the heading under which the help shows it.
-        help: one or two sentences.
         decides_result: whether another value gives another result, so that a continued run must keep it.
         choices: the values allowed, or None.
+        help: in place of the string below.
         bounds: of a number: `at_least`, `at_most`, `above`, `below`.
     """
     metadata = dict(group=group, help=help, decides_result=decides_result, choices=choices, bounds=bounds)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def help_texts(declaration):
+    """The help of every field of a dataclass whose fields are options: {name: text in one line}."""
+    [body] = ast.parse(inspect.getsource(declaration)).body
+    below = {
+        field.target.id: text.value.value
+        for field, text in itertools.pairwise(body.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
+    found = {}
+    for field in dataclasses.fields(declaration):
+        choices = field.metadata["choices"]
+        listed = f"One of {', '.join(map(str, choices))}. " if choices else ""
+        found[field.name] = listed + " ".join((field.metadata["help"] or below[field.name]).split())
+    return found
 
 
 def value_type(field):

@@ -56,32 +56,30 @@ class Budget(NamedTuple):
 class Comparison:
     """What is compared, on what, for how long, and where the page goes."""
 
-    recipes: str | None = option(
-        None, "Comparison", "Names of recipes, separated by commas; the list is below. Give this, or --settings."
-    )
+    recipes: str | None = option(None, "Comparison")
+    """Names of recipes, separated by commas; the list is below. Give this, or --settings."""
     settings: str | None = option(
         None,
         "Comparison",
-        "A JSON file with names of settings and their flags of train.py, which go before those below; those under "
+        help="A JSON file with names of settings and their flags of train.py, which go before those below; those under "
         f'"{COMMON}" are for all: {EXAMPLE}',
     )
-    epochs: int | None = option(
-        None, "Comparison", "Generator updates of every run. Give this, or --seconds.", at_least=1, below=10**9
-    )
-    seconds: float | None = option(
-        None, "Comparison", "Seconds that every run trains, measurements not counted. Give this, or --epochs.", above=0
-    )
-    seeds: int = option(1, "Comparison", "Runs of each, with the seeds 0, 1 ...", at_least=1)
-    dataset: str = option("mnist", "Data", _AS_IN_TRAIN)
-    data_dir: str | None = option(None, "Data", _AS_IN_TRAIN)
-    label: str | None = option(None, "Data", _AS_IN_TRAIN)
-    image_size: int = option(32, "Data", _AS_IN_TRAIN)
-    precision: str = option("auto", "Speed", _AS_IN_TRAIN)
-    eval_every: int = option(
-        100, "Evaluation", "Updates between two measurements; the last of --epochs is measured too. 0: never."
-    )
-    output_dir: str = option("comparison", "Files", f"The runs' folders, and {PAGE_FILE}.")
-    report_only: bool = option(False, "Files", "Train nothing; write the page on what there is.")
+    epochs: int | None = option(None, "Comparison", at_least=1, below=10**9)
+    """Generator updates of every run. Give this, or --seconds."""
+    seconds: float | None = option(None, "Comparison", above=0)
+    """Seconds that every run trains, measurements not counted. Give this, or --epochs."""
+    seeds: int = option(1, "Comparison", at_least=1)
+    """Runs of each, with the seeds 0, 1 ..."""
+    dataset: str = option("mnist", "Data", help=_AS_IN_TRAIN)
+    data_dir: str | None = option(None, "Data", help=_AS_IN_TRAIN)
+    label: str | None = option(None, "Data", help=_AS_IN_TRAIN)
+    image_size: int = option(32, "Data", help=_AS_IN_TRAIN)
+    precision: str = option("auto", "Speed", help=_AS_IN_TRAIN)
+    eval_every: int = option(100, "Evaluation")
+    """Updates between two measurements; the last of --epochs is measured too. 0: never."""
+    output_dir: str = option("comparison", "Files", help=f"The runs' folders, and {PAGE_FILE}.")
+    report_only: bool = option(False, "Files")
+    """Train nothing; write the page on what there is."""
 
     @property
     def budget(self):
