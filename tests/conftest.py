@@ -59,7 +59,7 @@ def finished_toy(toy, toy_runs, tmp_path):
     return make
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def curves_are_not_drawn():
     """But by runs in processes of their own, and by the tests of the curves."""
     with pytest.MonkeyPatch.context() as patched:

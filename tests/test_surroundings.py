@@ -13,11 +13,11 @@ import sys
 import threading
 import warnings
 
-import h5py
 import keras
 import matplotlib
 import numpy as np
 import pytest
+import short_runs
 import tensorflow as tf
 from PIL import Image, ImageFile
 
@@ -99,6 +99,11 @@ def make_everything():
     draw_curves([{"name": "wgan_gp", "runs": [{"seed": 0, "measurements": measured}]}], "compared.png")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def curves_are_not_drawn():
+    """Here they are: the images are compared."""
+
+
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory):
     """The folder in which this process has made everything."""
@@ -118,23 +123,6 @@ def hostile_environment(folder):
     return {**os.environ, **ENVIRONMENT, "KERAS_HOME": str(folder), "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
 
 
-def weights_in(path):
-    """All arrays of a weights file but the history, which holds seconds."""
-    found = {}
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]} if hasattr(item, "dtype") else {}))
-    found.pop("history", None)
-    return found
-
-
-def assert_same_weights(path, other):
-    first, second = weights_in(path), weights_in(other)
-    assert first.keys() == second.keys() and first
-    for name, values in first.items():
-        assert values.dtype == second[name].dtype, name
-        np.testing.assert_array_equal(values, second[name], err_msg=name)
-
-
 def figures_in(path):
     """The rows of a history without the seconds."""
     with open(path, newline="", encoding="utf-8") as file:
@@ -143,7 +131,10 @@ def figures_in(path):
 
 def assert_same_run(folder, other):
     for path in sorted(folder.glob("*.weights.h5")):
-        assert_same_weights(path, other / path.name)
+        first, second = (short_runs.arrays_in(place) for place in (path, other / path.name))
+        for arrays in (first, second):
+            arrays.pop("history", None)  # has seconds
+        short_runs.assert_same_arrays(first, second)
     assert figures_in(folder / "history.csv") == figures_in(other / "history.csv")
     assert (folder / "history.png").read_bytes() == (other / "history.png").read_bytes()
 
