@@ -25,7 +25,7 @@ class FlagGroups:
             declarations: dataclasses whose fields are made by `wgan.common.options.option`: a flag each.
         """
         self._description = description
-        self._more = ()
+        self._explained = {}
         self._groups = {}
         self._values = flags.FlagValues()  # of its own: absl's global one would mix up two scripts
         for declaration in declarations:
@@ -41,7 +41,7 @@ class FlagGroups:
 
     def explain(self, heading, lines):
         """Adds a list of (name, explanation) to the end of the help."""
-        self._more = (heading, tuple(lines))
+        self._explained[heading] = lines
 
     def parse(self, argv):
         """Reads `argv`, which begins with the script's name.
@@ -70,35 +70,27 @@ class FlagGroups:
 
     def help_text(self):
         """The description, then each heading with its flags, defaults and explanations."""
-        width = min(100, shutil.get_terminal_size().columns)
+        width = max(20, min(100, shutil.get_terminal_size().columns))
+        sections = {
+            group: [_title_and_help(self._values[name]) for name in names] for group, names in self._groups.items()
+        }
         lines = [textwrap.fill(self._description, width)]
-        for group, names in self._groups.items():
-            lines += ["", f"{group}:"]
-            for name in names:
-                lines += _flag_lines(self._values[name], width)
-        if self._more:
-            heading, explained = self._more
+        for heading, entries in {**sections, **self._explained}.items():
             lines += ["", f"{heading}:"]
-            for name, explanation in explained:
-                lines += [f"  {name}", *_indented(explanation, width)]
+            for title, text in entries:
+                lines += [f"  {title}", textwrap.indent(textwrap.fill(text, width - 6), " " * 6)]
         return "\n".join(lines)
 
 
-def _flag_lines(flag, width):
+def _title_and_help(flag):
     default = "" if flag.default is None or flag.default is False else f" [{flag.default}]"
-    return [f"  --{flag.name}{default}", *_indented(flag.help, width)]
-
-
-def _indented(text, width):
-    return textwrap.wrap(text, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return f"--{flag.name}{default}", flag.help
 
 
 def run(main, argv=None):
-    """Calls `main(argv)` and exits with its status; what the user can mend becomes one line and status 2.
+    """Calls `main(argv)`, by default with the command line, and exits with its status.
 
-    `argv` is the command line where it is None.
-
-    That nobody reads the output any more changes neither what is done nor the status.
+    What the user can mend becomes one line and status 2. That nobody reads the output any more changes nothing.
     """
     try:
         with output.tolerant():

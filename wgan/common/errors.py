@@ -2,10 +2,7 @@
 
 
 class UserError(Exception):
-    """Something the user can mend; the message is one line: what is wrong, and how to mend it.
-
-    The entry scripts print it and exit with a non-zero status; no traceback is shown.
-    """
+    """Something the user can mend. The message is one line, which scripts print: what is wrong, and how to mend it."""
 
 
 class TakenOver(UserError):

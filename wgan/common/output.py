@@ -16,17 +16,13 @@ class TolerantStream:
         self._stream = stream
 
     def write(self, text):
-        """Writes what can be written; returns the length of the whole text, as if all had been.
-
-        Characters that the encoding lacks are written as escapes such as `\\u0444`.
-        """
+        """Writes what can be written, `\\u0444` and the like for what the encoding lacks; returns the length."""
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         with _ignoring_failures():
             self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
         return len(text)
 
     def flush(self):
-        """Flushes what can be flushed."""
         with _ignoring_failures():
             self._stream.flush()
 
@@ -48,10 +44,8 @@ def tolerant():
 
 
 def drop_unwritable():
-    """Drops what is in the buffers of both streams and cannot be written; for the end of a program.
-
-    Python flushes them once more when it exits, and would exit with a status of its own where that fails.
-    """
+    """Drops what cannot be written from both streams' buffers, which Python flushes at its exit: a failure there would
+    change the program's status."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
@@ -69,8 +63,7 @@ def _ignoring_failures():
 def _open_missing():
     """Opens the null device for each standard stream that the program was started without.
 
-    Otherwise the next file that is opened would get its number, and what TensorFlow writes to standard error would
-    go into that file.
+    Otherwise the next file would get its number, and what TensorFlow writes to standard error would go into it.
     """
     for number in range(3):
         try:
