@@ -80,6 +80,21 @@ def run_script(capsys):
     return run
 
 
+@pytest.fixture
+def refusal(run_script, tmp_path, monkeypatch):
+    """Runs a script that refuses its words in one line, and writes nothing into `tmp_path`, where it runs; the line."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(script, *words):
+        before = sorted(tmp_path.rglob("*"))
+        status, out, err = run_script(script, *words)
+        assert (status, out, len(err.splitlines())) == (2, "", 1), out + err
+        assert err.startswith(f"{script.__name__.rpartition('.')[2]}.py: ") and sorted(tmp_path.rglob("*")) == before
+        return err
+
+    return run
+
+
 @pytest.fixture(autouse=True, scope="module")
 def graphs_are_freed():
     """TensorFlow keeps the graph of every custom gradient until the process ends. No test needs those of another

@@ -14,28 +14,26 @@ TOY = "tests/toy_recipe.py"  # train.py with the toy recipe
 
 
 @pytest.mark.parametrize(
-    "arguments, words",
+    "flags, words",
     [
-        (["--epochs", "0"], "--epochs is 0; it must be at least 1"),
-        (["--epochs", "many"], "many"),
-        (["--epoch", "5"], "Did you mean: epochs"),
-        (["5"], "'5' belongs to no flag"),
-        (["--label", "10"], "10"),
-        (["--label", "hrose"], "horse"),
-        (["--learning_rate", "-1"], "--learning_rate is -1.0; it must be more than 0"),
-        (["--learning_rate", "nan"], "--learning_rate is nan; it must be a finite number"),
-        (["--dataset", "cifar"], "cifar10"),
-        (["--dataset", "digits", "--split", "train"], "split"),
-        (["--data_dir", "/no/such/folder"], "/no/such/folder"),
-        (["--critic_steps", "256"], "--critic_steps is 256; it must be less than 256"),
-        (["--init_from", "/no/such/generator.h5"], "/no/such/generator.h5"),
-        (["--checkpoint_dir", ""], "--checkpoint_dir is empty"),
+        ("--epochs 0", "--epochs is 0; it must be at least 1"),
+        ("--epochs many", "many"),
+        ("--epoch 5", "Did you mean: epochs"),
+        ("5", "'5' belongs to no flag"),
+        ("--label 10", "10"),
+        ("--label hrose", "horse"),
+        ("--learning_rate -1", "--learning_rate is -1.0; it must be more than 0"),
+        ("--learning_rate nan", "--learning_rate is nan; it must be a finite number"),
+        ("--dataset cifar", "--dataset is 'cifar' (did you mean \"cifar10\"?); choose one of cifar10, mnist"),
+        ("--dataset digits --split train", "split"),
+        ("--data_dir /no/such/folder", "/no/such/folder"),
+        ("--critic_steps 256", "--critic_steps is 256; it must be less than 256"),
+        ("--init_from /no/such/generator.h5", "/no/such/generator.h5"),
+        ("--checkpoint_dir=", "--checkpoint_dir is empty"),
     ],
 )
-def test_a_wrong_flag_is_answered_in_one_line(run_script, arguments, words):
-    status, _, err = run_script(train, *arguments)
-    assert status == 2
-    assert err.startswith("train.py: ") and len(err.splitlines()) == 1 and words in err
+def test_a_wrong_flag_is_answered_in_one_line(refusal, flags, words):
+    assert words in refusal(train, *flags.split())
 
 
 def test_help_shows_every_flag_with_its_default(run_script):
