@@ -12,6 +12,7 @@ import zipfile
 from importlib.util import find_spec
 
 import pytest
+import short_runs
 
 from wgan.apps import evaluate, export_gif, export_model, generate, train
 from wgan.runs import sample_files
@@ -22,10 +23,6 @@ SCRIPTS = {
     f"{script.__name__.removeprefix('wgan.apps.')}.py": script
     for script in (train, evaluate, export_gif, export_model, generate)
 }
-TINY = (
-    "--dataset digits --label 3 --batch_size 4 --critic_steps 2 --latent_dim 8 --precision float32 "
-    "--eval_every 0 --sample_every 1 --epochs "
-)
 PART = "wgan/apps/notebook.py"  # by which the notebook knows the project
 TEXT = {".cff", ".cfg", ".ipynb", ".jinja", ".json", ".md", ".py", ".toml"}
 MAX_OUTPUT = 4_000_000  # bytes of an executed notebook; most of them a film of noise, which no GIF makes small
@@ -114,18 +111,18 @@ def write_zip(path, name=PART):
 def test_the_code_is_taken_from_the_first_place_that_has_it(tmp_path, my_drive):
     (my_drive / "photographs.zip").touch()
     folder = write_project(my_drive / "some copy")
-    assert find_code(tmp_path, my_drive).startswith(f"The code is that of {folder}, unpacked in ")
+    assert find_code(tmp_path, my_drive).startswith(f"The code is that of {folder}, copied to ")
     older = write_zip(my_drive / "wgan.zip")
     os.utime(older, (1, 1))
-    assert find_code(tmp_path, my_drive).startswith(f"The code is that of {older}, unpacked in ")
+    assert find_code(tmp_path, my_drive).startswith(f"The code is that of {older}, copied to ")
     newer = write_zip(my_drive / "wgan-main (1).zip", f"wgan-main/{PART}")  # as code hosts pack it
-    assert find_code(tmp_path, my_drive).startswith(f"The code is that of {newer}, unpacked in ")
+    assert find_code(tmp_path, my_drive).startswith(f"The code is that of {newer}, copied to ")
     around = write_project(tmp_path / "project")
     (around / "notebooks").mkdir()
     assert find_code(around / "notebooks", my_drive) == f"The code is that of {around}"
     for named in ("some copy", "wgan.zip"):
         found = find_code(around / "notebooks", my_drive, named)
-        assert found.startswith(f"The code is that of {my_drive / named}, unpacked in ")
+        assert found.startswith(f"The code is that of {my_drive / named}, copied to ")
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
@@ -133,7 +130,7 @@ def test_the_code_is_cloned_from_an_address(tmp_path, my_drive):
     address = write_project(tmp_path / "published").as_uri()
     for words in (["init"], ["add", "."], ["-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-m", "First"]):
         subprocess.run(["git", "-C", str(tmp_path / "published"), *words], check=True, capture_output=True)
-    assert find_code(tmp_path, my_drive, address).startswith(f"The code is that of {address}, unpacked in ")
+    assert find_code(tmp_path, my_drive, address).startswith(f"The code is that of {address}, copied to ")
     refused = find_code(tmp_path, my_drive, address + "x")
     assert refused.startswith(f"Stop: The code cannot be read from {address}x: fatal: ")
 
@@ -162,7 +159,7 @@ def test_the_command_in_the_notebook_makes_a_zip_file_of_all_it_needs(tmp_path, 
     assert all(command in (ROOT / page).read_text("utf-8") for page in ("README.md", "docs/colab.md"))
     output = my_drive / "wgan.zip"
     subprocess.run(command.replace("wgan.zip", f"'{output}'"), cwd=ROOT, check=True, shell=True)
-    assert find_code(tmp_path, my_drive).startswith(f"The code is that of {output}, unpacked in ")
+    assert find_code(tmp_path, my_drive).startswith(f"The code is that of {output}, copied to ")
     weights = {"pretrained/horses/generator_ema.weights.h5", "wgan/evaluation/feature_network.weights.h5"}
     assert {"setup.cfg", "pyproject.toml", *SCRIPTS, *weights} <= set(zipfile.ZipFile(output).namelist())
 
@@ -185,7 +182,8 @@ def run_cells(tmp_path, my_drive, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 
     def run(epochs, last):
-        monkeypatch.setenv("WGAN_NOTEBOOK_ARGS", TINY + str(epochs))
+        flags = short_runs.flags({**short_runs.SHORT, "sample_every": 1, "epochs": epochs})
+        monkeypatch.setenv("WGAN_NOTEBOOK_ARGS", " ".join(flags))
         notebook = nbformat.read(NOTEBOOK, as_version=4)
         notebook.cells = notebook.cells[: 1 + [cell.id for cell in notebook.cells].index(last)]
         machine = {"metadata": {"path": str(tmp_path)}}
@@ -199,7 +197,7 @@ def run_cells(tmp_path, my_drive, monkeypatch):
 
 def test_the_notebook_runs_with_the_code_from_a_zip_file_on_the_drive(tmp_path, my_drive, run_cells):
     outputs = run_cells(3, last="load")
-    assert f"{my_drive / 'wgan-main.zip'}, unpacked in {tmp_path / 'wgan-code-'}" in outputs["code"][0].text
+    assert f"{my_drive / 'wgan-main.zip'}, copied to {tmp_path / 'wgan-code-'}" in outputs["code"][0].text
     [view] = outputs["train"]  # renewed in place
     assert "samples, epoch 3<" in view.data["text/html"] and "done: 3 epochs" in view.data["text/html"]
     assert not [output for shown in outputs.values() for output in shown if output.output_type == "error"]
