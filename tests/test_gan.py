@@ -60,15 +60,29 @@ def test_critic_updates_of_an_epoch_see_different_images(monkeypatch):
     gan, seen = make_toy_gan(), []
     original = gan.update_critic
 
-    def recording(reals, epoch, step):
+    def recording(reals, fakes, epoch, step):
         seen.append(reals.numpy())
-        return original(reals, epoch, step)
+        return original(reals, fakes, epoch, step)
 
     monkeypatch.setattr(gan, "update_critic", recording)
     gan.compile(gan.generator_optimizer, gan.critic_optimizer, run_eagerly=True)
     fit(gan)
     assert len(seen) == 5
     assert len(np.unique(np.concatenate(seen), axis=0)) == 20
+
+
+@pytest.mark.parametrize("limit", [2**21, 0], ids=["together", "one by one"])
+def test_fakes_of_an_epoch_are_those_of_single_calls(monkeypatch, limit):
+    """And so are the moving statistics, which each of the updates' batches moves in its turn."""
+    monkeypatch.setattr("wgan.models.networks.image_generator.MAX_PIXELS_AT_ONCE", limit)
+    gan, alone = make_gan(), make_gan()
+    batches = gan.draw_critic_fakes(4, 1)
+    for step, fakes in enumerate(batches):
+        seed = randomness.stream(0, 1, Purpose.CRITIC_LATENTS, step)
+        np.testing.assert_allclose(fakes, alone.draw_fakes(4, seed), atol=1e-5)
+    for ours, theirs in zip(gan.generator.variables, alone.generator.variables):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+    assert len(batches) == 5 and np.abs(batches[0] - batches[1]).max() > 0.01
 
 
 def test_each_update_moves_its_own_network_only():
@@ -79,15 +93,15 @@ def test_each_update_moves_its_own_network_only():
     assert np.abs(gan.generator.dense.kernel.numpy() - generator[0]).max() > 0
 
     generator = values(gan.generator.trainable_variables)
-    gan.update_critic(scale(tf.constant(IMAGES[:4])), epoch, 0)
+    gan.update_critic(scale(tf.constant(IMAGES[:4])), gan.draw_critic_fakes(4, epoch)[0], epoch, 0)
     assert_same(generator, values(gan.generator.trainable_variables))
     assert np.abs(gan.critic.conv_1.kernel.numpy() - critic[0]).max() > 0
 
 
 def test_critic_learns_to_tell_reals_from_fakes():
     gan, epoch = make_gan(), tf.constant(1, tf.int64)
-    update = tf.function(lambda reals: gan.update_critic(reals, epoch, 0)["wasserstein_estimate"])
-    estimates = [float(update(scale(tf.constant(IMAGES[:16])))) for _ in range(30)]
+    reals, fakes = scale(tf.constant(IMAGES[:16])), gan.draw_critic_fakes(16, epoch)[0]
+    estimates = [float(gan.update_critic(reals, fakes, epoch, 0)["wasserstein_estimate"]) for _ in range(30)]
     assert estimates[-1] > estimates[0] + 1
 
 

@@ -80,3 +80,11 @@ def test_settings_come_back_from_json(toy, changes):
 def test_augmentations_are_named_in_any_order(toy):
     assert toy(augment="cutout, color").augmentation == ("cutout", "color")
     assert toy().augmentation == ()
+
+
+def test_a_data_set_may_have_settings_of_its_own_which_flags_override():
+    config = TrainingConfig.of_recipe("wgan_gp", dataset="digits", epochs=20)
+    assert (config.batch_size, config.learning_rate, config.epochs) == (32, 5e-4, 20)
+    assert TrainingConfig.of_recipe("wgan_gp", dataset="mnist") == TrainingConfig(dataset="mnist")
+    assert TrainingConfig.of_recipe("lsgan_mlp", dataset="digits").epochs == 18_750  # of that recipe alone
+    config.check()

@@ -14,7 +14,7 @@ from wgan.models.layers import batch_norm_momentum
 from wgan.models.losses import LOSSES, Objective, drift
 from wgan.models.randomness import Purpose
 
-MAX_STATISTICS_LATENTS = 64  # in an epoch; few are enough, since statistics are averaged over many epochs
+MAX_STATISTICS_LATENTS = 16  # in an epoch; few are enough, since statistics are averaged over many epochs
 
 
 class GAN(keras.Model):
@@ -116,14 +116,14 @@ class GAN(keras.Model):
             The history's figures, float32 scalars; those of the critic are means over its updates.
         """
         epoch, real_batches, *further = data
-        batch_size = self.generator_batch_size or real_batches.shape[1]
         critic_logs = [
             self.update_critic(
-                scale(real_batches[step]), epoch, tf.constant(step, tf.int64), *(each[step] for each in further)
+                scale(real_batches[step]), fakes, epoch, tf.constant(step, tf.int64), *(each[step] for each in further)
             )
-            for step in range(self.critic_steps)
+            for step, fakes in enumerate(self.draw_critic_fakes(real_batches.shape[1], epoch))
         ]
         logs = {name: tf.reduce_mean([log[name] for log in critic_logs]) for name in critic_logs[0]}
+        batch_size = self.generator_batch_size or real_batches.shape[1]
         logs["generator_loss"] = self.update_generator(batch_size, epoch)
         if self.averaged_generator:
             count = min(batch_size, MAX_STATISTICS_LATENTS)
@@ -132,14 +132,13 @@ class GAN(keras.Model):
         return logs
 
     @tf.function  # so that the epoch's graph is traced once for all its critic updates
-    def update_critic(self, reals, epoch, step, *further):
-        """One pass of the paper's inner loop (lines 3 to 9) on reals [batch, height, width, channels].
+    def update_critic(self, reals, fakes, epoch, step, *further):
+        """One pass of the paper's inner loop (lines 3 to 9) on reals and fakes [batch, height, width, channels].
 
         `further` is for GANs whose critic learns more: `critic_loss` gets it as it is.
         """
         batch_size = reals.shape[0]
         stream = functools.partial(self._stream, epoch, step=step)
-        fakes = self.draw_fakes(batch_size, stream(Purpose.CRITIC_LATENTS))
         epsilon = randomness.uniform([batch_size, *[1] * (reals.shape.rank - 1)], stream(Purpose.INTERPOLATION))
         if self.flips:
             reals = flip(reals, stream(Purpose.FLIPS))
@@ -189,6 +188,16 @@ class GAN(keras.Model):
     def critic_logits(self, images, dropout_seed):
         """The critic's logits [batch] in training."""
         return self.critic(images, dropout_seed=dropout_seed)
+
+    def draw_critic_fakes(self, batch_size, epoch):
+        """The fakes of all critic updates, [batch_size, height, width, channels] each: the generator does not move
+        until they are over."""
+        seeds = [self._stream(epoch, Purpose.CRITIC_LATENTS, step) for step in range(self.critic_steps)]
+        if not hasattr(self.generator, "draw_batches"):
+            return [self.draw_fakes(batch_size, seed) for seed in seeds]
+        return self.generator.draw_batches(
+            tf.stack([randomness.latents(batch_size, self.generator, seed) for seed in seeds])
+        )
 
     def draw_fakes(self, batch_size, seed):
         """Images [batch_size, height, width, channels] from fresh latents, batch statistics in use."""

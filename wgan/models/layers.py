@@ -28,6 +28,7 @@ _ALIGN = np.array(
 )
 
 _common_momentum = contextvars.ContextVar("momentum", default=None)
+_group_count = contextvars.ContextVar("group_count", default=1)
 
 
 def leaky_relu(x, slope):
@@ -205,10 +206,16 @@ class BatchNormalization(keras.layers.BatchNormalization):
         """Normalises [..., channels] by the batch's statistics in training, else by the moving ones.
 
         Args:
-            inputs: at least [batch, channels].
+            inputs: at least [batch, channels]; several batches after one another within `batch_norm_groups`.
             training: which statistics to use.
             track: whether the batch's statistics, where they are used, also move the moving ones.
         """
+        groups = _group_count.get() if training else 1
+        if groups == 1:
+            return self._normalize(inputs, training, track)
+        return tf.concat([self._normalize(group, training, track) for group in tf.split(inputs, groups)], axis=0)
+
+    def _normalize(self, inputs, training, track):
         shape = tf.shape(inputs)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             tf.reshape(inputs, [shape[0], 1, -1, inputs.shape[-1]]),
@@ -234,18 +241,28 @@ class BatchNormalization(keras.layers.BatchNormalization):
         average.assign(average * momentum + value * (1 - momentum))
 
 
-@contextlib.contextmanager
 def batch_norm_momentum(momentum):
     """Each `BatchNormalization` called in this block moves its statistics by this momentum in place of its own.
 
     Args:
         momentum: float, or float32 tensor [].
     """
-    token = _common_momentum.set(momentum)
+    return _set_in_block(_common_momentum, momentum)
+
+
+def batch_norm_groups(count):
+    """Each `BatchNormalization` called in this block for training takes its inputs for `count` batches of equal size,
+    one after another: the result is that of `count` calls."""
+    return _set_in_block(_group_count, count)
+
+
+@contextlib.contextmanager
+def _set_in_block(variable, value):
+    token = variable.set(value)
     try:
         yield
     finally:
-        _common_momentum.reset(token)
+        variable.reset(token)
 
 
 def normalization(kind, momentum=0.99):

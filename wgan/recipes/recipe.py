@@ -40,6 +40,7 @@ class Recipe:
         gan: of `wgan.training.loop.GANS`.
         network_options: further arguments of the function that makes the networks.
         defaults: settings that belong to the recipe, in place of `TrainingConfig`'s; flags override them.
+        dataset_defaults: by the name of a data set, settings that are better for it; they go before `defaults`.
         refused: settings that would do harm or nothing, beside those of parts that the recipe does not have.
         measures: the history's columns that are filled at every measurement.
         grid_shape: rows and columns of the grids of samples.
@@ -57,6 +58,7 @@ class Recipe:
     gan: str = "plain"
     network_options: dict = dataclasses.field(default_factory=dict)
     defaults: dict = dataclasses.field(default_factory=dict)
+    dataset_defaults: dict[str, dict] = dataclasses.field(default_factory=dict)
     refused: tuple[str, ...] = ()
     measures: tuple[str, ...] = IMAGE_MEASURES
     grid_shape: tuple[int, int] = (4, 4)
@@ -90,7 +92,7 @@ class Recipe:
 
         Args:
             config: the `TrainingConfig`.
-            usual: the one with this recipe's defaults and nothing else.
+            usual: the one with this recipe's defaults for the data set and nothing else.
         """
         for name in self.unused:
             if getattr(config, name) != getattr(usual, name):

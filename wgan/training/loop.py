@@ -21,6 +21,7 @@ from wgan.models import networks, precision, surroundings
 from wgan.models.constraints import CONSTRAINTS
 from wgan.models.gan import GAN
 from wgan.models.losses import LOSSES
+from wgan.models.optimizers import Adam
 from wgan.models.semi_supervised import SemiSupervisedGAN
 from wgan.runs import checkpoints, drive, files, initial_weights
 from wgan.runs.drive import Drive
@@ -246,7 +247,7 @@ def _initializers_seeded(seed):
 def _optimizer(config, learning_rate, updates_per_epoch):
     rate = _schedule(config, learning_rate, updates_per_epoch)
     made = {
-        "adam": lambda: keras.optimizers.Adam(rate, config.beta_1, config.beta_2),
+        "adam": lambda: Adam(rate, config.beta_1, config.beta_2),
         "rmsprop": lambda: keras.optimizers.RMSprop(rate),
         "sgd": lambda: keras.optimizers.SGD(rate, config.momentum),
     }[config.optimizer]()

@@ -16,7 +16,6 @@ import tensorflow as tf
 from PIL import Image
 
 from wgan.common.messages import one_line
-from wgan.config import TrainingConfig
 from wgan.runs import sample_files
 from wgan.runs.history import COLUMNS, columns
 
@@ -168,7 +167,7 @@ class EventWriter(keras.callbacks.Callback):
 
 def settings_as_markdown(config, image_set):
     """A table of all settings, what differs from the recipe's own in bold; above it what the images are."""
-    usual = TrainingConfig.of_recipe(config.recipe)
+    usual = config.usual
     lines = [
         f"{len(image_set.images)} images: {_cell(image_set.name)}, {' x '.join(map(str, image_set.images.shape[1:]))}",
         "",

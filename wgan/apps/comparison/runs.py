@@ -46,9 +46,11 @@ class Run(NamedTuple):
 
     @property
     def command(self):
-        """The words that start the run, after `python`: train.py with all that differs from its recipe's settings."""
-        usual, chosen = TrainingConfig.of_recipe(self.config.recipe).to_json(), self.config.to_json()
-        differing = {name: value for name, value in chosen.items() if value != usual[name] or name == "recipe"}
+        """The words that start the run, after `python`: train.py with all that differs from the usual settings."""
+        usual, chosen = self.config.usual.to_json(), self.config.to_json()
+        differing = {
+            name: value for name, value in chosen.items() if value != usual[name] or name in ("recipe", "dataset")
+        }
         return [*TRAIN, *(f"--{name}={value}" for name, value in differing.items())]
 
     def is_finished(self):
