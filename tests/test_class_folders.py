@@ -48,7 +48,7 @@ NAMES = [
     "byte\udcff",
     folder_name("Cats"),
     "each",
-    *mnist.FASHION_MNIST.CLASS_NAMES,
+    *mnist.FASHION_MNIST.class_names,
 ]
 
 

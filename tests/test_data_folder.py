@@ -277,7 +277,7 @@ def test_loading_in_several_threads_leaves_the_settings_of_pillow_as_they_were(t
     ],
 )
 def test_images_of_a_kind_pillow_cannot_read_are_named_with_the_remedy(tmp_path, monkeypatch, name, head, remedy):
-    monkeypatch.setattr(image_files, "_formats", lambda: ("PNG", "JPEG"))  # as where no further decoder is installed
+    monkeypatch.setattr(image_files, "formats", lambda: ("PNG", "JPEG"))  # as where no further decoder is installed
     (tmp_path / name).write_bytes(head.ljust(40, b"\0"))
     assert remedy in refused(tmp_path) and name in refused(tmp_path)
     (notice,) = load(fill(tmp_path)).notices
@@ -288,7 +288,7 @@ def test_a_decoder_that_is_installed_is_used(monkeypatch):
     registered = []
     module = types.SimpleNamespace(register_heif_opener=lambda: registered.append("HEIF"))
     monkeypatch.setitem(sys.modules, "pillow_heif", module)
-    monkeypatch.setattr(image_files, "_formats", image_files._formats.__wrapped__)  # as if asked for the first time
+    monkeypatch.setattr(image_files, "formats", image_files.formats.__wrapped__)  # as if asked for the first time
     image_files.suffixes.__wrapped__()
     assert registered == ["HEIF"]
 
@@ -403,14 +403,14 @@ def test_one_bad_entry_does_not_spoil_the_set(tmp_path, monkeypatch):
     os.mkfifo(tmp_path / "pipe.png")
     fill(tmp_path / "x.png")  # a folder, and so a class
     (tmp_path / "System Volume Information").mkdir()
-    scandir = os.scandir
+    listdir = os.listdir
 
     def refuse(path):
         if str(path).endswith("Information"):
             raise PermissionError(errno.EACCES, "Permission denied")
-        return scandir(path)
+        return listdir(path)
 
-    monkeypatch.setattr(folder.os, "scandir", refuse)
+    monkeypatch.setattr(folder.os, "listdir", refuse)
     loaded = load(tmp_path)
     assert len(loaded.images) == 32 and loaded.label_names == ("cat", "x.png")
     assert loaded.notices == (

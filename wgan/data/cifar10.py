@@ -1,5 +1,6 @@
 """CIFAR-10, from Keras's download or from the official "python version" files."""
 
+import contextlib
 import io
 import lzma
 import pathlib
@@ -9,29 +10,13 @@ import tarfile
 import zlib
 
 import numpy as np
-from PIL import Image
 
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
-from wgan.data import labels
-from wgan.data.download import keras_splits
-from wgan.data.imageset import ImageSet, resize
+from wgan.data.dataset import Dataset, official
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-DEFAULT = "horse"
-# What each class is most easily taken for.
-LOOKALIKES = {
-    "airplane": "ship",
-    "automobile": "truck",
-    "bird": "airplane",
-    "cat": "dog",
-    "deer": "horse",
-    "dog": "cat",
-    "frog": "bird",
-    "horse": "deer",
-    "ship": "airplane",
-    "truck": "automobile",
-}
+LOOKALIKES = ("ship", "truck", "airplane", "dog", "horse", "cat", "bird", "deer", "airplane", "automobile")
 TRAIN_FILES = tuple(f"data_batch_{number}" for number in range(1, 6))
 TEST_FILES = ("test_batch",)
 _FILES = {"train": TRAIN_FILES, "test": TEST_FILES, "all": TRAIN_FILES + TEST_FILES}
@@ -41,48 +26,47 @@ MAX_BYTES = 64 * 2**20  # of a batch file; an official one has about 31 million
 ROW_BYTES = 3 * 32 * 32
 _MAX_MEMO = 1_000_000  # an official file stores about 20,000 objects in its memo
 _MAX_TUPLES = 40  # an official file has seven
-_DAMAGE = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)  # of an archive
+_KNOWN_NAMES = (
+    "numpy.core.multiarray._reconstruct",
+    "numpy._core.multiarray._reconstruct",
+    "numpy.ndarray",
+    "numpy.dtype",
+)
 
 
-def check(data_dir, label, split):
-    """The canonical label, once the files are known to be there; see `wgan.data.check`."""
-    class_name = labels.resolve(label, CLASS_NAMES, "cifar10", DEFAULT)
-    if data_dir is not None:
+class Cifar10(Dataset):
+    """60,000 images of 32x32 pixels in ten classes."""
+
+    default = "horse"
+    files = "CIFAR-10's files", "--dataset cifar10"
+
+    def similar(self, class_name, data_dir):
+        """What a class is most easily taken for; None for all."""
+        return dict(zip(CLASS_NAMES, LOOKALIKES)).get(class_name)
+
+    def check_files(self, data_dir, split):
+        """See `Dataset.check_files`."""
         source = _find(data_dir)
         if source.is_dir():
             _refuse_missing(source, [name for name in _FILES[split] if not (source / name).is_file()])
         else:
-            _check_archive(source)
-    return class_name
+            with _open_archive(source):
+                pass
+
+    def holds(self, path):
+        """Whether the official files, or some of them, are at a path; False, or UserError, where they are not."""
+        return _find(path).is_dir() or _find(path).name == ARCHIVE
+
+    def read(self, data_dir, split):
+        """See `Dataset.read`; the parts are the batches, in order (an archive has an order of its own)."""
+        source = _find(data_dir)
+        batches = (_folder_batches if source.is_dir() else _archive_batches)(source, _FILES[split])
+        found = {name: decode(raw, shown) for name, raw, shown in batches}
+        _refuse_missing(source, [name for name in _FILES[split] if name not in found])
+        return {part: [found[name] for name in _FILES[part]] for part in official(split)}, ()
 
 
-def holds(path):
-    """Whether the official files, or some of them, are at a path; False, or UserError, where they are not."""
-    return _find(path).is_dir() or _find(path).name == ARCHIVE
-
-
-def load(data_dir, class_name, split, size):
-    """The images of one class or of all: uint8 [N, size, size, 3], in official order, train before test."""
-    parts = _downloaded(split) if data_dir is None else _from_files(_find(data_dir), _FILES[split])
-    # A slice for all of them copies nothing.
-    chosen = [
-        slice(None) if class_name == labels.ALL else numbers == CLASS_NAMES.index(class_name) for _, numbers in parts
-    ]
-    images = np.ascontiguousarray(np.concatenate([images[where] for (images, _), where in zip(parts, chosen)]))
-    numbers = np.concatenate([numbers[where] for (_, numbers), where in zip(parts, chosen)])
-    notices = ()
-    if size != images.shape[1]:
-        images = resize(images, size, Image.Resampling.BICUBIC)
-        if size > 32:
-            notices = (f"cifar10's images are 32x32; enlarged to {size}x{size} they show nothing more",)
-    return ImageSet(
-        images,
-        f"cifar10 {class_name}, {'train and test' if split == 'all' else split}",
-        class_name,
-        notices,
-        labels=numbers.astype(np.int32),
-        label_names=CLASS_NAMES,
-    )
+CIFAR10 = Cifar10("cifar10", CLASS_NAMES)
 
 
 def decode(raw, shown):
@@ -100,13 +84,7 @@ def decode(raw, shown):
         UserError: the file is truncated, asks for a forbidden object, or is not a CIFAR-10 batch.
     """
     try:
-        tuples = 0
-        for opcode, argument, _ in pickletools.genops(raw):
-            if "PUT" in opcode.name and int(argument) > _MAX_MEMO:  # pickle would make a table of that size
-                raise ValueError(f"memo number {argument}")
-            tuples += "TUPLE" in opcode.name
-            if tuples > _MAX_TUPLES:  # tuples of tuples may take for ever, or end the process
-                raise ValueError(f"{tuples} tuples")
+        _refuse_costly(raw)
         batch = _Unpickler(io.BytesIO(raw), encoding="bytes").load()
         data, numbers = (batch[key] if key in batch else batch[key.decode()] for key in (b"data", b"labels"))
         _, shape, dtype, is_fortran, content = data.state
@@ -128,6 +106,17 @@ def decode(raw, shown):
     return rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), numbers
 
 
+def _refuse_costly(raw):
+    """Raises ValueError for a pickle that would take much memory or time."""
+    tuples = 0
+    for opcode, argument, _ in pickletools.genops(raw):
+        if "PUT" in opcode.name and int(argument) > _MAX_MEMO:  # pickle would make a table of that size
+            raise ValueError(f"memo number {argument}")
+        tuples += "TUPLE" in opcode.name
+        if tuples > _MAX_TUPLES:  # tuples of tuples may take for ever, or end the process
+            raise ValueError(f"{tuples} tuples")
+
+
 class _Placeholder:
     """Stands for numpy's array and dtype: keeps what the pickle gives, so that not even numpy is called by it."""
 
@@ -140,31 +129,9 @@ class _Placeholder:
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
-        if f"{module}.{name}" not in (
-            "numpy.core.multiarray._reconstruct",
-            "numpy._core.multiarray._reconstruct",
-            "numpy.ndarray",
-            "numpy.dtype",
-        ):
+        if f"{module}.{name}" not in _KNOWN_NAMES:
             raise ValueError(f"it asks for {module}.{name}, which no CIFAR-10 file needs, and which may be harmful")
         return _Placeholder
-
-
-def _downloaded(split):
-    parts = keras_splits("cifar10")
-    # Keras set to image_data_format "channels_first" gives planes.
-    return [
-        (images.transpose(0, 2, 3, 1) if images.shape[1:] == (3, 32, 32) else images, numbers)
-        for images, numbers in (parts[name] for name in (("train", "test") if split == "all" else (split,)))
-    ]
-
-
-def _from_files(source, files):
-    """The decoded batches in the order of `files`; the archive has an order of its own."""
-    read = _folder_batches if source.is_dir() else _archive_batches
-    found = {name: decode(raw, shown) for name, raw, shown in read(source, files)}
-    _refuse_missing(source, [name for name in files if name not in found])
-    return [found[name] for name in files]
 
 
 def _find(data_dir):
@@ -172,15 +139,15 @@ def _find(data_dir):
     place = pathlib.Path(data_dir)
     if place.is_file():
         return place.parent if place.name in _FILES["all"] else place
-    has_batch = any((place / name).is_file() for name in _FILES["all"])
-    candidates = [place] if has_batch else [place / FOLDER, place / ARCHIVE]
-    found = [candidate for candidate in candidates if candidate.exists()]
-    if not found:
-        raise UserError(
-            f"--data_dir {one_line(data_dir)} holds neither {FOLDER} nor {ARCHIVE}: "
-            f"give the path of one of them, or of the folder they are in"
-        )
-    return found[0]
+    if any((place / name).is_file() for name in _FILES["all"]):
+        return place
+    for candidate in (place / FOLDER, place / ARCHIVE):
+        if candidate.exists():
+            return candidate
+    raise UserError(
+        f"--data_dir {one_line(data_dir)} holds neither {FOLDER} nor {ARCHIVE}: "
+        f"give the path of one of them, or of the folder they are in"
+    )
 
 
 def _refuse_missing(source, missing):
@@ -214,29 +181,25 @@ def _folder_batches(folder, files):
 
 def _archive_batches(path, files):
     """As `_folder_batches`; nothing is unpacked to the disk, so names and links in the archive lead nowhere."""
-    shown = one_line(path)
+    with _open_archive(path) as archive:
+        for member in archive:
+            name = pathlib.PurePosixPath(member.name).name
+            if name in files and member.isreg():
+                shown = f"{one_line(path)}: {name}"
+                _refuse_large(member.size, shown)
+                yield name, archive.extractfile(member).read(), shown
+        while archive.fileobj.read(2**20):  # to the end, where gzip compares its checksum
+            pass
+
+
+@contextlib.contextmanager
+def _open_archive(path):
+    """The open archive; UserError where it turns out to be damaged."""
     try:
         with tarfile.open(path) as archive:
-            for member in archive:
-                name = pathlib.PurePosixPath(member.name).name
-                if name in files and member.isreg():
-                    _refuse_large(member.size, f"{shown}: {name}")
-                    yield name, archive.extractfile(member).read(), f"{shown}: {name}"
-            while archive.fileobj.read(2**20):  # to the end, where gzip compares its checksum
-                pass
-    except _DAMAGE as error:
-        raise _not_an_archive(path, error) from error
-
-
-def _check_archive(path):
-    try:
-        tarfile.open(path).close()
-    except _DAMAGE as error:
-        raise _not_an_archive(path, error) from error
-
-
-def _not_an_archive(path, error):
-    return UserError(
-        f"{one_line(path)} is not a CIFAR-10 archive, or is damaged ({one_line(error, longest=120)}): "
-        f"fetch the official {ARCHIVE} again"
-    )
+            yield archive
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
+        raise UserError(
+            f"{one_line(path)} is not a CIFAR-10 archive, or is damaged ({one_line(error, longest=120)}): "
+            f"fetch the official {ARCHIVE} again"
+        ) from error

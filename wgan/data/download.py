@@ -19,8 +19,7 @@ def keras_splits(dataset):
         dataset: the name of a module in `keras.datasets`.
 
     Returns:
-        {"train": (images, labels), "test": (images, labels)}: uint8 [N, ...] in Keras's layout, and
-        integers [N].
+        {"train": (images, labels), "test": (images, labels)}: uint8 [N, height, width(, 3)], and integers [N].
 
     Raises:
         UserError: the download failed, for whatever reason.
@@ -40,15 +39,17 @@ def keras_splits(dataset):
 
 
 def _pair(images, labels):
-    return np.asarray(images, np.uint8), np.asarray(labels).reshape(-1)
+    images = np.asarray(images, np.uint8)
+    if images.shape[1:] == (3, 32, 32):  # Keras set to image_data_format "channels_first"
+        images = images.transpose(0, 2, 3, 1)
+    return images, np.asarray(labels).reshape(-1)
 
 
 @contextlib.contextmanager
 def _no_endless_wait():
     """Gives new sockets a time limit where the program has set none."""
     before = socket.getdefaulttimeout()
-    if before is None:
-        socket.setdefaulttimeout(SILENCE_S)
+    socket.setdefaulttimeout(SILENCE_S if before is None else before)
     try:
         yield
     finally:

@@ -5,7 +5,9 @@ belong to no class: label "all" takes them too, and says so. Sub-folders of clas
 what this program has written. What is left out is named.
 """
 
+import collections
 import concurrent.futures
+import itertools
 import math
 import os
 import pathlib
@@ -21,70 +23,106 @@ from tqdm import tqdm
 from wgan.common.errors import UserError
 from wgan.common.messages import listed, one_line
 from wgan.data import image_files, labels, own_files
+from wgan.data.dataset import Dataset
 from wgan.data.imageset import ImageSet
 
 MIN_IMAGES = 16
 MAX_BYTES_IN_MEMORY = 4 * 2**30  # 1.4 million images of 32x32, 87,000 of 128x128
 DARKEST_WHITE = 32  # of 255: a set without a brighter value is nearly black
 MAX_ENTRIES_LOOKED_AT = 20_000  # below class folders
-_NO_IMAGES = frozenset({"thumbs.db", "desktop.ini"})
+_NO_IMAGES = ("thumbs.db", "desktop.ini")
 
 
-class Folder(NamedTuple):
-    """What is in a folder, by name and in order, without hidden entries and the folders of runs.
-
-    Attributes:
-        path: of the folder.
-        files, folders: names.
-        unusable: names that are neither, each with its reason: "a.png (a link to nothing)".
-        failure: why the folder could not be listed, or "".
-    """
+class Listing(NamedTuple):
+    """What is in a folder, by name and in order, without hidden entries and the folders of runs."""
 
     path: str
     files: list[str]
     folders: list[str]
-    unusable: list[str]
-    failure: str = ""
+    unusable: list[str]  # what is neither, each with its reason: "a.png (a link to nothing)"
+    failure: str = ""  # why the folder could not be listed
 
     def image_names(self):
         """The files that are images by their suffix, or else by how they begin."""
         with image_files.usual_pillow():
-            return [name for name in self.files if _has_suffix(name) or self._begins_like_one(name)]
+            return [name for name in self.files if self._is_image(name)]
 
     def holds_image(self):
         """Whether there is an image that may be trained on: suffixes first, since they cost little."""
         with image_files.usual_pillow():
-            named = [name for name in self.files if _has_suffix(name)]
-            return any(not image_files.is_own(os.path.join(self.path, name)) for name in named) or any(
-                self._begins_like_one(name) for name in self.files if not _has_suffix(name)
+            return any(
+                self._is_image(name) and not image_files.is_own(os.path.join(self.path, name))
+                for name in sorted(self.files, key=_has_suffix, reverse=True)
             )
 
-    def _begins_like_one(self, name):
-        return image_files.looks_like_an_image(os.path.join(self.path, name))
+    def _is_image(self, name):
+        return _has_suffix(name) or image_files.looks_like_an_image(os.path.join(self.path, name))
 
 
-def check(data_dir, label, split):
-    """The canonical label, once the folder is known to hold images; see `wgan.data.check`."""
-    if data_dir is None:
-        raise UserError("--dataset folder needs --data_dir: the path of the folder with your images")
-    shown = f"--data_dir {one_line(data_dir)}"
-    if not os.path.isdir(data_dir):
-        raise UserError(f"{shown} is not a folder: give the folder that holds the images")
-    tree = _tree(data_dir)
-    if tree[""].failure:
-        raise UserError(f"{shown} could not be read ({tree[''].failure}): check its permissions")
-    if own_files.is_run_folder(data_dir):
-        raise UserError(
-            f"{shown} is a folder that a run writes to, which is not a set of images to train on: give a "
-            "folder that holds nothing but your images"
-        )
-    class_names = _class_names(tree)
-    if not class_names and not tree[""].holds_image():
-        deeper = _deeper(data_dir, tree) or "folders further down are not read"
-        raise UserError(
-            f"{shown} holds no images, nor do the folders in it ({deeper}): give the folder that holds them"
-        )
-    return _resolve(label, class_names, f"folder {one_line(data_dir)}")
+class ImageFolder(Dataset):
+    """A folder of images, or of class folders."""
+
+    has_splits = False
+    files = "images", "--dataset folder"
+
+    def check(self, data_dir, label, split):
+        """The canonical label, once the folder is known to hold images; see `wgan.data.check`."""
+        if data_dir is None:
+            raise UserError("--dataset folder needs --data_dir: the path of the folder with your images")
+        shown = f"--data_dir {one_line(data_dir)}"
+        if not os.path.isdir(data_dir):
+            raise UserError(f"{shown} is not a folder: give the folder that holds the images")
+        tree = _tree(data_dir)
+        if tree[""].failure:
+            raise UserError(f"{shown} could not be read ({tree[''].failure}): check its permissions")
+        if own_files.is_run_folder(data_dir):
+            raise UserError(
+                f"{shown} is a folder that a run writes to, which is not a set of images to train on: give a "
+                "folder that holds nothing but your images"
+            )
+        class_names = _class_names(tree)
+        if not class_names and not tree[""].holds_image():
+            deeper = _deeper(data_dir, tree) or "folders further down are not read"
+            raise UserError(
+                f"{shown} holds no images, nor do the folders in it ({deeper}): give the folder that holds them"
+            )
+        named = f"folder {one_line(data_dir)}{'' if class_names else ' (without class folders)'}"
+        class_name = labels.resolve(label, class_names, named)
+        if class_name.casefold() == labels.ALL and str(label).strip().isdigit():
+            raise UserError(f"{named} has a class folder called 'all', which stands for all classes: rename it")
+        return class_name
+
+    def holds(self, path):
+        """Whether there are images in a folder, or in the folders in it."""
+        return any(folder.holds_image() for folder in _tree(path).values())
+
+    def class_names_in(self, data_dir):
+        """The names of the class folders."""
+        return _class_names(_tree(data_dir))
+
+    def load(self, data_dir, class_name, split, size):
+        """The images as uint8 [N, size, size, C]: C is 1 if every image is grey, else 3."""
+        shown = f"folder {one_line(data_dir)}, {one_line(class_name)}"
+        wanted, notices = _files(_tree(data_dir), class_name)
+        with image_files.usual_pillow():
+            images, names, remarks = _read_all(data_dir, wanted, size)
+        if len(images) < MIN_IMAGES:
+            raise UserError(
+                f"{shown}: too few images: {len(images)} could be read, at least {MIN_IMAGES} are "
+                f"needed{''.join(f'; {remark}' for remark in remarks)}; add images"
+            )
+        if all((part == part[..., :1]).all() for part in np.array_split(images, 1 + len(images) // 1000)):
+            images = np.ascontiguousarray(images[..., :1])
+        numbers, label_names = None, ()
+        if all("/" in name for name in names):
+            of_files = [name.split("/")[0] for name in names]
+            label_names = tuple(dict.fromkeys(of_files))  # in the order of the files
+            places = {name: place for place, name in enumerate(label_names)}
+            numbers = np.array([places[name] for name in of_files], np.int32)
+        return ImageSet(images, shown, class_name, (*notices, *remarks), labels=numbers, label_names=label_names)
+
+
+FOLDER = ImageFolder("folder")
 
 
 def check_apart(data_dir, places):
@@ -104,83 +142,39 @@ def check_apart(data_dir, places):
             )
 
 
-def holds(path):
-    """Whether there are images in a folder, or in the folders in it."""
-    return any(folder.holds_image() for folder in _tree(path).values())
-
-
-def class_names_in(data_dir):
-    """The names of the class folders."""
-    return tuple(_class_names(_tree(data_dir)))
-
-
-def load(data_dir, class_name, split, size):
-    """The images as uint8 [N, size, size, C]: C is 1 if every image is grey, else 3."""
-    shown = f"folder {one_line(data_dir)}, {one_line(class_name)}"
-    wanted, notices = _files(_tree(data_dir), class_name)
-    with image_files.usual_pillow():
-        images, names, remarks = _read_all(data_dir, wanted, size)
-    if len(images) < MIN_IMAGES:
-        raise UserError(
-            f"{shown}: too few images: {len(images)} could be read, at least {MIN_IMAGES} are "
-            f"needed{''.join(f'; {remark}' for remark in remarks)}; add images"
-        )
-    if all(bool((part == part[..., :1]).all()) for part in np.array_split(images, 1 + len(images) // 1000)):
-        images = np.ascontiguousarray(images[..., :1])
-    numbers, class_names = None, ()
-    if all("/" in name for name in names):
-        of_files = [name.split("/")[0] for name in names]
-        class_names = tuple(dict.fromkeys(of_files))  # in the order of the files
-        numbers = np.array([*map({name: place for place, name in enumerate(class_names)}.get, of_files)], np.int32)
-    return ImageSet(images, shown, class_name, (*notices, *remarks), labels=numbers, label_names=class_names)
-
-
-def _resolve(label, class_names, dataset):
-    if not class_names:
-        if label is not None and str(label).strip().casefold() != labels.ALL:
-            raise UserError(
-                f"{dataset} has no class {one_line(label)!r}: its images are not in class "
-                f"folders, so leave --label out, or use --label all"
-            )
-        return labels.ALL
-    class_name = labels.resolve(label, class_names, dataset)
-    if class_name.casefold() == labels.ALL and label is not None and str(label).strip().isdigit():
-        raise UserError(f"{dataset} has a class folder called 'all', which stands for all classes: rename it")
-    return class_name
-
-
 def _count(names):
     return f"{len(names)} image{'' if len(names) == 1 else 's'}"
 
 
 def _files(tree, class_name):
     """The files to read, as names relative to data_dir in a fixed order, and notices about what is not read."""
-    inner = {name: folder for name, folder in tree.items() if name and class_name in (name, labels.ALL)}
-    top = tree[""] if class_name == labels.ALL else Folder(tree[""].path, [], [], [])
-    loose = top.image_names()
-    names = [f"{name}/{file}" for name, folder in inner.items() for file in folder.image_names()]
-    unusable = top.unusable + [f"{name}/{entry}" for name, folder in inner.items() for entry in folder.unusable]
-    unusable += [f"{name} ({folder.failure})" for name, folder in inner.items() if folder.failure]
+    chosen = {f"{name}/" if name else "": tree[name] for name in tree if class_name in (name, labels.ALL)}
+    names = [place + name for place, folder in chosen.items() for name in folder.image_names()]
+    loose = [name for name in names if "/" not in name]
+    unusable = [place + entry for place, folder in chosen.items() for entry in folder.unusable]
+    unusable += [f"{place[:-1]} ({folder.failure})" for place, folder in chosen.items() if folder.failure]
     notices = []
-    if loose and names:
+    if 0 < len(loose) < len(names):
         notices.append(
-            f"{one_line(top.path)} has images beside its class folders, which label 'all' takes too: {listed(loose)}"
+            f"{one_line(tree[''].path)} has images beside its class folders, which label 'all' takes too: "
+            f"{listed(loose)}"
         )
     if unusable:
         notices.append(f"passed over: {listed(unusable)}")
-    deeper = _deeper(top.path, inner)
-    return loose + names, [*notices, *([deeper] if deeper else [])]
+    deeper = _deeper(tree[""].path, chosen)
+    return names, [*notices, *([deeper] if deeper else [])]
 
 
 def _deeper(data_dir, folders):
-    """A sentence on images too far down to be read; None where none was found. `folders` are as `_tree` gives them."""
+    """A sentence on images too far down to be read; None where none was found. `folders` is {"" or name: `Listing`}."""
     count, examples, left = 0, [], MAX_ENTRIES_LOOKED_AT
     starts = [os.path.join(folder.path, name) for inner, folder in folders.items() if inner for name in folder.folders]
-    for place, below, files in (found for start in starts for found in os.walk(start)):
-        below[:] = sorted(
-            (name for name in below if not _is_hidden(name) and not own_files.is_run_folder(os.path.join(place, name))),
-            key=_natural,
-        )
+    for place, below, files in itertools.chain.from_iterable(map(os.walk, starts)):
+        below[:] = [
+            name
+            for name in sorted(below, key=_natural)
+            if not _is_hidden(name) and not own_files.is_run_folder(os.path.join(place, name))
+        ]
         images = sum(_has_suffix(name) and not _is_hidden(name) for name in files[:left])
         if images:
             examples.append(os.path.relpath(place, data_dir).replace(os.sep, "/"))
@@ -196,19 +190,17 @@ def _deeper(data_dir, folders):
 
 
 def _read_all(data_dir, names, size):
-    """Reads all images on several threads.
-
-    Only the small results are kept; there are as many full-size images in memory as threads.
+    """Reads all images on several threads; only the small results are kept.
 
     Returns:
         uint8 [N, size, size, 3] in the order of the names; the names of those that could be read; and lines on what
         was left out or done to some.
     """
     images, places = _room_for((len(names), size, size, 3)), {}
-    left_out, levels, paged = {}, {True: {}, False: {}}, []
+    left_out, levels, paged = collections.defaultdict(list), {True: {}, False: {}}, []
     for name, found in _each_read(data_dir, names, size):
         if isinstance(found, image_files.NotRead):
-            left_out.setdefault(str(found), []).append(name)
+            left_out[str(found)].append(name)
             continue
         places[name] = len(places)
         images[places[name]] = found.pixels
@@ -236,10 +228,9 @@ def _each_read(data_dir, names, size, levels=None):
             return reason
 
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        found = pool.map(read, names)
         # disable=None: no bar where standard error is not a terminal.
-        yield from zip(
-            names, tqdm(pool.map(read, names), "reading images", len(names), leave=False, disable=None, delay=2)
-        )
+        yield from zip(names, tqdm(found, "reading images", len(names), leave=False, disable=None, delay=2))
 
 
 def _on_one_scale(images, data_dir, levels, places):
@@ -275,34 +266,32 @@ def _room_for(shape):
 
 
 def _tree(data_dir):
-    """{"": the `Folder` itself, and those in it by their names}."""
+    """The `Listing` of a folder by the name "", and those of the folders in it by theirs."""
     top = _listed(data_dir)
     return {"": top, **{name: _listed(os.path.join(data_dir, name)) for name in top.folders}}
 
 
 def _class_names(tree):
-    return [name for name, folder in tree.items() if name and folder.holds_image()]
+    return tuple(name for name, folder in tree.items() if name and folder.holds_image())
 
 
 def _listed(path):
-    found = Folder(path, [], [], [])
+    found = Listing(path, [], [], [])
     try:
-        with os.scandir(path) as entries:
-            entries = sorted(
-                (entry for entry in entries if not _is_hidden(entry.name)), key=lambda entry: _natural(entry.name)
-            )
+        names = sorted(filter(lambda name: not _is_hidden(name), os.listdir(path)), key=_natural)
     except OSError as error:
         return found._replace(failure=one_line(error.strerror or error))
-    for entry in entries:
-        if os.path.isfile(entry.path):
-            found.files.append(entry.name)
-        elif not os.path.isdir(entry.path):
-            if entry.is_symlink() or _has_suffix(entry.name):
-                found.unusable.append(f"{entry.name} ({'a link to nothing' if entry.is_symlink() else 'no file'})")
-        elif pathlib.Path(os.path.realpath(path)).is_relative_to(os.path.realpath(entry.path)):
-            found.unusable.append(f"{entry.name} (a link to a folder that it lies in)")
-        elif not own_files.is_run_folder(entry.path):
-            found.folders.append(entry.name)
+    for name in names:
+        place = os.path.join(path, name)
+        if os.path.isfile(place):
+            found.files.append(name)
+        elif not os.path.isdir(place):
+            if os.path.islink(place) or _has_suffix(name):
+                found.unusable.append(f"{name} ({'a link to nothing' if os.path.islink(place) else 'no file'})")
+        elif pathlib.Path(os.path.realpath(path)).is_relative_to(os.path.realpath(place)):
+            found.unusable.append(f"{name} (a link to a folder that it lies in)")
+        elif not own_files.is_run_folder(place):
+            found.folders.append(name)
     return found
 
 
@@ -315,10 +304,7 @@ def _is_hidden(name):
 
 
 def _natural(name):
-    """A sort key that puts a2 before a10, the same on every system.
-
-    Systems list files in orders of their own, and macOS stores accents decomposed.
-    """
+    """A sort key that puts a2 before a10, the same on every system: macOS stores accents decomposed."""
     composed = unicodedata.normalize("NFC", name)
     parts = re.split(r"([0-9]+)", composed.casefold())
     return [int(part) if index % 2 else part for index, part in enumerate(parts)], composed, name

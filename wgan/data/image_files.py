@@ -10,20 +10,20 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError, features
+from PIL import ExifTags, Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError, features
 
 from wgan.data.own_files import is_own_image
 
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn
 MAX_JPEG_PIXELS = 4 * MAX_PIXELS  # decoded at an eighth of its sides
 _MANY_PIXELS = 16_000_000
-MAX_METADATA_BYTES = 2**26  # of a PNG, unpacked
+_MAX_METADATA_BYTES = 2**26  # of a PNG, unpacked
 _SPARE = 4  # times the final size: JPEG may be decoded smaller, while this much is left to antialias
 _one_large_at_a_time = threading.Lock()
 _one_changes_pillow = threading.Lock()
 
 # Left out: EPS, which Pillow hands to another program, and formats it can name but not decode.
-_LEFT_OUT = frozenset({"EPS", "BUFR", "GRIB", "HDF5", "MPEG", "PDF", "PALM"})
+_LEFT_OUT = ("EPS", "BUFR", "GRIB", "HDF5", "MPEG", "PDF", "PALM")
 # Formats with a signature, which a file without a telling suffix can be recognised by.
 _SIGNED = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")
 # Formats of several pages or frames. In others, such as the MPO of phones, what follows is of the same image.
@@ -35,15 +35,12 @@ _USUAL_MAXIMA = (1.0, 255.0, 65535.0)  # of fractions, bytes and 16 bits
 
 _TOO_LARGE = f"more than {MAX_PIXELS // 10**6} million pixels (a JPEG: {MAX_JPEG_PIXELS // 10**6}); make them smaller"
 _DAMAGED = "cut off or damaged; copy them again"
+_NEEDS = "for which Pillow needs a package: pip install"
 # What a file that is not read begins with, Pillow's name of the format where it could be, and the reason.
 _BEGINNINGS = (
     (rb"....ftyp(....)*avi[fs]", "AVIF", "AVIF, for which Pillow must be newer: pip install --upgrade pillow"),
-    (
-        rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)",
-        "HEIF",
-        "HEIC, for which Pillow needs a package: pip install pillow-heif",
-    ),
-    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JXL", "JPEG XL, for which Pillow needs a package: pip install pillow-jxl-plugin"),
+    (rb"....ftyp(hei[cxms]|hev[cxms]|mif1|msf1)", "HEIF", f"HEIC, {_NEEDS} pillow-heif"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JXL", f"JPEG XL, {_NEEDS} pillow-jxl-plugin"),
     (rb"%PDF|%!PS|\xc5\xd0\xd3\xc6", None, "for printing (PDF or PostScript); convert them to PNG"),
     (rb"version https://git-lfs", None, "stand-ins of Git LFS; fetch the images with: git lfs pull"),
     (
@@ -61,31 +58,24 @@ class NotRead(Exception):
 
 
 class ReadImage(NamedTuple):
-    """What `read` gives.
+    """What `read` gives."""
 
-    Attributes:
-        pixels: uint8 [size, size, 3]; a grey image has three equal channels.
-        levels: for values of more than 8 bits, the smallest and the largest of them; else None.
-        is_fractions: whether those values are floating-point numbers.
-        has_more: whether the file has further pages or frames, which are not read.
-    """
-
-    pixels: np.ndarray
-    levels: tuple[float, float] | None
-    is_fractions: bool
-    has_more: bool
+    pixels: np.ndarray  # uint8 [size, size, 3]; a grey image has three equal channels
+    levels: tuple[float, float] | None  # the smallest and the largest of values of more than 8 bits
+    is_fractions: bool  # whether those are floating-point numbers
+    has_more: bool  # whether the file has further pages or frames, which are not read
 
 
 @functools.cache
 def suffixes():
     """The file suffixes (".png") of every format that is read here, in lower case."""
-    _formats()
+    formats()
     registered = Image.registered_extensions()
     return _ELSEWHERE | {suffix for suffix, name in registered.items() if name not in _LEFT_OUT}
 
 
 @functools.cache
-def _formats():
+def formats():
     """The names of the formats that are read here."""
     Image.init()
     with contextlib.suppress(ImportError):
@@ -106,28 +96,24 @@ def usual_pillow():
     settings = (
         (Image, "MAX_IMAGE_PIXELS", MAX_JPEG_PIXELS // 2),
         (ImageFile, "LOAD_TRUNCATED_IMAGES", False),
-        (PngImagePlugin, "MAX_TEXT_CHUNK", MAX_METADATA_BYTES),
-        (PngImagePlugin, "MAX_TEXT_MEMORY", MAX_METADATA_BYTES),
+        (PngImagePlugin, "MAX_TEXT_CHUNK", _MAX_METADATA_BYTES),
+        (PngImagePlugin, "MAX_TEXT_MEMORY", _MAX_METADATA_BYTES),
     )
     logger = logging.getLogger("PIL")
-    with _one_changes_pillow, warnings.catch_warnings():
+    with _one_changes_pillow, warnings.catch_warnings(), contextlib.ExitStack() as restored:
         warnings.simplefilter("ignore")
-        level, earlier = logger.level, [getattr(module, name) for module, name, _ in settings]
-        try:
-            logger.setLevel(logging.CRITICAL + 1)
-            for module, name, value in settings:
-                setattr(module, name, value)
-            yield
-        finally:
-            logger.setLevel(level)
-            for (module, name, _), value in zip(settings, earlier):
-                setattr(module, name, value)
+        restored.callback(logger.setLevel, logger.level)
+        logger.setLevel(logging.CRITICAL + 1)
+        for module, name, value in settings:
+            restored.callback(setattr, module, name, getattr(module, name))
+            setattr(module, name, value)
+        yield
 
 
 def looks_like_an_image(path):
     """Whether a file begins like one of the common image formats. Nearly every error counts as no."""
     try:
-        with Image.open(path, formats=[name for name in _SIGNED if name in _formats()]):
+        with Image.open(path, formats=[name for name in _SIGNED if name in formats()]):
             return True
     except Image.DecompressionBombError:  # it is one, of any size
         return True
@@ -138,7 +124,7 @@ def looks_like_an_image(path):
 def is_own(path):
     """Whether this program has drawn the image in a file. Any error counts as no."""
     try:
-        with Image.open(path, formats=_formats()) as image:
+        with Image.open(path, formats=formats()) as image:
             return is_own_image(image)
     except Exception:  # `read` will say what is wrong with it
         return False
@@ -180,12 +166,11 @@ def full_scale(levels):
 
 
 def _read(path, size, levels):
-    with Image.open(path, formats=_formats()) as image:
+    with Image.open(path, formats=formats()) as image:
         if is_own_image(image):
             raise NotRead("drawn by this program, which does not train on what it has made")
         pixels = image.width * image.height
-        is_jpeg = isinstance(image, JpegImagePlugin.JpegImageFile)
-        if not 0 < pixels <= (MAX_JPEG_PIXELS if is_jpeg else MAX_PIXELS):
+        if not 0 < pixels <= (MAX_JPEG_PIXELS if image.format in ("JPEG", "MPO") else MAX_PIXELS):
             raise NotRead(_TOO_LARGE)
         has_more = _has_more(image)
         with _one_large_at_a_time if pixels > _MANY_PIXELS else contextlib.nullcontext():
@@ -194,11 +179,6 @@ def _read(path, size, levels):
             flat, own_levels = _plain(image, levels)
             upright = _upright(_on_white(_central_square(flat, size)), image)
             return ReadImage(np.asarray(upright), own_levels, image.mode.startswith("F"), has_more)
-
-
-def _head(path):
-    with open(path, "rb") as file:
-        return file.read(_HEAD)
 
 
 def _has_more(image):
@@ -211,12 +191,13 @@ def _has_more(image):
 def _reason(path, error):
     """Why a file could not be read, and the remedy, for all files of its kind."""
     try:
-        head = _head(path)
+        with open(path, "rb") as file:
+            head = file.read(_HEAD)
     except OSError as failure:
         return f"{failure.strerror or failure}; check their permissions"
     if not head:
         return "empty; copy them again"
-    is_signed = any(Image.OPEN[name][1](head) for name in _SIGNED if name in _formats())
+    is_signed = any(Image.OPEN[name][1](head) for name in _SIGNED if name in formats())
     if isinstance(error, UnidentifiedImageError) and not is_signed:
         return _reason_by_its_beginning(head)
     if isinstance(error, Image.DecompressionBombError):
@@ -228,7 +209,7 @@ def _reason(path, error):
 
 def _reason_by_its_beginning(head):
     name, reason = next((name, reason) for pattern, name, reason in _BEGINNINGS if re.match(pattern, head, re.DOTALL))
-    is_known = name in _formats() and (name != "AVIF" or features.check("avif"))  # Pillow names it in any case
+    is_known = name in formats() and (name != "AVIF" or features.check("avif"))  # Pillow names it in any case
     return _DAMAGED if is_known else reason
 
 

@@ -40,11 +40,7 @@ class ImageSet:
 
 
 def fingerprint(images):
-    """SHA-256 (hex) of an array's shape and bytes: equal exactly when two runs have the same images.
-
-    Args:
-        images: an array of any shape.
-    """
+    """SHA-256 (hex) of an array's shape and bytes: equal exactly when two runs have the same images."""
     digest = hashlib.sha256(" ".join(map(str, images.shape)).encode("ascii") + b"\n")
     digest.update(np.ascontiguousarray(images).data)
     return digest.hexdigest()
@@ -61,11 +57,10 @@ def resize(images, size, resample):
     Returns:
         uint8 [N, size, size, 1 or 3], C-contiguous.
     """
-    resized = np.empty((len(images), size, size, *(images.shape[3:] or (1,))), np.uint8)
+    resized = np.empty((len(images), size, size, *images.shape[3:]), np.uint8)
     for row, image in zip(resized, images):
-        small = Image.fromarray(np.ascontiguousarray(image)).resize((size, size), resample)
-        row[...] = np.asarray(small).reshape(row.shape)
-    return resized
+        row[...] = Image.fromarray(np.ascontiguousarray(image)).resize((size, size), resample)
+    return resized if images.ndim == 4 else resized[..., None]
 
 
 def set_aside(image_set, count):

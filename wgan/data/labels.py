@@ -26,18 +26,13 @@ def resolve(label, class_names, dataset, default=ALL):
     text = str(label) if str(label) in class_names else str(label).strip()
     if text.casefold() == ALL:
         return ALL
-    if text in class_names:
-        return text
-    matching = [name for name in class_names if name.casefold() == text.casefold()]
+    matching = [text] if text in class_names else [name for name in class_names if name.casefold() == text.casefold()]
+    if not matching and text.isascii() and text.isdigit() and len(text) < 10:
+        matching = class_names[int(text) : int(text) + 1]
     if len(matching) == 1:
         return matching[0]
-    number = _number(text)
-    if number is None or number >= len(class_names):
-        raise UserError(
-            f"{dataset} has no class {one_line(label)!r}{did_you_mean(text, class_names)}: "
-            f"choose one of {_valid(class_names)}"
-        )
-    return class_names[number]
+    choices = f"choose one of {_valid(class_names)}" if class_names else "leave --label out, or use --label all"
+    raise UserError(f"{dataset} has no class {one_line(label)!r}{did_you_mean(text, class_names)}: {choices}")
 
 
 def following(class_name, class_names):
@@ -45,11 +40,6 @@ def following(class_name, class_names):
     if class_name not in class_names or len(class_names) < 2:
         return None
     return class_names[(class_names.index(class_name) + 1) % len(class_names)]
-
-
-def _number(text):
-    """The value of "0", "07", ...; None for anything else, signs and underscores included."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _valid(class_names):

@@ -1,8 +1,8 @@
 """MNIST and Fashion-MNIST, from Keras's download or from IDX files."""
 
-import dataclasses
 import gzip
 import os
+import pathlib
 import struct
 import zlib
 
@@ -11,101 +11,73 @@ from PIL import Image
 
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
-from wgan.data import labels
-from wgan.data.download import keras_splits
-from wgan.data.imageset import ImageSet, resize
+from wgan.data.dataset import Dataset, official
 
 MAX_BYTES = 256 * 2**20  # of an unpacked file; the largest official one has 47 million
 _PREFIXES = {"train": "train", "test": "t10k"}  # official split -> how its files are named
 
 
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """One data set of 28x28 grey images in IDX files.
+class Mnist(Dataset):
+    """One data set of 28x28 grey images. Bilinear, which Pillow antialiases, adds no ringing to flat black."""
 
-    Attributes:
-        dataset: its name here, and in `keras.datasets`.
-        CLASS_NAMES: the ten names, in the order of their numbers.
-        inner: the sub-folder of data_dir that other libraries keep the files in.
-    """
+    resample = Image.Resampling.BILINEAR
+    files = "IDX files", "--dataset mnist or fashion_mnist"
 
-    dataset: str
-    CLASS_NAMES: tuple[str, ...]
-    inner: str
+    def __init__(self, name, class_names, inner):
+        """Args: name, class_names: see `Dataset`; inner: the sub-folder that other libraries keep the files in."""
+        super().__init__(name, class_names)
+        self._inner = inner
 
-    def check(self, data_dir, label, split):
-        """The canonical label, once the files are known to be there; see `wgan.data.check`."""
-        class_name = labels.resolve(label, self.CLASS_NAMES, self.dataset)
-        if data_dir is not None:
-            self._find(data_dir, split)
-        return class_name
+    def check_files(self, data_dir, split):
+        """See `Dataset.check_files`."""
+        self._find(data_dir, split)
 
     def holds(self, path):
-        """Whether there are files of this kind in a folder; what they show, their names do not say. Or UserError."""
+        """Whether there are IDX files in a folder; what they show, their names do not say. Or UserError."""
         return bool(self._find(path, "all"))
 
-    def load(self, data_dir, class_name, split, size):
-        """The images of one class or of all: uint8 [N, size, size, 1], in official order, train before test."""
-        if data_dir is None:
-            found = keras_splits(self.dataset)
-            found = found if split == "all" else {split: found[split]}
-        else:
-            found = {name: _read(*paths) for name, paths in self._find(data_dir, split).items()}
-        parts = [self._select(*found[name], class_name) for name in found]
-        chosen, numbers = (np.concatenate(part) for part in zip(*parts))
+    def read(self, data_dir, split):
+        """See `Dataset.read`."""
+        found = {name: [_read(*paths)] for name, paths in self._find(data_dir, split).items()}
         notices = ()
-        if split == "all" and len(found) == 1:
+        if len(found) < len(official(split)):
             notices = (
-                f"{self.dataset}: only the official {''.join(found)} files were found in "
+                f"{self.name}: only the official {''.join(found)} files were found in "
                 f"{one_line(data_dir)}; the other split is left out",
             )
-        name = f"{self.dataset} {class_name}, {' and '.join(found)}"
-        # Bilinear, which Pillow antialiases, adds no ringing to the flat black around a digit.
-        return ImageSet(
-            resize(chosen, size, Image.Resampling.BILINEAR),
-            name,
-            class_name,
-            notices,
-            labels=numbers.astype(np.int32),
-            label_names=self.CLASS_NAMES,
-        )
-
-    def _select(self, images, numbers, class_name):
-        chosen = slice(None) if class_name == labels.ALL else numbers == self.CLASS_NAMES.index(class_name)
-        return images[chosen], numbers[chosen]
+        return found, notices
 
     def _find(self, data_dir, split):
         """{split: (images path, labels path)} for each official split that is there and wanted."""
         if not os.path.isdir(data_dir):
             raise UserError(
-                f"--data_dir {one_line(data_dir)} is a file: give the folder that holds the {self.dataset} files"
+                f"--data_dir {one_line(data_dir)} is a file: give the folder that holds the {self.name} files"
             )
-        for inner in ("", self.inner, "raw"):
-            folder = os.path.join(data_dir, *inner.split("/")) if inner else data_dir
-            found = {name: _pair(folder, prefix) for name, prefix in _PREFIXES.items()}
-            found = {name: paths for name, paths in found.items() if paths}
-            if split != "all" and found:
-                if split not in found:
-                    raise UserError(
-                        f"{one_line(folder)} has only the {_PREFIXES[''.join(found)]} files, so split "
-                        f"{split!r} cannot be used: add the {_PREFIXES[split]} files, or use split 'all'"
-                    )
-                found = {split: found[split]}
-            if found:
-                return found
+        for inner in ("", self._inner, "raw"):
+            folder = pathlib.Path(data_dir, inner)
+            pairs = {name: _pair(folder, prefix) for name, prefix in _PREFIXES.items()}
+            there = [name for name, paths in pairs.items() if paths]
+            wanted = {name: pairs[name] for name in there if name in official(split)}
+            if there and not wanted:
+                raise UserError(
+                    f"{one_line(folder)} has only the {_PREFIXES[there[0]]} files, so split "
+                    f"{split!r} cannot be used: add the {_PREFIXES[split]} files, or use split 'all'"
+                )
+            if wanted:
+                return wanted
         raise UserError(
-            f"--data_dir {one_line(data_dir)} holds no {self.dataset} files: they are called "
+            f"--data_dir {one_line(data_dir)} holds no {self.name} files: they are called "
             f"train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-... (with .gz or without)"
         )
 
 
 def _pair(folder, prefix):
     """The images file and the labels file of one official split, under any usual name; None where neither is there."""
-    kinds = ("images", "idx3"), ("labels", "idx1")
     names = [
-        [f"{prefix}-{kind}{mark}{idx}-ubyte{ending}" for ending in ("", ".gz") for mark in "-."] for kind, idx in kinds
+        [f"{prefix}-{kind}{ending}" for ending in ("", ".gz") for kind in (f"{of}-{idx}-ubyte", f"{of}.{idx}-ubyte")]
+        for of, idx in (("images", "idx3"), ("labels", "idx1"))
     ]  # plain before compressed
-    found = [next((name for name in usual if os.path.isfile(os.path.join(folder, name))), None) for usual in names]
+    found = [next((name for name in usual if (folder / name).is_file()), None) for usual in names]
     if found == [None, None]:
         return None
     if None in found:
@@ -113,7 +85,7 @@ def _pair(folder, prefix):
             f"{one_line(folder)} lacks {names[found.index(None)][0]} (with .gz or without), which belongs "
             f"to {one_line(found[0] or found[1])}: add it"
         )
-    return [os.path.join(folder, name) for name in found]
+    return [folder / name for name in found]
 
 
 def _read(images_path, labels_path):
@@ -160,8 +132,8 @@ def read_idx(path, item_shape):
         ) from error
 
 
-MNIST = Source("mnist", tuple("0123456789"), "MNIST/raw")
-FASHION_MNIST = Source(
+MNIST = Mnist("mnist", tuple("0123456789"), "MNIST/raw")
+FASHION_MNIST = Mnist(
     "fashion_mnist",
     ("T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
     "FashionMNIST/raw",
