@@ -64,8 +64,7 @@ def main(argv):
     order = np.argsort(rest.mean(axis=(1, 2, 3)), kind="stable")
     rows = []
     for name, images in damaged(rest, reals, order):
-        row, _ = report.sample_row(real_features, extract(images), real_features)
-        rows.append({**row, "name": name})
+        rows.append(report.make_row(name, real_features, extract(images))[0])
     print(f"features: {extract.description}\n\n{report.as_table(rows)}")
     return 0
 

@@ -1,12 +1,13 @@
 """Quality measured during a run and afterwards: it changes nothing, finds the best, and watches the critic."""
 
+import contextlib
 import csv
 import dataclasses
+import io
 import json
 import pathlib
 import shutil
 import time
-import types
 
 import h5py
 import keras
@@ -14,18 +15,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from short_runs import arrays_in, assert_same_arrays
 from test_data_cifar10 import FILES, marked
+from toy_recipe import TOY
 
 from wgan import data
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.evaluation import evaluator, features
-from wgan.evaluation.callback import Evaluation
+from wgan.evaluation import callback, evaluator, features
 from wgan.evaluation.evaluate import evaluate
 from wgan.images.curves import draw_curves
+from wgan.models import networks
 from wgan.models.gan import scale
 from wgan.models.losses import LOSSES
-from wgan.models.networks import Critic, Generator
 from wgan.recipes import RECIPES
 from wgan.runs import checkpoints
 from wgan.runs.history import COLUMNS, History, columns
@@ -38,16 +40,40 @@ def measured_rows(config):
         return {int(row["epoch"]): row for row in csv.DictReader(file) if row["fid"]}
 
 
-def trained_variables(config):
-    found = {}
-    with h5py.File(pathlib.Path(config.checkpoint_dir, checkpoints.STATE_FILE)) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    found.pop("history")
-    return found
+def in_folder(config, folder, **changes):
+    """A run with the same settings elsewhere."""
+    return dataclasses.replace(
+        config, checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"), **changes
+    )
 
 
-def elsewhere(config, tmp_path, **changes):
-    return dataclasses.replace(config, checkpoint_dir=str(tmp_path / "c2"), sample_dir=str(tmp_path / "s2"), **changes)
+def best_of(config):
+    """Epoch and FID of the best generator."""
+    with h5py.File(pathlib.Path(config.checkpoint_dir, checkpoints.BEST_FILE)) as file:
+        return int(file.attrs["epoch"]), float(file.attrs["fid"])
+
+
+MEASURED = dict(epochs=2, eval_every=1, holdout=20)
+LATE = 10_000  # seconds that the clock makes while the real images are examined
+
+
+@pytest.fixture(autouse=True, scope="module")
+def toy_recipe():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(RECIPES, TOY.name, TOY)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory):
+    """A run of two measured epochs, and what it printed. No test changes it."""
+    config = in_folder(TrainingConfig.of_recipe(TOY.name, **MEASURED), tmp_path_factory.mktemp("trained_once"))
+    clock, late, begin = time.monotonic, [0], evaluator.Evaluator.__init__
+    with pytest.MonkeyPatch.context() as patched, contextlib.redirect_stdout(io.StringIO()) as printed:
+        patched.setattr(time, "monotonic", lambda: clock() + sum(late))
+        patched.setattr(evaluator.Evaluator, "__init__", lambda *args: (late.append(LATE), begin(*args))[1])
+        assert launch(config) == 0
+    return config, printed.getvalue().splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -55,84 +81,74 @@ def own():
     return features.own()
 
 
-def test_measuring_changes_nothing_in_the_training(tiny, tmp_path):
-    watched = tiny(epochs=4, eval_every=2, holdout=20)
-    unwatched = elsewhere(watched, tmp_path, eval_every=0)
-    assert launch(watched) == launch(unwatched) == 0
-    first, second = trained_variables(watched), trained_variables(unwatched)
-    assert first.keys() == second.keys()
-    for name in first:
-        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
-    assert list(measured_rows(watched)) == [2, 4] and not measured_rows(unwatched)
+@pytest.fixture
+def run(trained_once, own, tmp_path, monkeypatch):
+    """A copy of that run, which a test may change; reports on it share one network of features."""
+    monkeypatch.setattr(features, "own", lambda: own)
+    for name in ("checkpoints", "samples"):
+        shutil.copytree(pathlib.Path(trained_once[0].checkpoint_dir).parent / name, tmp_path / name)
+    return in_folder(trained_once[0], tmp_path)
 
 
-def test_the_last_epoch_is_measured_whatever_the_interval(tiny):
-    config = tiny(epochs=3, eval_every=2)
-    launch(config)
-    assert list(measured_rows(config)) == [2, 3]
+def test_measuring_changes_nothing_in_the_training(trained_once, tmp_path):
+    unwatched = in_folder(trained_once[0], tmp_path, eval_every=0)
+    launch(unwatched)
+    first, second = (
+        arrays_in(checkpoints.newest_state(run.checkpoint_dir).path) for run in (trained_once[0], unwatched)
+    )
+    for found in (first, second):
+        found.pop("history")
+    assert_same_arrays(first, second)
+    assert list(measured_rows(trained_once[0])) == [1, 2] and not measured_rows(unwatched)
 
 
-def test_work_that_takes_seconds_is_announced(tiny, capsys):
-    launch(tiny(epochs=2, eval_every=2))
-    lines = capsys.readouterr().out.splitlines()
+def test_every_so_many_epochs_and_the_last_are_measured():
+    for every, due in ((0, []), (3, [3, 6, 7]), (7, [7]), (9, [7])):
+        config = TrainingConfig(epochs=7, eval_every=every)
+        assert [number for number in range(1, 8) if callback.is_due(number, config)] == due
+
+
+def test_work_that_takes_seconds_is_announced(trained_once):
     beginnings = [
-        "computing the features of 183 real images",
+        "computing the features of 163 real images",
+        "measuring 163 samples after epoch 1",
         "epoch 1/2",
-        "measuring 183 samples after epoch 2",
+        "measuring 163 samples after epoch 2",
         "epoch 2/2",
         "saving epoch 2",
         "done",
     ]
-    places = [[number for number, line in enumerate(lines) if line.startswith(start)] for start in beginnings]
+    places = [[place for place, line in enumerate(trained_once[1]) if line.startswith(start)] for start in beginnings]
     assert all(len(found) == 1 for found in places) and places == sorted(places)
 
 
-def test_no_epoch_s_time_contains_what_is_computed_of_the_real_images(tiny, monkeypatch):
-    clock, late = time.monotonic, [0]
-    monkeypatch.setattr(time, "monotonic", lambda: clock() + sum(late))
-    monkeypatch.setattr(evaluator.Evaluator, "prepare", lambda self: late.append(10_000))
-    config = tiny(epochs=1, eval_every=1)
-    launch(config)
-    assert len(late) == 2 and float(measured_rows(config)[1]["seconds"]) < 10_000
+def test_no_epoch_s_time_contains_what_is_computed_of_the_real_images(trained_once):
+    assert all(float(row["seconds"]) < LATE for row in measured_rows(trained_once[0]).values())
 
 
 @pytest.mark.slow
-def test_a_run_in_pieces_measures_the_same(tiny, tmp_path):
-    whole = tiny(epochs=4, eval_every=2)
-    pieces = elsewhere(whole, tmp_path)
-    launch(whole)
-    launch(dataclasses.replace(pieces, epochs=2))
+def test_a_run_in_pieces_measures_the_same(trained_once, tmp_path):
+    pieces = in_folder(trained_once[0], tmp_path)
+    launch(dataclasses.replace(pieces, epochs=1))
     launch(pieces)
-    one, other = measured_rows(whole), measured_rows(pieces)
-    assert list(one) == list(other)
-    for epoch in one:
-        assert [one[epoch][name] for name in whole.recipe_spec.measures] == [
-            other[epoch][name] for name in whole.recipe_spec.measures
+    one, other = measured_rows(trained_once[0]), measured_rows(pieces)
+    for epoch in (1, 2):
+        assert [one[epoch][name] for name in pieces.recipe_spec.measures] == [
+            other[epoch][name] for name in pieces.recipe_spec.measures
         ]
 
 
-def test_the_figures_are_those_of_the_weights_that_were_saved(tiny, own):
-    config = tiny(epochs=2, eval_every=2)
-    launch(config)
-    generator = Generator(config.latent_dim, channels=1)
-    generator(tf.zeros([1, config.latent_dim]))
-    generator.load_weights(pathlib.Path(config.checkpoint_dir, checkpoints.AVERAGED_FILE))
-    reals = data.load("digits", None, "3", "all").images
-    again = evaluator.Evaluator(own, reals).figures(evaluator.Sampler(generator, len(reals), config.seed)())
-    row = measured_rows(config)[2]
-    for name in evaluator.FIGURES:
-        assert float(row[name]) == pytest.approx(again[name], rel=1e-6, abs=1e-9)
-
-
-def test_the_critic_s_estimates_are_those_of_the_weights_that_were_saved(tiny):
-    config = tiny(epochs=2, eval_every=2, holdout=20)
-    launch(config)
-    generator, critic = Generator(config.latent_dim, channels=1), Critic(channels=1)
+def test_the_figures_and_the_critic_s_estimates_are_those_of_the_weights_that_were_saved(trained_once, own):
+    config, _ = trained_once
+    generator, critic = networks.build(config, 1)
     critic(generator(tf.zeros([1, config.latent_dim])))
     generator.load_weights(pathlib.Path(config.checkpoint_dir, checkpoints.AVERAGED_FILE))
     critic.load_weights(pathlib.Path(config.checkpoint_dir, checkpoints.CRITIC_FILE))
     image_set, row = data.load_for_run(config), measured_rows(config)[2]
     samples = evaluator.Sampler(generator, len(image_set.images), config.seed)()
+    again = evaluator.Evaluator(own, image_set.images).figures(samples)
+    for name in evaluator.FIGURES:
+        assert float(row[name]) == pytest.approx(again[name], rel=1e-6, abs=1e-9)
 
     def score(images):
         return critic(scale(tf.constant(images))).numpy().mean(dtype=float)
@@ -141,38 +157,30 @@ def test_the_critic_s_estimates_are_those_of_the_weights_that_were_saved(tiny):
         assert float(row[name]) == pytest.approx(score(images) - score(samples), rel=1e-4, abs=1e-6)
 
 
-def test_the_best_generator_is_the_one_with_the_lowest_fid(tiny):
-    config = tiny(epochs=6, eval_every=1)
-    launch(config)
-    fids = {epoch: float(row["fid"]) for epoch, row in measured_rows(config).items()}
+def test_the_best_generator_is_the_one_with_the_lowest_fid(trained_once):
+    fids = {epoch: float(row["fid"]) for epoch, row in measured_rows(trained_once[0]).items()}
     best = min(fids, key=fids.get)
-    with h5py.File(pathlib.Path(config.checkpoint_dir, checkpoints.BEST_FILE)) as file:
-        assert file.attrs["epoch"] == best and file.attrs["fid"] == pytest.approx(fids[best], rel=1e-6)
+    assert best_of(trained_once[0]) == (best, pytest.approx(fids[best], rel=1e-6))
 
 
 @pytest.mark.slow
-def test_a_continued_run_remembers_the_best(tiny, monkeypatch):
+def test_a_continued_run_remembers_the_best(toy, monkeypatch):
     fids = iter([3.0, 5.0, 4.0, 2.0])
     monkeypatch.setattr(
         evaluator.Evaluator, "figures", lambda self, images: dict.fromkeys(evaluator.FIGURES, next(fids))
     )
-    monkeypatch.setattr(evaluator.Evaluator, "prepare", lambda self: None)
     noted = []
     for epochs in (1, 2, 3, 4):
-        config = tiny(epochs=epochs, eval_every=1)
+        config = toy(epochs=epochs, eval_every=1)
         launch(config)
-        with h5py.File(pathlib.Path(config.checkpoint_dir, checkpoints.BEST_FILE)) as file:
-            noted.append(int(file.attrs["epoch"]))
+        noted.append(best_of(config)[0])
     assert noted == [1, 1, 1, 4]
 
 
-def test_a_critic_that_memorises_scores_held_out_images_lower(tiny):
-    config = tiny(holdout=160)
+def test_a_critic_that_memorises_scores_held_out_images_lower():
+    config = TrainingConfig.of_recipe(TOY.name, holdout=160)
     image_set, gan = data.load_for_run(config), build_gan(config, 1)
-    watcher = Evaluation(config, image_set, History(), None)
-    watcher.set_model(gan)
-    watcher.on_train_begin()
-    optimizer = keras.optimizers.Adam(1e-3)
+    score, optimizer = callback.mean_score(gan), keras.optimizers.Adam(1e-2)
 
     @tf.function
     def learn_by_heart():
@@ -182,8 +190,8 @@ def test_a_critic_that_memorises_scores_held_out_images_lower(tiny):
         optimizer.apply(tape.gradient(loss, gan.critic.trainable_variables), gan.critic.trainable_variables)
 
     def gap():
-        estimates = watcher._critic_estimates(image_set.images)
-        return estimates["training_estimate"] - estimates["heldout_estimate"]
+        found = callback.critic_estimates(score, 1, image_set.images, image_set.images, image_set.heldout)
+        return found["training_estimate"] - found["heldout_estimate"]
 
     assert abs(gap()) < 0.5
     for _ in range(100):
@@ -193,29 +201,20 @@ def test_a_critic_that_memorises_scores_held_out_images_lower(tiny):
 
 @pytest.mark.parametrize("recipe, sign", [("wgan_gp", 1), ("wgan_gp_article", -1)])
 def test_estimates_of_a_critic_that_scores_real_images_down_have_the_papers_sign_too(recipe, sign):
-    config = TrainingConfig.of_recipe(recipe)
-    watcher = Evaluation.__new__(Evaluation)
-    watcher._reals, watcher._heldout, watcher._config = 3.0, 2.0, config
-    watcher._mean_logit = lambda score: sign * score
-    watcher._model = types.SimpleNamespace(objective=LOSSES[config.recipe_spec.loss])
-    assert watcher._critic_estimates(1.0) == {"training_estimate": 2.0, "heldout_estimate": 1.0}
+    real_sign = LOSSES[RECIPES[recipe].loss].real_sign
+    found = callback.critic_estimates(lambda score: sign * score, real_sign, samples=1.0, reals=3.0, heldout=2.0)
+    assert found == {"training_estimate": 2.0, "heldout_estimate": 1.0}
 
 
-def test_images_set_aside_are_recorded_and_never_trained_on(tiny):
-    config = tiny(epochs=1, holdout=20)
-    launch(config)
+def test_images_set_aside_are_recorded_never_trained_on_and_the_same_whatever_the_seed(trained_once):
+    config, _ = trained_once
     stored = json.loads(pathlib.Path(config.checkpoint_dir, "config.json").read_text())["images"]
-    everything = data.load("digits", None, "3", "all").images
-    loaded = data.load_for_run(config)
+    everything = data.load("digits", None, "3", "all", config.image_size).images
+    loaded = data.load_for_run(dataclasses.replace(config, seed=5))
     assert stored["count"] == len(everything) - 20 == len(loaded.images)
     assert len(set(stored["set_aside"])) == stored["held_out"] == 20
     np.testing.assert_array_equal(loaded.heldout, everything[stored["set_aside"]])
     np.testing.assert_array_equal(loaded.images, np.delete(everything, stored["set_aside"], axis=0))
-
-
-def test_another_seed_sets_the_same_images_aside(tiny):
-    one, other = (data.load_for_run(tiny(holdout=20, seed=seed)) for seed in (0, 1))
-    assert one.heldout_indices == other.heldout_indices
 
 
 def test_with_the_training_split_the_test_images_are_held_out(tmp_path):
@@ -237,13 +236,11 @@ def test_with_the_training_split_the_test_images_are_held_out(tmp_path):
     [
         (dict(holdout=170), "--holdout 170 leaves fewer than 16 of the 183"),
         (dict(holdout=5, split="train"), "--split train already holds"),
-        (dict(holdout=-1), "at least 0"),
-        (dict(eval_every=-1), "at least 0"),
     ],
 )
-def test_impossible_wishes_are_refused(tiny, changes, phrase):
+def test_impossible_wishes_are_refused(toy, changes, phrase):
     with pytest.raises(UserError, match=phrase):
-        launch(tiny(**changes))
+        launch(toy(**changes))
 
 
 def test_curves_show_what_was_measured_and_bear_what_was_not(tmp_path):
@@ -274,37 +271,6 @@ def test_a_history_is_read_by_the_names_of_its_columns():
     assert there.column("std")[0] == 0.5 and there.to_array().shape == (1, len(COLUMNS))  # by its earlier name
 
 
-MEASURED_TWICE = dict(epochs=2, eval_every=1, holdout=20)
-
-
-@pytest.fixture(scope="module")
-def trained_once(tmp_path_factory):
-    """The folder in which a run of `MEASURED_TWICE` has left its own two."""
-    folder = tmp_path_factory.mktemp("trained_once")
-    launch(
-        TrainingConfig(
-            dataset="digits",
-            label="3",
-            batch_size=4,
-            critic_steps=2,
-            latent_dim=8,
-            precision="float32",
-            checkpoint_dir=str(folder / "checkpoints"),
-            sample_dir=str(folder / "samples"),
-            **MEASURED_TWICE,
-        )
-    )
-    return folder
-
-
-@pytest.fixture
-def run(trained_once, tiny, tmp_path):
-    """A copy of that run, which a test may change."""
-    for name in ("checkpoints", "samples"):
-        shutil.copytree(trained_once / name, tmp_path / name)
-    return tiny(**MEASURED_TWICE)
-
-
 def test_a_report_names_features_counts_and_reference_beside_the_yardsticks(run, capsys):
     found = evaluate(run.checkpoint_dir, "generator_best.weights.h5", samples=100)
     printed = capsys.readouterr().out
@@ -321,7 +287,7 @@ def test_a_report_names_features_counts_and_reference_beside_the_yardsticks(run,
     stored = json.loads(pathlib.Path(run.checkpoint_dir, "evaluation.json").read_text())
     assert stored["rows"] == found["rows"]
     with Image.open(pathlib.Path(run.checkpoint_dir, "nearest.png")) as image:
-        assert image.size == (8 * 34 + 2, 8 * 34 + 2)  # 32 pairs, four a row
+        assert image.size == (8 * 30 + 2, 8 * 30 + 2)  # 32 pairs, four a row
 
 
 @pytest.mark.slow
@@ -331,42 +297,52 @@ def test_the_yardsticks_stand_in_the_order_of_their_quality(run):
     assert rows["half of the real images"]["precision"] > 0.5 > rows["noise"]["precision"]
 
 
-def test_a_report_repeats_and_another_seed_gives_another(run):
-    one, same, other = (
-        evaluate(run.checkpoint_dir, "generator.weights.h5", samples=50, seed=seed, yardsticks=False)
-        for seed in (3, 3, 4)
+def quick(run, **options):
+    """A small report without yardsticks."""
+    return evaluate(
+        run.checkpoint_dir, **{"weights": "generator.weights.h5", "samples": 20, "yardsticks": False, **options}
     )
-    assert one == same and one["rows"] != other["rows"] and len(one["rows"]) == 1
 
 
-def test_a_report_leaves_the_run_alone_and_goes_where_it_is_sent(run, tmp_path):
+def test_a_report_repeats_leaves_the_run_alone_and_another_seed_gives_another(run, tmp_path):
     before = {path: path.read_bytes() for path in pathlib.Path(run.checkpoint_dir).iterdir()}
-    evaluate(run.checkpoint_dir, "generator.weights.h5", samples=20, yardsticks=False, output_dir=tmp_path / "report")
+    one, same, other = (quick(run, seed=seed, output_dir=tmp_path / "report") for seed in (3, 3, 4))
+    assert one == same and one["rows"] != other["rows"] and len(one["rows"]) == 1
     assert {path: path.read_bytes() for path in pathlib.Path(run.checkpoint_dir).iterdir()} == before
     assert {path.name for path in (tmp_path / "report").iterdir()} == {"evaluation.json", "nearest.png"}
 
 
-def test_other_images_than_the_run_s_are_named(run, capsys):
+def change_description(run, before, after):
     path = pathlib.Path(run.checkpoint_dir, "config.json")
-    path.write_text(path.read_text().replace('"sha256": "', '"sha256": "0'))
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after))
+
+
+def test_other_images_than_the_run_s_are_named(run, capsys):
+    change_description(run, '"sha256": "', '"sha256": "0')
     with pytest.raises(UserError, match="the 163 images are not the 163 that the run in .* with --other_images"):
-        evaluate(run.checkpoint_dir, "generator.weights.h5", samples=20, yardsticks=False)
+        quick(run)
     assert not pathlib.Path(run.checkpoint_dir, "evaluation.json").exists()
-    found = evaluate(run.checkpoint_dir, "generator.weights.h5", samples=20, yardsticks=False, other_images=True)
-    assert not found["reference"]["images_of_the_run"]
+    assert not quick(run, other_images=True)["reference"]["images_of_the_run"]
     assert "not the images of the run" in capsys.readouterr().err
+
+
+def test_a_generator_from_a_run_in_half_precision_is_measured_in_full(run):
+    in_full = quick(run)
+    change_description(run, '"precision": "float32"', '"precision": "bfloat16"')
+    assert quick(run)["rows"] == in_full["rows"]
 
 
 @pytest.mark.slow
 def test_inception_features_go_through_the_whole_report(run, monkeypatch):
     random_weights = features.inception(weights=None)
     monkeypatch.setattr(features, "inception", lambda: random_weights)
-    found = evaluate(run.checkpoint_dir, "generator.weights.h5", samples=16, features="inception", yardsticks=False)
+    found = quick(run, features="inception")
     assert "2048 features" in found["features"] and np.isfinite(found["rows"][0]["fid"])
 
 
 @pytest.mark.parametrize(
-    "arguments, phrase",
+    "options, phrase",
     [
         (dict(weights="generator_ema.h5"), "there is no .*generator_ema.h5; --weights may be generator.weights.h5 or"),
         (dict(features="inceptoin"), 'did you mean "inception"'),
@@ -374,17 +350,14 @@ def test_inception_features_go_through_the_whole_report(run, monkeypatch):
         (dict(seed=-1), "--seed is -1"),
         (dict(weights="config.json"), "no HDF5 weights file"),
         (dict(weights="critic.weights.h5"), "does not fit the run's generator"),
-        (dict(checkpoint_dir="nowhere"), "nowhere holds no run"),
         (dict(data_dir="/nowhere"), "does not exist"),
     ],
 )
-def test_what_cannot_be_measured_gets_a_clear_line(run, arguments, phrase):
+def test_what_cannot_be_measured_gets_a_clear_line(run, options, phrase):
     with pytest.raises(UserError, match=phrase):
-        evaluate(**{**dict(checkpoint_dir=run.checkpoint_dir, weights="generator.weights.h5"), **arguments})
+        quick(run, **options)
 
 
-def test_a_generator_from_a_run_in_half_precision_is_measured_in_full(tiny):
-    config = tiny(epochs=1, precision="bfloat16")
-    launch(config)
-    found = evaluate(config.checkpoint_dir, "generator.weights.h5", samples=20, yardsticks=False)
-    assert np.isfinite(found["rows"][0]["fid"])
+def test_a_folder_without_a_run_gets_a_clear_line():
+    with pytest.raises(UserError, match="nowhere holds no run"):
+        evaluate("nowhere")

@@ -1,15 +1,12 @@
 """The animation: which epochs it shows, what its frames look like, and what happens on bad input."""
 
-import os
-import subprocess
 import sys
 import weakref
-import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageSequence
+from test_data_folder import png_header
 
 from wgan.apps import export_gif
 from wgan.common import cli
@@ -19,13 +16,19 @@ from wgan.images.animation import choose_frames, write_animation
 from wgan.images.grids import save_png
 from wgan.runs.sample_files import sample_path
 
-SCRIPT = Path(__file__).resolve().parents[1] / "export_gif.py"
-
 
 def make_grid(seed=0, height=24, width=30, channels=3, levels=4):
     """Few enough colours that a palette holds them all."""
     rng = np.random.default_rng(seed)
     return (rng.integers(0, levels, (height, width, channels)) * (255 // (levels - 1))).astype(np.uint8)
+
+
+def save_grids(folder, grids):
+    """Saves a list of grids as those of the epochs from 1."""
+    folder.mkdir(exist_ok=True)
+    for epoch, grid in enumerate(grids, start=1):
+        save_png(sample_path(folder, epoch), grid.astype(np.uint8))
+    return folder
 
 
 def make_samples(folder, epochs, **options):
@@ -43,6 +46,12 @@ def read_frames(path):
             frames.append(np.asarray(frame.convert("RGB")))
             durations.append(frame.info["duration"])
     return frames, durations
+
+
+def animated(tmp_path, suffix=".gif", **looks):
+    """The frames of an animation of the grids in tmp_path/s, and their durations in ms."""
+    write_animation(tmp_path / "s", tmp_path / f"a{suffix}", **looks)
+    return read_frames(tmp_path / f"a{suffix}")
 
 
 def run_main(capsys, *arguments):
@@ -63,8 +72,7 @@ def test_the_home_folder_is_meant_where_the_shell_leaves_its_sign_alone(tmp_path
 
 
 @pytest.mark.parametrize(
-    "count, most",
-    [(1, 5), (5, 5), (6, 5), (201, 200), (12000, 200), (12000, 11999), (300, 250), (7, 2), (2, 1), (3, 3)],
+    "count, most", [(1, 5), (5, 5), (6, 5), (201, 200), (12000, 200), (12000, 11999), (7, 2), (2, 1)]
 )
 def test_choice_is_distinct_ordered_and_exactly_bounded(count, most):
     epochs = [3 + 10 * number for number in range(count)]
@@ -104,40 +112,25 @@ def test_it_shows_every_chosen_epoch_loops_and_says_which_program_wrote_it(tmp_p
         assert image.info["loop"] == 0 and program(image) == "wgan-gp-cifar10"
 
 
-@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+@pytest.mark.parametrize("suffix, off_by", [(".gif", 4), (".webp", 0)])  # Pillow's palettes have steps of four levels
 @pytest.mark.parametrize("channels", [1, 3])
-def test_frames_are_exact_enlargements(tmp_path, suffix, channels):
-    make_samples(tmp_path / "s", [1, 2, 3], channels=channels)
-    output = tmp_path / f"a{suffix}"
-    write_animation(tmp_path / "s", output, scale=5)
-    frames, _ = read_frames(output)
-    assert len(frames) == 3
-    for epoch, frame in zip((1, 2, 3), frames):
-        grid = np.broadcast_to(make_grid(epoch, channels=channels), (24, 30, 3))
-        expected = grid.repeat(5, 0).repeat(5, 1)
-        difference = frame[-120:].astype(int) - expected
-        # Pillow maps colours to a palette in steps of four levels, so a GIF may be off by that.
-        assert frame.shape[1] == 150 and abs(difference).max() <= (4 if suffix == ".gif" else 0)
+def test_frames_are_exact_enlargements_of_grids_with_few_colours(tmp_path, suffix, off_by, channels):
+    grids = [make_grid(seed, channels=channels) for seed in range(2)]
+    grids += [np.full((24, 30, channels), colour) for colour in (0, 100, 255)]
+    save_grids(tmp_path / "s", grids)
+    frames, _ = animated(tmp_path, suffix, scale=5)
+    for grid, frame in zip(grids, frames, strict=True):
+        expected = np.broadcast_to(grid, (24, 30, 3)).repeat(5, 0).repeat(5, 1)
+        assert frame.shape[1] == 150 and abs(frame[-120:].astype(int) - expected).max() <= off_by
         assert (frame[-120::5, ::5].repeat(5, 0).repeat(5, 1) == frame[-120:]).all()
-
-
-@pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0), (10, 200, 30)])
-def test_gif_of_a_grid_of_one_colour(tmp_path, colour):
-    save_png(sample_path(tmp_path, 1), np.full((20, 20, 3), colour, np.uint8))
-    save_png(sample_path(tmp_path, 2), make_grid(height=20, width=20))
-    write_animation(tmp_path, tmp_path / "a.gif", scale=8)
-    frames, _ = read_frames(tmp_path / "a.gif")
-    assert len(frames) == 2 and abs(frames[0][-160:].astype(int) - colour).max() <= 4
-    assert (frames[0][0] == 255).all()
+        assert (frame[0] == 255).all()
 
 
 def test_one_palette_serves_frames_of_different_colours(tmp_path):
     ramp = np.linspace(0, 255, 138)[:, None].repeat(138, axis=1).astype(np.uint8)
     grids = [np.stack([ramp * (channel == lit) for channel in range(3)], axis=2) for lit in range(3)]
-    for epoch, grid in enumerate(grids, start=1):
-        save_png(sample_path(tmp_path, epoch), grid)
-    write_animation(tmp_path, tmp_path / "a.gif", scale=1)
-    for frame, grid in zip(read_frames(tmp_path / "a.gif")[0], grids, strict=True):
+    save_grids(tmp_path / "s", grids)
+    for frame, grid in zip(animated(tmp_path, scale=1)[0], grids, strict=True):
         assert abs(frame[-138:].astype(int) - grid).max() <= 8
 
 
@@ -145,14 +138,12 @@ def test_one_palette_serves_frames_of_different_colours(tmp_path):
 def test_a_gif_does_not_repeat_what_hardly_changes(tmp_path, flicker):
     rng = np.random.default_rng(0)
     still = rng.integers(10, 240, (64, 64, 1))
-    for epoch in range(1, 31):
-        grid = still + rng.integers(-flicker, flicker + 1, still.shape)
-        save_png(sample_path(tmp_path, epoch), grid.astype(np.uint8))
-    write_animation(tmp_path, tmp_path / "a.gif", scale=2)
-    write_animation(tmp_path, tmp_path / "last.gif", scale=2, max_frames=1)
+    grids = [still + rng.integers(-flicker, flicker + 1, still.shape) for _ in range(30)]
+    save_grids(tmp_path / "s", grids)
+    write_animation(tmp_path / "s", tmp_path / "last.gif", scale=2, max_frames=1)
+    last = animated(tmp_path, scale=2)[0][-1][-128::2, ::2].astype(int)
     assert (tmp_path / "a.gif").stat().st_size < 6 * (tmp_path / "last.gif").stat().st_size
-    last = read_frames(tmp_path / "a.gif")[0][-1][-128::2, ::2].astype(int)
-    assert abs(last - grid).max() <= 4
+    assert abs(last - grids[-1]).max() <= 4
 
 
 @pytest.mark.parametrize(
@@ -161,16 +152,15 @@ def test_a_gif_does_not_repeat_what_hardly_changes(tmp_path, flicker):
 )
 def test_default_enlargement_is_about_512_pixels_wide_and_of_a_gif_400(tmp_path, suffix, width, expected):
     make_samples(tmp_path / "s", [1], width=width)
-    write_animation(tmp_path / "s", tmp_path / f"a{suffix}")
-    assert read_frames(tmp_path / f"a{suffix}")[0][0].shape[1] == expected
+    assert animated(tmp_path, suffix)[0][0].shape[1] == expected
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp"])
 def test_the_epoch_is_drawn_above_the_grid_dark_on_white(tmp_path, suffix):
+    (tmp_path / "s").mkdir()
     for epoch in (7, 8, 123456):
-        save_png(sample_path(tmp_path, epoch), make_grid())
-    write_animation(tmp_path, tmp_path / f"a{suffix}", scale=10)
-    frames, _ = read_frames(tmp_path / f"a{suffix}")
+        save_png(sample_path(tmp_path / "s", epoch), make_grid())
+    frames, _ = animated(tmp_path, suffix, scale=10)
     assert all((frame[-240:] == frames[0][-240:]).all() for frame in frames)
     strips = [frame[:-240] for frame in frames]
     for strip in strips:
@@ -183,8 +173,7 @@ def test_the_epoch_is_drawn_above_the_grid_dark_on_white(tmp_path, suffix):
 @pytest.mark.parametrize("suffix, expected", [(".gif", {30, 40}), (".webp", {33, 34})])
 def test_durations_add_up_when_the_rate_divides_nothing(tmp_path, suffix, expected):
     make_samples(tmp_path / "s", range(1, 32))
-    write_animation(tmp_path / "s", tmp_path / f"a{suffix}", fps=30, hold=0, scale=1)
-    durations = read_frames(tmp_path / f"a{suffix}")[1]
+    _, durations = animated(tmp_path, suffix, fps=30, hold=0, scale=1)
     assert set(durations) == expected and sum(durations[:30]) == 1000
 
 
@@ -216,7 +205,7 @@ def test_mp4_without_ffmpeg_says_what_to_install(tmp_path, monkeypatch):
 
 def test_a_video_s_frames_are_dropped_once_they_are_written(tmp_path, monkeypatch):
     pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg, the extra for .mp4, is not installed")
-    make_samples(tmp_path / "s", range(1, 41))
+    make_samples(tmp_path / "s", range(1, 11))
     references, alive = [], []
     real_writer = animation_formats.WRITERS[".mp4"]
 
@@ -230,7 +219,7 @@ def test_a_video_s_frames_are_dropped_once_they_are_written(tmp_path, monkeypatc
         animation.WRITERS, ".mp4", lambda path, frames, *rest: real_writer(path, watched(frames), *rest)
     )
     write_animation(tmp_path / "s", tmp_path / "a.mp4", scale=1, hold=0)
-    assert len(alive) == 40 and max(alive) <= 2
+    assert len(alive) == 10 and max(alive) <= 2
 
 
 @pytest.mark.parametrize("suffix, epochs", [(".gif", 40), (".webp", 10)])
@@ -247,25 +236,13 @@ def test_more_frames_than_memory_should_hold_are_refused(tmp_path, capsys, suffi
 # --- bad input ---
 
 
-def png_claiming(width, height):
-    """A tiny PNG whose header announces a huge image."""
-
-    def chunk(name, payload):
-        return len(payload).to_bytes(4, "big") + name + payload + zlib.crc32(name + payload).to_bytes(4, "big")
-
-    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
-    )
-
-
 def test_grids_that_cannot_be_used_are_named_and_skipped(tmp_path, capsys):
     make_samples(tmp_path, [2, 6])
     whole = sample_path(tmp_path, 2).read_bytes()
     sample_path(tmp_path, 1).write_bytes(b"")
     sample_path(tmp_path, 3).write_bytes(whole[: len(whole) // 2])
-    sample_path(tmp_path, 4).write_bytes(png_claiming(50000, 50000))
-    sample_path(tmp_path, 5).write_bytes(png_claiming(9000, 9000))
+    sample_path(tmp_path, 4).write_bytes(png_header(50000, 50000))
+    sample_path(tmp_path, 5).write_bytes(png_header(9000, 9000))
     make_samples(tmp_path, [7], width=40)
     status, out, err = run_main(capsys, "--sample_dir", tmp_path, "--output", tmp_path / "a.gif", "--hold", 1)
     assert status == 0 and "2 frames, epochs 2 to 6" in out
@@ -325,7 +302,6 @@ def test_an_interrupted_export_keeps_the_old_file(tmp_path, monkeypatch, capsys)
         ("--fps=0", "--fps"),
         ("--fps=nan", "--fps"),
         ("--fps=51", "--fps"),
-        ("--fps=quick", "fps"),
         ("--max_frames=0", "--max_frames"),
         ("--hold=-1", "--hold"),
         ("--hold=inf", "--hold"),
@@ -333,46 +309,23 @@ def test_an_interrupted_export_keeps_the_old_file(tmp_path, monkeypatch, capsys)
         ("--scale=100000", "--scale"),
         ("--output=a.avi", ".webp"),
         ("--output=training", ".gif"),
-        ("--frames=3", "frames"),
-        ("stray", "stray"),
+        ("--output=s.gif", "it is a folder"),
+        ("--output=file/a.gif", "file"),
     ],
 )
-def test_bad_flags_are_refused_in_one_line(tmp_path, capsys, flag, word):
+def test_bad_flags_are_refused_in_one_line(tmp_path, capsys, monkeypatch, flag, word):
+    monkeypatch.chdir(tmp_path)
     make_samples(tmp_path / "s", [1])
-    output = f"--output={tmp_path / 'a.gif'}"
-    status, out, err = run_main(capsys, "--sample_dir", tmp_path / "s", output, flag)
-    assert status == 2 and out == ""
+    (tmp_path / "s.gif").mkdir()
+    (tmp_path / "file").touch()
+    status, out, err = run_main(capsys, "--sample_dir=s", "--output=a.gif", flag)
+    assert status == 2 and out == "" and not (tmp_path / "a.gif").exists()
     assert err.startswith("export_gif.py: ") and len(err.splitlines()) == 1 and word in err
-    assert not (tmp_path / "a.gif").exists()
 
 
-def test_unwritable_output_is_one_line(tmp_path, capsys):
-    make_samples(tmp_path / "s", [1])
-    (tmp_path / "file").write_text("in the way")
-    for output in (tmp_path / "file" / "a.gif", tmp_path / "s.gif"):
-        (tmp_path / "s.gif").mkdir(exist_ok=True)
-        status, out, err = run_main(capsys, "--sample_dir", tmp_path / "s", "--output", output)
-        assert status == 2 and out == "" and len(err.splitlines()) == 1
-
-
-def test_script_prints_help_and_reports_without_traceback(tmp_path):
-    def script(*arguments):
-        return subprocess.run(
-            [sys.executable, str(SCRIPT), *arguments],
-            cwd=tmp_path,
-            text=True,
-            capture_output=True,
-            env={**os.environ, "PYTHONPATH": str(SCRIPT.parent)},
-        )
-
-    helped = script("--help")
-    assert helped.returncode == 0
-    for name in ("sample_dir", "output", "max_frames", "fps", "hold", "scale"):
-        assert f"--{name}" in helped.stdout
-    failed = script()
-    assert failed.returncode == 2 and "no grids" in failed.stderr and "Traceback" not in failed.stderr
+def test_without_flags_the_grids_in_samples_become_training_gif(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     make_samples(tmp_path / "samples", [1, 2])
-    made = script()
-    assert made.returncode == 0 and made.stderr == ""
-    assert made.stdout.startswith("wrote training.gif: 2 frames, epochs 1 to 2, ")
+    status, out, err = run_main(capsys)
+    assert (status, err) == (0, "") and out.startswith("wrote training.gif: 2 frames, epochs 1 to 2, ")
     assert (tmp_path / "training.gif").is_file()

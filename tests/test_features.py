@@ -30,7 +30,7 @@ def test_features_are_float32_and_the_same_in_any_batch(own):
 
 def test_more_images_than_a_batch_keep_their_order(own, monkeypatch):
     found = own(random_images(7))
-    monkeypatch.setitem(own.__dict__, "batch", 3)
+    monkeypatch.setattr(own, "batch", 3)
     np.testing.assert_allclose(own(random_images(7)), found, rtol=1e-4, atol=1e-5)
 
 

@@ -16,7 +16,7 @@ class Dataset:
     default = labels.ALL  # what no label means
     resample = Image.Resampling.BICUBIC  # how the images are brought to their size
     has_splits = True
-    files = None  # what its files are, and the flag that reads them
+    files: tuple[str, str] | None = None  # what its files are, and the flag that reads them
 
     def __init__(self, name, class_names=()):
         """

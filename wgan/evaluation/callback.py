@@ -8,7 +8,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from wgan.evaluation import features
-from wgan.evaluation.evaluator import BATCH, MAX_REALS, Evaluator, Sampler, subset_indices
+from wgan.evaluation.evaluator import MAX_REALS, Evaluator, Sampler, in_batches, subset_indices
 from wgan.images import distribution
 from wgan.models import randomness
 from wgan.models.gan import scale
@@ -66,11 +66,10 @@ class Evaluation(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._lowest_fid = np.nanmin([np.inf, *self._history.column("fid")])  # of what has been saved
         self._sample = Sampler(self.model.sampling_generator, len(self._reals), self._config.seed)
-        self._mean_logit = _MeanLogit(self.model)
+        self._score = mean_score(self.model)
         if self._config.eval_every:
             _say(f"computing the features of {len(self._reals):,} real images")
             self._evaluator = Evaluator(features.own(), self._reals)
-            self._evaluator.prepare()
 
     def on_epoch_end(self, epoch, logs):
         if is_due(epoch + 1, self._config):
@@ -80,7 +79,9 @@ class Evaluation(keras.callbacks.Callback):
         _say(f"measuring {len(self._reals):,} samples after epoch {number}")
         samples = self._sample()
         logs.update(self._evaluator.figures(samples))
-        logs.update(self._critic_estimates(samples))
+        if self._heldout is not None and "heldout_estimate" in self._config.recipe_spec.measures:
+            sign = self.model.objective.real_sign
+            logs.update(critic_estimates(self._score, sign, samples, self._reals, self._heldout))
         if logs["fid"] < self._lowest_fid:
             self._save_best(number, logs["fid"])
 
@@ -91,51 +92,53 @@ class Evaluation(keras.callbacks.Callback):
         ):
             self._lowest_fid = fid
 
-    def _critic_estimates(self, samples):
-        """mean D(x) - mean D(G(z)) for training and for held-out images x, dropout off, in the history's sign."""
-        if self._heldout is None or "heldout_estimate" not in self._config.recipe_spec.measures:
-            return {}
-        sign, fakes = self.model.objective.real_sign, self._mean_logit(samples)
-        return {
-            "training_estimate": sign * (self._mean_logit(self._reals) - fakes),
-            "heldout_estimate": sign * (self._mean_logit(self._heldout) - fakes),
-        }
-
 
 class ClassEvaluation(Evaluation):
     """Adds how many held-out images the discriminator names rightly, and how many the classifier alone does."""
 
     def __init__(self, config, image_set, history, saver):
         super().__init__(config, image_set, history, saver)
-        self._labels = image_set.heldout_labels
-        self._all_heldout = image_set.heldout
+        self._labels, self._all_heldout = image_set.heldout_labels, image_set.heldout
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
-        self._guess = {
-            "heldout_accuracy": _guesser(self.model.critic),
-            "heldout_accuracy_alone": _guesser(self.model.classifier),
-        }
+        networks = {"heldout_accuracy": self.model.critic, "heldout_accuracy_alone": self.model.classifier}
+        self._guess = {name: _guesser(network) for name, network in networks.items()}
 
     def _measure(self, number, logs):
         super()._measure(number, logs)
-        if self._all_heldout is None:
-            return
-        for name, guess in self._guess.items():
-            parts = [guess(self._all_heldout[start : start + BATCH]) for start in range(0, len(self._labels), BATCH)]
-            logs[name] = float(np.mean(np.concatenate(parts) == self._labels))
+        if self._all_heldout is not None:
+            for name, guess in self._guess.items():
+                logs[name] = float(np.mean(np.concatenate(in_batches(guess, self._all_heldout)) == self._labels))
+
+
+def critic_estimates(score, sign, samples, reals, heldout):
+    """mean D(x) - mean D(G(z)) for training and for held-out images x, in the history's sign.
+
+    Args:
+        score: what `mean_score` gave.
+        sign: 1 for a critic that scores real images up, -1 for one that scores them down.
+        samples, reals, heldout: images that it takes.
+    """
+    fakes = score(samples)
+    return {"training_estimate": sign * (score(reals) - fakes), "heldout_estimate": sign * (score(heldout) - fakes)}
+
+
+def mean_score(gan):
+    """A function from images, uint8 [N, size, size, channels], to the critic's mean score, dropout off."""
+    total = tf.function(lambda images: tf.reduce_sum(gan.critic(scale(images))), reduce_retracing=True)
+    return lambda images: sum(map(float, in_batches(total, images))) / len(images)
+
+
+def _guesser(network):
+    """The most probable class of each image of a batch; that of samples is none of theirs."""
+    return tf.function(lambda images: tf.argmax(network(scale(images))[1][:, :-1], axis=1), reduce_retracing=True)
 
 
 def _say(line):
     """Says at once what takes seconds."""
     tqdm.write(line)  # which does not cut through a progress bar
     sys.stdout.flush()
-
-
-def _guesser(network):
-    """The most probable class of each image; that of samples is none of theirs."""
-    logits = tf.function(lambda images: network(scale(images))[1][:, :-1], reduce_retracing=True)
-    return lambda images: np.argmax(logits(tf.convert_to_tensor(images)).numpy(), axis=1)
 
 
 def is_due(number, config):
@@ -146,17 +149,3 @@ def is_due(number, config):
 
 def _at_most(count, images):
     return images if len(images) <= count else images[subset_indices(len(images), count)]
-
-
-class _MeanLogit:
-    """The critic's mean score of images, uint8 [N, size, size, channels]."""
-
-    def __init__(self, gan):
-        self._sum = tf.function(lambda images: tf.reduce_sum(gan.critic(scale(images))), reduce_retracing=True)
-
-    def __call__(self, images):
-        sums = [
-            float(self._sum(tf.convert_to_tensor(images[start : start + BATCH])))
-            for start in range(0, len(images), BATCH)
-        ]
-        return sum(sums) / len(images)

@@ -1,7 +1,4 @@
-"""Distances between two sets of features: FID and KID.
-
-Everything is computed in float64. Features are arrays [images, dimensions].
-"""
+"""Distances between two sets of features, arrays [images, dimensions], in float64: FID and KID."""
 
 import contextlib
 
@@ -13,11 +10,7 @@ ROWS_AT_ONCE = 128  # of a matrix of pairs: 6,000 images a side then fit a cache
 
 @contextlib.contextmanager
 def on_one_thread():
-    """Keeps linear algebra to one thread.
-
-    The matrices are so small that a second one gains little. Where other programs run, both wait for each other: the
-    same figures have been seen to take fifteen times as long.
-    """
+    """Keeps linear algebra to one thread: on matrices so small two wait for each other where other programs run."""
     with threadpool_limits(1, "blas"):
         yield
 

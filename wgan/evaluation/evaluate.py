@@ -1,7 +1,7 @@
 """From a run's folder to a report on its samples. TensorFlow is imported once everything else is in order."""
 
+import dataclasses
 import json
-import os
 import pathlib
 import sys
 
@@ -9,6 +9,7 @@ from wgan import data
 from wgan.common import startup
 from wgan.common.errors import UserError
 from wgan.common.messages import did_you_mean, one_line
+from wgan.images import grids
 from wgan.runs import files, run_images, trained
 
 FEATURES = ("own", "inception")
@@ -17,29 +18,49 @@ REPORT_FILE = "evaluation.json"
 PAIRS_FILE = "nearest.png"
 
 
-def evaluate(
-    checkpoint_dir,
-    weights=None,
-    data_dir=None,
-    output_dir=None,
-    features="own",
-    samples=6000,
-    seed=None,
-    yardsticks=True,
-    other_images=False,
-):
-    """Measures one generator, prints the report and writes it.
+@dataclasses.dataclass(frozen=True)
+class ReportRequest:
+    """What is to be measured, and how.
 
-    Args:
-        checkpoint_dir: the run's folder.
-        weights: name of the generator's file in it, or None: the averaged one, where there is one.
+    Attributes:
+        weights: name of the generator's file in the run's folder, or None: the averaged one, where there is one.
         data_dir: where the run's images are, or None: see `wgan.runs.run_images.load`.
         output_dir: where the report goes, or None: the run's folder.
         features: one of `FEATURES`.
         samples: number of samples, and of real images at most.
-        seed: of the latents, or None.
+        seed: of the latents, or None for the one after the run's.
         yardsticks: whether to measure halves of the real images, another class and noise as well.
         other_images: whether to measure against other images where those of the run are not found.
+    """
+
+    weights: str | None = None
+    data_dir: str | None = None
+    output_dir: str | None = None
+    features: str = "own"
+    samples: int = 6000
+    seed: int | None = None
+    yardsticks: bool = True
+    other_images: bool = False
+
+    def check(self):
+        """Raises UserError for the first value that makes no sense."""
+        if self.features not in FEATURES:
+            raise UserError(
+                f"--features is {one_line(self.features)!r}{did_you_mean(self.features, FEATURES)}; choose one of "
+                f"{', '.join(FEATURES)}"
+            )
+        if not MIN_SAMPLES <= self.samples <= 10**6:
+            raise UserError(f"--samples is {self.samples}; it must be from {MIN_SAMPLES} to a million")
+        if self.seed is not None and not 0 <= self.seed < 2**31:
+            raise UserError(f"--seed is {self.seed}; it must be at least 0 and less than {2**31}")
+
+
+def evaluate(checkpoint_dir, weights=None, **options):
+    """Measures one generator, prints the report and writes it.
+
+    Args:
+        checkpoint_dir: the run's folder.
+        weights, options: the fields of a `ReportRequest`.
 
     Returns:
         The report, as `evaluation.json` holds it.
@@ -47,80 +68,29 @@ def evaluate(
     Raises:
         UserError: for all that the user can mend.
     """
-    checkpoint_dir = pathlib.Path(os.path.expanduser(checkpoint_dir))
-    _check(features, samples, seed)
-    config, stored_images = _run_on_images(checkpoint_dir)
+    request, checkpoint_dir = ReportRequest(weights, **options), pathlib.Path(checkpoint_dir).expanduser()
+    request.check()
+    config, stored = trained.read_run(checkpoint_dir)
+    trained.check_draws_images(checkpoint_dir, config)
     path, attributes = trained.find_weights(checkpoint_dir, weights)
-    config, image_set, same_images = run_images.load(config, stored_images, checkpoint_dir, data_dir, other_images)
-    for notice in (*image_set.notices, *([] if same_images else ["these are not the images of the run"])):
+    config, image_set, is_same = run_images.load(config, stored, checkpoint_dir, request.data_dir, request.other_images)
+    for notice in (*image_set.notices, *([] if is_same else ["these are not the images of the run"])):
         print(f"note: {notice}", file=sys.stderr)
-    other = _other_class(config) if yardsticks else None
+    other = _other_class(config) if request.yardsticks else None
 
     startup.import_tensorflow()
-    from wgan.evaluation import evaluator
-    from wgan.evaluation.features import extractor
+    from wgan.evaluation import report
     from wgan.models import surroundings
 
-    seed = config.seed + 1 if seed is None else seed
     with surroundings.usual():
-        extract = extractor(features)
-        generator = trained.load_generator(config, stored_images["shape"][-1], path)
-        drawn = evaluator.Sampler(generator, samples, seed)()
-        rows, pairs = _measure(drawn, extract, image_set.images, other, yardsticks)
-    found = {
-        "weights": {"file": str(path), **attributes},
-        "latents_seed": seed,
-        "features": extract.description,
-        "caveat": extract.caveat,
-        "reference": _reference(image_set, rows[0]["reals"], same_images),
-        "versions": startup.versions(),
-        "rows": rows,
-    }
-    _write(pathlib.Path(output_dir or checkpoint_dir).expanduser(), found, pairs)
-    _print(found)
+        generator = trained.load_generator(config, stored["shape"][-1], path)
+        seed = config.seed + 1 if request.seed is None else request.seed
+        measured, pairs = _measure(generator, image_set, other, request, seed)
+    found = {"weights": {"file": str(path), **attributes}, "latents_seed": seed, **measured}
+    found["reference"]["images_of_the_run"] = is_same
+    found["files"] = _write(pathlib.Path(request.output_dir or checkpoint_dir).expanduser(), found, pairs)
+    print(f"{report.as_text(found)}\n\nwrote {' and '.join(found['files'])}")
     return found
-
-
-def _run_on_images(checkpoint_dir):
-    """What a run stored about itself and its images."""
-    config, stored_images = trained.read_run(checkpoint_dir)
-    trained.check_draws_images(checkpoint_dir, config)
-    return config, stored_images
-
-
-def _reference(image_set, count, same_images):
-    """What was measured against, for the report."""
-    return {
-        "name": image_set.name,
-        "images": count,
-        "training_images": len(image_set.images),
-        "images_of_the_run": same_images,
-    }
-
-
-def _measure(drawn, extract, training_images, other, yardsticks):
-    """The report's rows, and the grid of samples beside their nearest training images."""
-    from wgan.evaluation import evaluator, report
-
-    training = extract(training_images)
-    chosen = evaluator.subset_indices(len(training), len(drawn))
-    row, copies = report.sample_row(training[chosen], extract(drawn), training)
-    rows = [row]
-    if yardsticks:
-        rows += report.yardsticks(extract, training[chosen], training_images[chosen], other)
-    return rows, report.closest_pairs(drawn, training_images, copies)
-
-
-def _check(features, samples, seed):
-    if features not in FEATURES:
-        raise UserError(
-            f"--features is {one_line(features)!r}{did_you_mean(features, FEATURES)}; choose one of "
-            f"{', '.join(FEATURES)}"
-        )
-    if not MIN_SAMPLES <= samples <= 10**6:
-        raise UserError(f"--samples is {samples}; it must be from {MIN_SAMPLES} to a million")
-    if seed is not None and not 0 <= seed < 2**31:
-        raise UserError(f"--seed is {seed}; it must be at least 0 and less than {2**31}")
 
 
 def _other_class(config):
@@ -133,25 +103,29 @@ def _other_class(config):
         return None
 
 
-def _write(folder, found, pairs):
-    from wgan.images import grids
+def _measure(generator, image_set, other, request, seed):
+    """What the report says of a generator, and the grid of samples beside their nearest training images."""
+    from wgan.evaluation import evaluator, features, report
 
+    extract = features.extractor(request.features)
+    drawn, images = evaluator.Sampler(generator, request.samples, seed)(), image_set.images
+    training = extract(images)
+    chosen = evaluator.subset_indices(len(training), len(drawn))
+    reals = training[chosen]
+    row, copies = report.make_row("samples", reals, extract(drawn), training)
+    measured = {
+        "features": extract.description,
+        "caveat": extract.caveat,
+        "reference": {"name": image_set.name, "images": len(reals), "training_images": len(images)},
+        "versions": startup.versions(),
+        "rows": [row, *(report.yardsticks(extract, reals, images[chosen], other) if request.yardsticks else ())],
+    }
+    return measured, report.closest_pairs(drawn, images, copies)
+
+
+def _write(folder, found, pairs):
+    """Writes the two files; their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     files.write_text(folder / REPORT_FILE, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     grids.save_png(folder / PAIRS_FILE, pairs)
-    found["files"] = [str(folder / REPORT_FILE), str(folder / PAIRS_FILE)]
-
-
-def _print(found):
-    from wgan.evaluation.report import as_table
-
-    weights, reference = found["weights"], found["reference"]
-    epoch = f", epoch {weights['epoch']:.0f}" if "epoch" in weights else ""
-    part = f"{reference['images']:,} of the " if reference["images"] < reference["training_images"] else ""
-    print(
-        f"generator: {weights['file']}{epoch}, latents of seed {found['latents_seed']}\n"
-        f"reference: {reference['name']}: {part}{reference['training_images']:,} images\n"
-        f"features: {found['features']}\n"
-        f"note: {found['caveat']}\n\n{as_table(found['rows'])}\n\n"
-        f"wrote {' and '.join(found['files'])}"
-    )
+    return [str(folder / REPORT_FILE), str(folder / PAIRS_FILE)]

@@ -1,7 +1,5 @@
 """Samples of a generator, measured against a fixed set of real images."""
 
-import functools
-
 import numpy as np
 import tensorflow as tf
 
@@ -22,6 +20,13 @@ def subset_indices(count, most):
     return np.sort(np.random.default_rng(0).choice(count, most, replace=False))
 
 
+def in_batches(function, array, size=BATCH):
+    """What a function makes of an array's parts of at most `size` rows, as a list of numpy arrays."""
+    return [
+        np.asarray(function(tf.convert_to_tensor(array[start : start + size]))) for start in range(0, len(array), size)
+    ]
+
+
 class Sampler:
     """Draws the same images from a generator whenever its weights are the same."""
 
@@ -38,43 +43,23 @@ class Sampler:
 
     def __call__(self):
         """uint8 [count, size, size, channels], as they would be saved: with the moving statistics, rounded."""
-        return np.concatenate(
-            [
-                grids.to_uint8(self._draw(self.latents[start : start + BATCH]).numpy())
-                for start in range(0, len(self.latents), BATCH)
-            ]
-        )
+        return np.concatenate([grids.to_uint8(images) for images in in_batches(self._draw, self.latents)])
 
 
 class Evaluator:
     """FID, KID, precision and recall against the same real images again and again."""
 
     def __init__(self, extract, reals):
-        """
+        """Computes all that depends on the real images alone, which takes seconds.
+
         Args:
             extract: an `Extractor`.
             reals: uint8 [N, size, size, channels].
         """
-        self.extract = extract
-        self._reals = reals
-
-    @functools.cached_property
-    def real_features(self):
-        """float32 [N, dimensions], computed when first wanted."""
-        return self.extract(self._reals)
-
-    @functools.cached_property
-    def _real_kernel_sums(self):
-        return distances.kernel_sums_within(self.real_features)
-
-    @functools.cached_property
-    def _real_radii(self):
-        return neighbours.radii(self.real_features, neighbours.K)
-
-    def prepare(self):
-        """Computes all that depends on the real images alone, which takes seconds; else `figures` does at first."""
-        return self.real_features, self._real_kernel_sums, self._real_radii
+        self._extract, self._reals = extract, extract(reals)
+        self._kernel_sums = distances.kernel_sums_within(self._reals)
+        self._radii = neighbours.radii(self._reals, neighbours.K)
 
     def figures(self, images):
         """The `FIGURES` of images, uint8 [M, size, size, channels], as a dictionary of floats."""
-        return report.figures(self.real_features, self.extract(images), self._real_kernel_sums, self._real_radii)
+        return report.figures(self._reals, self._extract(images), self._kernel_sums, self._radii)

@@ -92,11 +92,7 @@ def load_feature_network():
 
 
 def provenance():
-    """How the network that comes with the package was made, and what it scores; a dictionary.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """How that network was made, and what it scores: a dictionary; UserError where its file is damaged."""
     try:
         made = json.loads(PROVENANCE.read_text(encoding="utf-8"))
         f"{made['trained_on']} {made['test_accuracy']:.1%}"  # used later

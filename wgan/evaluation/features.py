@@ -1,55 +1,46 @@
 """Features of images: what the metrics compare in place of pixels."""
 
-import dataclasses
-import typing
-
 import numpy as np
 import tensorflow as tf
 
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
 from wgan.evaluation import feature_network
+from wgan.evaluation.evaluator import in_batches
 from wgan.models import precision, surroundings
 
-BATCH = {"own": 500, "inception": 50}
 
-
-@dataclasses.dataclass(frozen=True)
 class Extractor:
     """Turns images into features.
 
     Attributes:
         description: what the features are, for every report that rests on them.
         caveat: with what figures made by them cannot be compared.
-        image_size: pixels a side that the network takes.
-        network: float32 images [batch, image_size, image_size, 3] in [-1, 1] to [batch, dimensions].
-        batch: images at a time.
     """
 
-    description: str
-    caveat: str
-    image_size: int
-    network: typing.Callable
-    batch: int
-
-    def __post_init__(self):
-        object.__setattr__(self, "_on_batch", tf.function(self._batch_features, reduce_retracing=True))
+    def __init__(self, network, image_size, batch, description, caveat):
+        """
+        Args:
+            network: float32 images [batch, image_size, image_size, 3] in [-1, 1] to [batch, dimensions].
+            image_size: pixels a side that the network takes.
+            batch: images at a time.
+            description, caveat: see the attributes.
+        """
+        self.description, self.caveat, self.batch = description, caveat, batch
+        self._network, self._image_size = network, image_size
+        self._on_batch = tf.function(self._batch_features, reduce_retracing=True)
 
     def __call__(self, images):
         """uint8 [N, height, width, 1 or 3] to float32 [N, dimensions]; grey images count as RGB."""
-        batches = (images[start : start + self.batch] for start in range(0, len(images), self.batch))
+        in_colour = np.broadcast_to(images, (*images.shape[:3], 3))
         with precision.exact():
-            return np.concatenate([self._on_batch(tf.convert_to_tensor(_as_rgb(batch))).numpy() for batch in batches])
+            return np.concatenate(in_batches(self._on_batch, in_colour, self.batch))
 
     def _batch_features(self, images):
         images = tf.cast(images, tf.float32)
-        if images.shape[1] != self.image_size:
-            images = tf.image.resize(images, [self.image_size, self.image_size], antialias=True)
-        return self.network(images / 127.5 - 1)
-
-
-def _as_rgb(images):
-    return np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
+        if images.shape[1] != self._image_size:
+            images = tf.image.resize(images, [self._image_size, self._image_size], antialias=True)
+        return self._network(images / 127.5 - 1)
 
 
 def own():
@@ -57,12 +48,12 @@ def own():
     network = feature_network.load_feature_network()
     made = feature_network.provenance()
     return Extractor(
+        network.features,
+        feature_network.IMAGE_SIZE,
+        500,
         f"the project's own network, {feature_network.FEATURES} features ({made['trained_on']}; "
         f"{made['test_accuracy']:.1%} correct on the test images)",
         "not comparable with published FID or KID, which rest on Inception's features",
-        feature_network.IMAGE_SIZE,
-        network.features,
-        BATCH["own"],
     )
 
 
@@ -86,12 +77,12 @@ def inception(weights="imagenet"):
                 "--features own, which needs no download"
             ) from error
     return Extractor(
+        lambda images: network(images, training=False),
+        299,
+        50,
         f"Keras's InceptionV3, {network.output_shape[-1]} features (weights: {weights or 'random'})",
         "near published FID and KID only with 50,000 samples of the official images: the network of the "
         "papers is an earlier training of Inception, and fewer samples give a larger FID",
-        299,
-        lambda images: network(images, training=False),
-        BATCH["inception"],
     )
 
 

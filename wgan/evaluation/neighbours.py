@@ -64,19 +64,14 @@ def density_coverage(reals, samples, k=5):
 class Copies:
     """Which training image each sample is nearest to, and how near that is.
 
-    Attributes:
-        nearest: int [samples], an index into the training images.
-        distances: float [samples], to it.
-        closeness: float [samples]: that distance as a multiple of the distance from that training image to
-            the nearest other one. Below 1 the sample is nearer than any training image.
-        share: the share of samples whose closeness is below 1. A generator that copies comes near 1. What to
-            expect of new images depends on the features (a half or less): compare with that of real images.
+    Closeness is that distance as a multiple of the distance from that training image to the nearest other one. A
+    generator that copies has a share near 1; new images, depending on the features, a half or less.
     """
 
-    nearest: np.ndarray
-    distances: np.ndarray
-    closeness: np.ndarray
-    share: float
+    nearest: np.ndarray  # int [samples], an index into the training images
+    distances: np.ndarray  # float [samples], to it
+    closeness: np.ndarray  # float [samples]
+    share: float  # of samples whose closeness is below 1: nearer than any training image
 
 
 @on_one_thread()

@@ -5,15 +5,27 @@ import numpy as np
 from wgan.evaluation import distances, neighbours
 from wgan.images.grids import image_grid
 
-COLUMNS = ("fid", "kid", "kid_error", "precision", "recall", "density", "coverage", "copies")
 PAIRS_SHOWN = 32
+# By the name of a figure in a row: the head of its column, and how it is written.
+_COLUMNS = {
+    "images": ("images", "{images:,}"),
+    "reals": ("of reals", "{reals:,}"),
+    "fid": ("FID", "{fid:.3g}"),
+    "kid": ("KID", "{kid:.3g} ± {kid_error:.1g}"),
+    "precision": ("precision", "{precision:.1%}"),
+    "recall": ("recall", "{recall:.1%}"),
+    "density": ("density", "{density:.2f}"),
+    "coverage": ("coverage", "{coverage:.1%}"),
+    "copies": ("nearer than reals", "{copies:.1%}"),
+}
+COLUMNS = (*_COLUMNS, "kid_error")
 
 
 def figures(reals, samples, real_kernel_sums=None, real_radii=None):
     """FID, KID with its standard error, precision and recall between two sets of features.
 
     Args:
-        reals, samples: as in `measure`.
+        reals, samples: [n, dimensions] and [m, dimensions], at least 4 each.
         real_kernel_sums, real_radii: of the reals, where they are known already: see `distances.kernel_distance`
             and `neighbours.precision_recall`.
     """
@@ -28,37 +40,22 @@ def figures(reals, samples, real_kernel_sums=None, real_radii=None):
     }
 
 
-def measure(reals, samples):
-    """Every metric between two sets of features.
+def make_row(name, reals, samples, training=None):
+    """Every figure of a set of features, and the comparison with their nearest training images.
 
     Args:
+        name: what they are.
         reals, samples: [n, dimensions] and [m, dimensions], at least 6 each.
+        training: features of all training images, or None: the reals.
 
     Returns:
-        A dictionary from the `COLUMNS` (but `copies`) to floats, with both counts.
+        A dictionary of the `COLUMNS`, with the name; and `neighbours.Copies`.
     """
+    copies = neighbours.find_copies(reals if training is None else training, samples)
     density, coverage = neighbours.density_coverage(reals, samples)
-    return {
-        "reals": len(reals),
-        "images": len(samples),
-        **figures(reals, samples),
-        "density": density,
-        "coverage": coverage,
-    }
-
-
-def sample_row(reals, samples, training):
-    """The figures of samples, and the comparison with their nearest training images.
-
-    Args:
-        reals, samples: as in `measure`.
-        training: features of all training images.
-
-    Returns:
-        A row as a dictionary, and `neighbours.Copies`.
-    """
-    copies = neighbours.find_copies(training, samples)
-    return {"name": "samples", **measure(reals, samples), "copies": copies.share}, copies
+    counts = {"name": name, "reals": len(reals), "images": len(samples)}
+    others = {"density": density, "coverage": coverage, "copies": copies.share}
+    return {**counts, **figures(reals, samples), **others}, copies
 
 
 def yardsticks(extract, reals, images, other):
@@ -75,16 +72,11 @@ def yardsticks(extract, reals, images, other):
     """
     order = np.random.default_rng(0).permutation(len(reals))
     half, rest = np.array_split(reals[order], 2)
-    yield {"name": "half of the real images", **measure(rest, half), "copies": neighbours.find_copies(rest, half).share}
+    yield make_row("half of the real images", rest, half)[0]
     if other is not None:
-        features = extract(other.images[: len(reals)])
-        yield {
-            "name": other.class_name,
-            **measure(reals, features),
-            "copies": neighbours.find_copies(reals, features).share,
-        }
-    noise = extract(np.random.default_rng(0).integers(0, 256, images.shape, np.uint8))
-    yield {"name": "noise", **measure(reals, noise), "copies": neighbours.find_copies(reals, noise).share}
+        yield make_row(other.class_name, reals, extract(other.images[: len(reals)]))[0]
+    noise = np.random.default_rng(0).integers(0, 256, images.shape, np.uint8)
+    yield make_row("noise", reals, extract(noise))[0]
 
 
 def closest_pairs(samples, training, copies):
@@ -105,23 +97,22 @@ def closest_pairs(samples, training, copies):
 
 def as_table(rows):
     """The rows as text: a table in Markdown that can also be read as it stands."""
-    head = ["", "images", "of reals", "FID", "KID", "precision", "recall", "density", "coverage", "nearer than reals"]
-    cells = [head, *map(_cells, rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in cells]
+    cells = [["", *(head for head, _ in _COLUMNS.values())]]
+    cells += [[row["name"], *(pattern.format(**row) for _, pattern in _COLUMNS.values())] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in cells]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
 
 
-def _cells(row):
-    return [
-        row["name"],
-        f"{row['images']:,}",
-        f"{row['reals']:,}",
-        f"{row['fid']:.3g}",
-        f"{row['kid']:.3g} ± {row['kid_error']:.1g}",
-        *(f"{row[name]:.1%}" for name in ("precision", "recall")),
-        f"{row['density']:.2f}",
-        f"{row['coverage']:.1%}",
-        f"{row['copies']:.1%}",
-    ]
+def as_text(found):
+    """What `evaluation.json` holds, for a terminal."""
+    weights, reference = found["weights"], found["reference"]
+    epoch = f", epoch {weights['epoch']:.0f}" if "epoch" in weights else ""
+    part = f"{reference['images']:,} of the " if reference["images"] < reference["training_images"] else ""
+    return (
+        f"generator: {weights['file']}{epoch}, latents of seed {found['latents_seed']}\n"
+        f"reference: {reference['name']}: {part}{reference['training_images']:,} images\n"
+        f"features: {found['features']}\n"
+        f"note: {found['caveat']}\n\n{as_table(found['rows'])}"
+    )

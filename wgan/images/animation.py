@@ -3,13 +3,11 @@
 A grid is read when the writer of the file asks for its frame; see `wgan.images.animation_formats`.
 """
 
-import functools
+import dataclasses
 import io
 import math
 import pathlib
-import struct
 import warnings
-import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -30,16 +28,38 @@ _MAX_GRID_PIXELS = 4096 * 4096  # larger than any grid of ours; a small file may
 MAX_SIDE = 8192  # pixels of an enlarged grid; players, and the formats, stop not far beyond
 _FPS_RANGE = (0.1, 60)
 _MAX_HOLD = 600  # seconds; the GIF's field ends at 655
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+
+
+@dataclasses.dataclass(frozen=True)
+class Film:
+    """How an animation looks.
+
+    Attributes:
+        max_frames: at most so many grids are shown, see `choose_frames`.
+        fps: frames a second, 0.1 to 60 (a GIF: to 50).
+        hold: seconds for which the last frame is shown, 0 to 600; never less than another frame.
+        scale: enlargement, a whole number; 0 chooses one that makes frames about 512 pixels wide, of a GIF 400.
+    """
+
+    max_frames: int = 120
+    fps: float = 20.0
+    hold: float = 3.0
+    scale: int = 0
+
+    def check(self, output):
+        """Raises UserError for values that make no sense, NaN among them, or cannot be had in the file `output`."""
+        suffix = output.suffix.lower()
+        if suffix not in WRITERS:
+            raise UserError(f"cannot write {output}: the name must end in {', '.join(WRITERS)}")
+        if output.is_dir():
+            raise UserError(f"cannot write {output}: it is a folder")
+        if self.max_frames < 1:
+            raise UserError(f"--max_frames must be at least 1, not {self.max_frames}")
+        check_fps(suffix, self.fps)
+        if not 0 <= self.hold <= _MAX_HOLD:
+            raise UserError(f"--hold must be 0 to {_MAX_HOLD} seconds, not {self.hold:g}")
+        if self.scale < 0:
+            raise UserError(f"--scale must be a whole number from 1, or 0 to choose one, not {self.scale}")
 
 
 class Summary(NamedTuple):
@@ -56,18 +76,16 @@ class Summary(NamedTuple):
 def choose_frames(epochs, max_frames):
     """Picks the epochs to show, more densely at the start, where a training changes most.
 
-    With n epochs and m frames (m < n), frame k = 0 .. m-1 shows the epoch at position
-    (n - 1) * (k / (m - 1))**2 of the list, rounded down: the steps grow evenly, and half of the
-    frames fall into the first quarter of the training. Where the steps would be less than one, at
-    the very start, the positions are 0, 1, 2 ... without a gap. So exactly m distinct epochs are
-    picked, among them the first and the last; when m is 1, the last alone.
+    With n epochs and m frames (m < n), frame k = 0 .. m-1 shows the epoch at position (n - 1) * (k / (m - 1))**2,
+    rounded down, but at least k: half of the frames fall into the first quarter of the training.
 
     Args:
         epochs: the epochs there are, distinct and ascending.
-        max_frames: at most so many are picked, at least 1; all epochs when there are no more.
+        max_frames: at least 1.
 
     Returns:
-        A list of the epochs picked, ascending.
+        A list of m distinct epochs, ascending, among them the first and the last (the last alone where m is 1); of
+        all epochs when there are no more.
     """
     count = len(epochs)
     if count <= max_frames:
@@ -94,7 +112,7 @@ def read_grid(where):
                 if image.width * image.height > _MAX_GRID_PIXELS:
                     raise UserError(f"{image.width}x{image.height} pixels are too many for a grid")
                 return np.asarray(image.convert("RGB"))
-    except _UNREADABLE as error:
+    except Exception as error:  # Pillow raises many kinds for a damaged file
         raise UserError(f"not a readable PNG ({one_line(error)})") from error
 
 
@@ -104,30 +122,26 @@ def usual_scale(width, suffix=".webp"):
 
 
 class _Drawing:
-    """Turns grids of one size into frames of one size."""
+    """Turns grids of one shape into frames of one size."""
 
-    def __init__(self, grid_shape, suffix, scale, frames, last_epoch):
-        height, width = grid_shape[:2]
-        self.scale = scale or usual_scale(width, suffix)
-        self._width = width * self.scale
-        if max(self._width, height * self.scale) > MAX_SIDE:
+    def __init__(self, shape, suffix, scale, samples):
+        self.shape, self._scale = shape, scale or usual_scale(shape[1], suffix)
+        height, self._width = shape[0] * self._scale, shape[1] * self._scale
+        if max(self._width, height) > MAX_SIDE:
             raise UserError(
-                f"--scale {self.scale} would make frames of {self._width}x{height * self.scale} "
-                f"pixels, more than {MAX_SIDE} a side"
+                f"--scale {self._scale} would make frames of {self._width}x{height} pixels, more than {MAX_SIDE} a side"
             )
         # The longest text decides, so that all frames have the same letters.
-        self._font = _fitting_font(f"epoch {last_epoch}", self._width)
+        self._font = _fitting_font(f"epoch {samples[-1][0]}", self._width)
         self._strip_height = 2 * math.ceil(0.8 * self._font.size)
-        check_memory(suffix, frames, self._strip_height + height * self.scale, self._width)
+        check_memory(suffix, len(samples), self._strip_height + height, self._width)
 
     def frame(self, grid, epoch):
         """A Frame with the epoch in a strip above the grid, which covers no image."""
         strip = Image.new("L", (self._width, self._strip_height), BACKGROUND)
-        left = self._font.size // 2
-        ImageDraw.Draw(strip).text(
-            (left, self._strip_height / 2), f"epoch {epoch}", fill=0, font=self._font, anchor="lm"
-        )
-        return Frame(grid, np.asarray(strip), self.scale)
+        place = self._font.size // 2, self._strip_height / 2
+        ImageDraw.Draw(strip).text(place, f"epoch {epoch}", fill=0, font=self._font, anchor="lm")
+        return Frame(grid, np.asarray(strip), self._scale)
 
 
 def _fitting_font(text, width):
@@ -139,21 +153,18 @@ def _fitting_font(text, width):
 
 
 def _frames(samples, drawing_of, shown, warn):
-    """Yields a Frame for each (epoch, where) that can be used and appends its epoch to `shown`.
-
-    `drawing_of` gives a `_Drawing` for a grid's shape.
-    """
-    drawing, shape = None, None
+    """Yields a Frame for each (epoch, where) that can be used and appends its epoch to `shown`."""
+    drawing = None
     for epoch, where in samples:
         try:
             grid = read_grid(where)
-            if shape not in (None, grid.shape):
-                raise UserError(f"{grid.shape[1]}x{grid.shape[0]} pixels, the first grid has {shape[1]}x{shape[0]}")
+            if drawing and drawing.shape != grid.shape:
+                height, width, _ = drawing.shape
+                raise UserError(f"{grid.shape[1]}x{grid.shape[0]} pixels, the first grid has {width}x{height}")
         except UserError as error:
             warn(f"skipped {where}: {error}")
             continue
-        if drawing is None:
-            shape, drawing = grid.shape, drawing_of(grid.shape)
+        drawing = drawing or drawing_of(grid.shape)
         shown.append(epoch)
         yield drawing.frame(grid, epoch)
 
@@ -165,23 +176,7 @@ def check_fps(suffix, fps):
         raise UserError(f"--fps must be {slowest} to {fastest} for {suffix}, not {fps:g}")
 
 
-def _check(output, max_frames, fps, hold, scale):
-    """Raises UserError for arguments of `write_animation` that make no sense, NaN among them."""
-    suffix = output.suffix.lower()
-    if suffix not in WRITERS:
-        raise UserError(f"cannot write {output}: the name must end in {', '.join(WRITERS)}")
-    if output.is_dir():
-        raise UserError(f"cannot write {output}: it is a folder")
-    if max_frames < 1:
-        raise UserError(f"--max_frames must be at least 1, not {max_frames}")
-    check_fps(suffix, fps)
-    if not 0 <= hold <= _MAX_HOLD:
-        raise UserError(f"--hold must be 0 to {_MAX_HOLD} seconds, not {hold:g}")
-    if scale < 0:
-        raise UserError(f"--scale must be a whole number from 1, or 0 to choose one, not {scale}")
-
-
-def write_animation(sample_dir, output, max_frames=120, fps=20.0, hold=3.0, scale=0, progress=iter, warn=print):
+def write_animation(sample_dir, output, progress=iter, warn=print, **looks):
     """Makes an animation, which loops forever, of the grids in a folder.
 
     An `output` that is there already is replaced when the new one is complete, and not before.
@@ -189,13 +184,10 @@ def write_animation(sample_dir, output, max_frames=120, fps=20.0, hold=3.0, scal
     Args:
         sample_dir: the folder with the grids, in any layout.
         output: the file to write; its suffix (.gif, .webp, .mp4) decides the format.
-        max_frames: at most so many grids are shown, see `choose_frames`.
-        fps: frames a second, 0.1 to 60 (a GIF: to 50).
-        hold: seconds for which the last frame is shown, 0 to 600; never less than another frame.
-        scale: enlargement, a whole number; 0 chooses one that makes frames about 512 pixels wide, of a GIF 400.
         progress: called with the list of (epoch, where) to show, returns an iterable over it.
         warn: called with one line for each grid that is passed over: unreadable, or of another size
             than the first one shown.
+        looks: the fields of a `Film`.
 
     Returns:
         A Summary.
@@ -206,27 +198,29 @@ def write_animation(sample_dir, output, max_frames=120, fps=20.0, hold=3.0, scal
         OSError: `output` cannot be written.
     """
     output, sample_dir = (pathlib.Path(path).expanduser() for path in (output, sample_dir))
-    _check(output, max_frames, fps, hold, scale)
-    suffix = output.suffix.lower()
-    places = dict(list_samples(sample_dir))
+    film, suffix, shown = Film(**looks), output.suffix.lower(), []
+    film.check(output)
+    samples = _samples(sample_dir, film.max_frames, warn)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(output) as temporary:
+        temporary.touch()  # an unwritable folder is found out before the work, not after it
+        drawing_of = lambda shape: _Drawing(shape, suffix, film.scale, samples)
+        WRITERS[suffix](temporary, _frames(progress(samples), drawing_of, shown, warn), film.fps, film.hold)
+        if not shown:
+            raise UserError(f"none of the grids chosen in {sample_dir} can be read")
+    return Summary(output, len(shown), shown[0], shown[-1], len(samples) - len(shown), output.stat().st_size)
+
+
+def _samples(sample_dir, max_frames, warn):
+    """(epoch, where) of the grids to show; UserError where there are none."""
     films = len(list(sample_dir.glob("film_[0-9]*.webp")))
     if films:
         warn(f"{films} film_*.webp in {sample_dir} are left out: an earlier version's, which browsers show")
+    places = dict(list_samples(sample_dir))
     if not places:
         advice = advice_on_grids(sample_dir)
         raise UserError(
             f"no grids (sample_00001.png ...) in {sample_dir}: "
             + (advice or "train first with `python train.py`, or name the folder with --sample_dir")
         )
-    samples = [(epoch, places[epoch]) for epoch in choose_frames(list(places), max_frames)]
-    shown = []
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(output) as temporary:
-        temporary.touch()  # an unwritable folder is found out before the work, not after it
-        drawing_of = functools.partial(
-            _Drawing, suffix=suffix, scale=scale, frames=len(samples), last_epoch=samples[-1][0]
-        )
-        WRITERS[suffix](temporary, _frames(progress(samples), drawing_of, shown, warn), fps, hold)
-        if not shown:
-            raise UserError(f"none of the grids chosen in {sample_dir} can be read")
-    return Summary(output, len(shown), shown[0], shown[-1], len(samples) - len(shown), output.stat().st_size)
+    return [(epoch, places[epoch]) for epoch in choose_frames(list(places), max_frames)]

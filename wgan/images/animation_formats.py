@@ -25,17 +25,11 @@ _TOLERANCE = 3  # of 256 levels: a pixel keeps its colour while that is not furt
 
 @dataclass(frozen=True)
 class Frame:
-    """A grid that is still small, and what stands above it.
+    """A grid that is still small, and what stands above it."""
 
-    Attributes:
-        grid: uint8 [h, w, 3].
-        strip: uint8 [s, w * scale], grey.
-        scale: by which whole number the grid is enlarged, every pixel to a square of its colour.
-    """
-
-    grid: np.ndarray
-    strip: np.ndarray
-    scale: int
+    grid: np.ndarray  # uint8 [h, w, 3]
+    strip: np.ndarray  # uint8 [s, w * scale], grey
+    scale: int  # by which whole number the grid is enlarged, every pixel to a square of its colour
 
     def rgb(self):
         """The frame as it is shown, uint8 [s + h * scale, w * scale, 3]."""
@@ -61,29 +55,43 @@ def write_gif(path, frames, fps, hold):
 
     Args:
         path: the file.
-        frames: iterable of Frame, all of one size.
+        frames: iterable of Frame, all of one size; where there are none, nothing is written.
         fps: frames a second, at most GIF_MAX_FPS; kept on average where 100 / fps is not a whole number.
         hold: seconds for which the last frame is shown.
     """
     frames = list(frames)
-    if frames:
-        images = _images(frames)
-        durations = [10 * hundredths for hundredths in _durations(len(frames), fps, hold, 100)]
-        next(images).save(
-            path,
-            format="GIF",
-            save_all=True,
-            append_images=images,
-            duration=durations,
-            loop=0,
-            disposal=1,
-            optimize=True,
-            comment=SOFTWARE,
-        )
+    durations = [10 * hundredths for hundredths in _durations(len(frames), fps, hold, 100)]
+    options = {"disposal": 1, "optimize": True, "comment": SOFTWARE}
+    _save(path, _images(frames), format="GIF", duration=durations, **options)
+
+
+def write_webp(path, frames, fps, hold):
+    """Writes a lossless WebP that loops forever; arguments as for `write_gif`."""
+    images = [Image.fromarray(frame.rgb()) for frame in frames]
+    exif = Image.Exif()
+    exif[ExifTags.Base.Software] = SOFTWARE
+    # The slower methods save a quarter, at 20 times the time.
+    options = {"exif": exif, "lossless": True, "method": 0}
+    _save(path, iter(images), format="WEBP", duration=_durations(len(images), fps, hold, 1000), **options)
+
+
+def _save(path, images, **options):
+    """Writes an iterator of Pillow's images as an animation, if there are any."""
+    first = next(images, None)
+    if first:
+        first.save(path, save_all=True, append_images=images, loop=0, **options)
+
+
+def _durations(count, fps, hold, units):
+    """Of each frame in 1/units s: the differences of rounded times, so that no error adds up."""
+    times = [round(number * units / fps) for number in range(count)]
+    return [*(after - before for before, after in itertools.pairwise(times)), round(units * max(hold, 1 / fps))]
 
 
 def _images(frames):
     """Yields a GIF's frames as Pillow's images, all with the same palette; the grids are reduced while small."""
+    if not frames:
+        return
     colours = _film_colours(frames)
     text = len(colours)
     colours = np.concatenate([colours, _GREYS])
@@ -108,36 +116,10 @@ def _film_colours(frames):
     step = max(1, math.isqrt(len(frames) * height * width // _PALETTE_PIXELS))
     starts = (number % min(step, height, width) for number in range(len(frames)))
     some = [frame.grid[start::step, start::step].reshape(1, -1, 3) for start, frame in zip(starts, frames)]
-    chosen = Image.fromarray(np.concatenate(some, axis=1)).quantize(
-        _GRID_COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1
-    )
+    pixels = Image.fromarray(np.concatenate(some, axis=1))
+    chosen = pixels.quantize(_GRID_COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1)
     count = chosen.getextrema()[1] + 1  # few colours leave the rest of the palette empty
     return np.array(chosen.getpalette()[: 3 * count], np.uint8).reshape(count, 3)
-
-
-def write_webp(path, frames, fps, hold):
-    """Writes a lossless WebP that loops forever; arguments as for `write_gif`."""
-    images = [Image.fromarray(frame.rgb()) for frame in frames]
-    if images:
-        exif = Image.Exif()
-        exif[ExifTags.Base.Software] = SOFTWARE
-        images[0].save(
-            path,
-            format="WEBP",
-            save_all=True,
-            append_images=images[1:],
-            loop=0,
-            exif=exif,
-            duration=_durations(len(images), fps, hold, 1000),
-            lossless=True,
-            method=0,
-        )  # the slower methods save a quarter, at 20 times the time
-
-
-def _durations(count, fps, hold, units):
-    """Of each frame in 1/units s: the differences of rounded times, so that no error adds up."""
-    times = [round(number * units / fps) for number in range(count)]
-    return [*(after - before for before, after in itertools.pairwise(times)), round(units * max(hold, 1 / fps))]
 
 
 def write_mp4(path, frames, fps, hold):
@@ -151,9 +133,8 @@ def write_mp4(path, frames, fps, hold):
     """
     check_ffmpeg()
     # Below quality 9 of 10 the squares' edges blur. yuv420p is what browsers play.
-    with imageio.v2.get_writer(
-        path, format="FFMPEG", mode="I", fps=fps, codec="libx264", quality=9, pixelformat="yuv420p", macro_block_size=1
-    ) as video:
+    options = {"codec": "libx264", "quality": 9, "pixelformat": "yuv420p", "macro_block_size": 1}
+    with imageio.v2.get_writer(path, format="FFMPEG", mode="I", fps=fps, **options) as video:
         pixels = None
         for frame in frames:
             pixels = frame.rgb()

@@ -33,11 +33,11 @@ def panels(columns):
 
 @usual_style()
 def draw_curves(history_array, path, columns=COLUMNS):
-    """Draws the history's columns over the epochs into a PNG file.
+    """Draws the history's columns over the epochs into a PNG file, complete or not at all.
 
     Args:
         history_array: float64 [epochs, columns], as `History.to_array` gives it.
-        path: where to; complete or not at all.
+        path: where to.
         columns: those that the run fills.
     """
     history, chosen = History(history_array), panels(columns)

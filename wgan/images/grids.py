@@ -12,14 +12,7 @@ BACKGROUND = 255  # white: gaps between the images, the border, and places witho
 
 
 def to_uint8(images):
-    """Turns the generator's range into that of image files.
-
-    Args:
-        images: float array of any shape, -1 (black) to 1 (white); what lies outside is clipped.
-
-    Returns:
-        uint8 array of the same shape, rounded to the nearest of the 256 levels.
-    """
+    """Floats of any shape, -1 (black) to 1 (white), as uint8: clipped, and rounded to the nearest of 256 levels."""
     levels = np.asarray(images, dtype=np.float32) * 127.5 + 127.5
     return np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
 

@@ -12,8 +12,7 @@ def grid_drawer(gan, recipe, seed):
     """What to draw of a GAN in training.
 
     Args:
-        gan: a `GAN`.
-        recipe: its `Recipe`.
+        gan, recipe: a `GAN` and its `Recipe`.
         seed: of the latents, int64 [2].
 
     Returns:
