@@ -76,7 +76,7 @@ def test_arithmetic_of_an_epoch_is_proportional_to_the_batch_and_nearly_to_the_c
     assert two - one == three - two > 0
 
 
-@pytest.mark.parametrize("name", ["ours", "keras", "torch"])
+@pytest.mark.parametrize("name", ["ours", *(pytest.param(name, marks=pytest.mark.slow) for name in ("keras", "torch"))])
 def test_every_contestant_trains(name):
     if name == "torch" and importlib.util.find_spec(name) is None:
         pytest.skip("PyTorch is not installed (pip install -e '.[torch]')")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+import short_runs
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "pretrained/README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -145,20 +146,7 @@ def test_the_recipe_in_the_docs_can_be_trained_and_compared(tmp_path):
     for script in ("train.py", "compare.py"):
         shutil.copy(ROOT / script, tmp_path)
     (tmp_path / "wgan/recipes" / f"{name}.py").write_text(code)
-    words = [
-        "--recipe",
-        name,
-        "--dataset",
-        "digits",
-        "--label",
-        "3",
-        "--epochs",
-        "2",
-        "--eval_every",
-        "0",
-        "--precision",
-        "float32",
-    ]
+    words = short_runs.flags(short_runs.settings(tmp_path, recipe=name))
     trained = subprocess.run([sys.executable, "train.py", *words], cwd=tmp_path, capture_output=True, text=True)
     assert trained.returncode == 0, trained.stderr
     header, *rows = (tmp_path / "checkpoints/history.csv").read_text().splitlines()

@@ -19,9 +19,13 @@ def make_gan(seed=0, **settings):
     return compiled(GAN(Generator(latent_dim=8, channels=1), Critic(channels=1), seed=seed, **settings))
 
 
-def make_toy_gan():
+def make_toy_gan(seed=0, **settings):
     """One dense layer for each network."""
-    return compiled(GAN(perceptrons.Generator(8, (32, 32, 1), ()), perceptrons.Discriminator((32, 32, 1), ())))
+    keras.utils.set_random_seed(seed)
+    shape = IMAGES.shape[1:]
+    return compiled(
+        GAN(perceptrons.Generator(8, shape, ()), perceptrons.Discriminator(shape, ()), seed=seed, **settings)
+    )
 
 
 def compiled(gan):
@@ -106,11 +110,11 @@ def test_critic_learns_to_tell_reals_from_fakes():
 
 
 def test_same_seed_gives_the_same_bits_and_another_seed_does_not():
-    one, same, other = make_gan(seed=1), make_gan(seed=1), make_gan(seed=2)
+    one, same, other = (make_toy_gan(seed) for seed in (1, 1, 2))
     for gan in (one, same, other):
         fit(gan, 1, 2)
     assert_same(values(one.variables), values(same.variables))
-    assert np.abs(one.generator.dense.kernel.numpy() - other.generator.dense.kernel.numpy()).max() > 1e-3
+    assert np.abs(one.generator.last.kernel.numpy() - other.generator.last.kernel.numpy()).max() > 1e-3
 
 
 def test_logs_fit_together():
@@ -124,7 +128,7 @@ def test_scale_covers_minus_one_to_one():
     np.testing.assert_allclose(scale(tf.constant([0, 255], tf.uint8)).numpy(), [-1, 1], atol=1e-7)
 
 
-def test_averaged_generator_follows_the_formula_of_the_moving_average():
+def test_averaged_generator_follows_the_formula_of_the_moving_average(eagerly):
     gan = make_gan(ema_decay=0.9, critic_steps=1)
     weights = [place for place, variable in enumerate(gan.generator.variables) if variable.trainable]
     assert len(weights) == len(gan.generator.variables) - 8  # four normalisations
@@ -134,8 +138,7 @@ def test_averaged_generator_follows_the_formula_of_the_moving_average():
 
     expected, decays, norm_mean = of(gan.generator), [], np.zeros(2048)
     for epoch in range(1, 4):
-        batches = epoch_batches(IMAGES, 0, 1, 4, epoch, epoch)
-        gan.fit(batches, initial_epoch=epoch - 1, epochs=epoch, steps_per_epoch=1, shuffle=False, verbose=0)
+        gan.train_step((tf.constant(epoch, tf.int64), tf.constant(IMAGES[None, :4])))
         decay = min(0.9, (1 + epoch) / (10 + epoch))
         expected = [
             decay * average + (1 - decay) * now for average, now in zip(expected, of(gan.generator), strict=True)
@@ -167,7 +170,7 @@ def test_statistics_of_the_average_are_averages_over_its_own_activations():
     np.testing.assert_allclose(average.norm_1.moving_variance.numpy(), variance, rtol=1e-4)
 
 
-@pytest.mark.parametrize("network", ["plain", "resnet"])
+@pytest.mark.parametrize("network", ["plain", pytest.param("resnet", marks=pytest.mark.slow)])
 def test_each_layer_of_the_average_is_normalised_by_what_it_sees(network, tiny, eagerly):
     gan, rng = build_gan(tiny(network=network), 1), np.random.default_rng(0)
     for variable in gan.generator.trainable_variables:
@@ -235,7 +238,9 @@ def train_a_little(gan):
     ],
 )
 def test_every_lever_changes_the_training_and_keeps_its_numbers_finite(eagerly, settings):
-    changed, plain = make_gan(critic_steps=1, **settings), make_gan(critic_steps=1)
+    changed, plain = make_toy_gan(critic_steps=1, **settings), make_toy_gan(critic_steps=1)
+    for gan in (changed, plain):
+        gan.critic.last.kernel.assign(gan.critic.last.kernel / 2)  # slopes below 1, which a one-sided penalty lets be
     assert np.abs(train_a_little(changed) - train_a_little(plain)).max() > 1e-6
 
 

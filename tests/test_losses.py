@@ -9,11 +9,32 @@ from wgan.models.gan import GAN
 from wgan.models.losses import LOSSES
 from wgan.models.networks import Critic, Generator
 
+REAL, FAKE = np.random.default_rng(0).normal(scale=3, size=[2, 50])
+P_REAL, P_FAKE = 1 / (1 + np.exp(-REAL)), 1 / (1 + np.exp(-FAKE))
+CROSS_ENTROPY = -np.mean(np.log(P_REAL)) - np.mean(np.log(1 - P_FAKE))
 
-def test_signs_are_those_of_the_paper():
-    real, fake = tf.constant([3.0, 5.0]), tf.constant([1.0, -2.0])
-    assert float(losses.wasserstein_estimate(real, fake)) == 4.5
-    assert float(losses.wasserstein_generator_loss(fake)) == 0.5
+
+@pytest.mark.parametrize(
+    "name, critic_loss, generator_loss",
+    [
+        ("wasserstein", FAKE.mean() - REAL.mean(), -FAKE.mean()),
+        ("reversed_wasserstein_sum", REAL.sum() - FAKE.sum(), FAKE.sum()),  # real images are scored down
+        ("cross_entropy", CROSS_ENTROPY, -np.mean(np.log(P_FAKE))),
+        ("cross_entropy_mean", CROSS_ENTROPY / 2, -np.mean(np.log(P_FAKE))),
+        ("least_squares", np.mean((P_REAL - 1) ** 2 + P_FAKE**2) / 2, np.mean((P_FAKE - 1) ** 2)),
+    ],
+)
+def test_losses_are_the_formulas(name, critic_loss, generator_loss):
+    assert float(LOSSES[name].critic_loss(tf.constant(REAL), tf.constant(FAKE))) == pytest.approx(
+        critic_loss, rel=1e-12
+    )
+    assert float(LOSSES[name].generator_loss(tf.constant(FAKE))) == pytest.approx(generator_loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("name, sign", [("wasserstein", 1), ("reversed_wasserstein_sum", -1)])
+def test_the_estimate_is_positive_once_the_critic_can_tell(name, sign):
+    estimate = LOSSES[name].figures(tf.constant(REAL), tf.constant(FAKE))["wasserstein_estimate"]
+    assert float(estimate) == pytest.approx(sign * (REAL.mean() - FAKE.mean()), rel=1e-12)
 
 
 def test_interpolates_take_one_epsilon_per_image():

@@ -1,4 +1,4 @@
-"""Every recipe: its networks, its losses against direct formulas, its constraint, and that it learns."""
+"""Every recipe: its networks, its constraint, and that it learns."""
 
 import csv
 import dataclasses
@@ -31,7 +31,6 @@ from wgan.training.loop import GANS, build_gan
 
 ON_IMAGES = [name for name, recipe in RECIPES.items() if not recipe.is_1d]
 RNG = np.random.default_rng(0)
-REAL, FAKE = RNG.normal(scale=3, size=[2, 50])
 
 
 def config_of(name, **values):
@@ -41,10 +40,6 @@ def config_of(name, **values):
     config = TrainingConfig.of_recipe(name, **settings)
     config.check()
     return config
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
 
 
 def test_every_recipe_is_there_and_the_main_one_comes_first():
@@ -70,7 +65,7 @@ def test_settings_and_figures_are_those_of_parts_that_there_are():
 
 
 @pytest.mark.parametrize("name", ON_IMAGES)
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [3, pytest.param(1, marks=pytest.mark.slow)])
 def test_networks_fit_together(name, channels):
     config = config_of(name)
     generator, critic = networks.build(config, channels)
@@ -107,27 +102,6 @@ def test_networks_have_the_articles_sizes(name, generator, critic):
     assert gan.critic.count_params() == critic
 
 
-def test_cross_entropy_is_the_formula():
-    real, fake = tf.constant(REAL), tf.constant(FAKE)
-    expected = -np.mean(np.log(sigmoid(REAL))) - np.mean(np.log(1 - sigmoid(FAKE)))
-    assert float(LOSSES["cross_entropy"].critic_loss(real, fake)) == pytest.approx(expected, rel=1e-12)
-    assert float(LOSSES["cross_entropy_mean"].critic_loss(real, fake)) == pytest.approx(expected / 2, rel=1e-12)
-    assert float(LOSSES["cross_entropy"].generator_loss(fake)) == pytest.approx(
-        -np.mean(np.log(sigmoid(FAKE))), rel=1e-12
-    )
-
-
-def test_least_squares_is_the_formula_and_a_quarter_where_nothing_is_known():
-    real, fake = tf.constant(REAL), tf.constant(FAKE)
-    expected = np.mean((sigmoid(REAL) - 1) ** 2) / 2 + np.mean(sigmoid(FAKE) ** 2) / 2
-    assert float(LOSSES["least_squares"].critic_loss(real, fake)) == pytest.approx(expected, rel=1e-12)
-    assert float(LOSSES["least_squares"].generator_loss(fake)) == pytest.approx(
-        np.mean((sigmoid(FAKE) - 1) ** 2), rel=1e-12
-    )
-    nothing = tf.zeros([4], tf.float64)
-    assert float(LOSSES["least_squares"].critic_loss(nothing, nothing)) == 0.25
-
-
 def test_class_loss_and_accuracy_are_the_formulas():
     logits, labels = RNG.normal(size=[40, 11]), RNG.integers(0, 11, 40)
     probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -135,15 +109,6 @@ def test_class_loss_and_accuracy_are_the_formulas():
     assert float(losses.class_loss(tf.constant(logits), tf.constant(labels, tf.int32))) == pytest.approx(expected)
     share = np.mean(logits.argmax(1) == labels)
     assert float(losses.accuracy(tf.constant(logits), tf.constant(labels, tf.int32))) == pytest.approx(share)
-
-
-def test_the_articles_losses_are_sums_with_reals_scored_down():
-    real, fake = tf.constant(REAL), tf.constant(FAKE)
-    objective = LOSSES["reversed_wasserstein_sum"]
-    assert float(objective.critic_loss(real, fake)) == pytest.approx(REAL.sum() - FAKE.sum(), rel=1e-12)
-    assert float(objective.generator_loss(fake)) == pytest.approx(FAKE.sum(), rel=1e-12)
-    estimate = float(objective.figures(real, fake)["wasserstein_estimate"])
-    assert estimate == pytest.approx(FAKE.mean() - REAL.mean(), rel=1e-12)  # positive once the critic can tell
 
 
 def test_the_articles_penalty_is_of_the_whole_batchs_gradient(float64):
