@@ -22,12 +22,7 @@ SAMPLES = 16
 
 @surroundings.usual()
 def write(generator, format, path):
-    """Writes a generator and compares what is read back with it.
-
-    Args:
-        generator: a built generator of `wgan.models.networks`, in float32.
-        format: a key of `FORMATS`.
-        path: the file or folder to make.
+    """Writes a generator, in float32, to a path in a format of `FORMATS`, and compares what is read back with it.
 
     Returns:
         The largest absolute difference of 16 samples' values, which lie in [-1, 1]. Each sample is drawn alone or

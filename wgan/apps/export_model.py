@@ -32,13 +32,9 @@ class Export:
 
 
 def export_model(export):
-    """Writes the generator, reads it back and compares samples; the result takes its place only if they agree.
+    """Makes an `Export`: writes the generator, reads it back, and keeps the result only if samples agree.
 
-    Args:
-        export: an `Export`.
-
-    Returns:
-        A line on what was written, with the largest difference.
+    Returns a line on what was written, with the largest difference.
 
     Raises:
         UserError: for all that the user can mend, and where the export differs from the original.

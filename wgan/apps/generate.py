@@ -114,17 +114,10 @@ class SampleRequest:
 
 
 def generate(request):
-    """Draws samples and writes them; a file that is there already is replaced once the new one is complete.
+    """Draws and writes what a `SampleRequest` asks for; a file that is there is replaced once the new one is complete.
 
-    Args:
-        request: a `SampleRequest`.
-
-    Returns:
-        A line on what was written.
-
-    Raises:
-        UserError: for all that the user can mend.
-        OSError: the output cannot be written.
+    Returns a line on what was written. Raises UserError for all that the user can mend, and OSError where the output
+    cannot be written.
     """
     source = trained.locate(request.weights)
     request.check(source)

@@ -20,8 +20,7 @@ def draw_latents(seed, first, count, latent_dim, truncation=None, distribution="
 
     Args:
         seed: 0 to 2**31 - 1.
-        first: number of the first latent, from 0.
-        count: how many, at least 1.
+        first, count: number of the first latent, from 0; and how many, at least 1.
         latent_dim: length of one.
         truncation: t, more than 0, or None.
         distribution: "normal" or "uniform".
@@ -48,15 +47,10 @@ class ImageSampler:
 
     The last batch is filled up with zeros, so the network always sees the same shape and an image has the same
     bits whatever is drawn after it. Another batch size may make kernels add in another order, which can move a
-    value by a grey level.
+    value by a grey level. The generator turns latents [batch, latent_dim] into images in [-1, 1].
     """
 
     def __init__(self, generator, batch_size):
-        """
-        Args:
-            generator: latents [batch, latent_dim] to images in [-1, 1], with an attribute `latent_dim`.
-            batch_size: at least 1.
-        """
         self.latent_dim = generator.latent_dim
         self.distribution = randomness.latent_distribution(generator)
         self.batch_size = batch_size
@@ -110,12 +104,8 @@ def _unit(vectors):
 def closed_walk(stations, frames):
     """Yields the latents on the way from each station to the next, and from the last to the first.
 
-    Args:
-        stations: float [K, N, latent_dim]: N walks side by side, through K latents each.
-        frames: per leg; the first shows the station itself.
-
-    Yields:
-        float64 [N, latent_dim], K * frames times.
+    `stations`, float [K, N, latent_dim], are those of N walks side by side, through K latents each. A leg has `frames`,
+    the first of them the station itself: K * frames times float64 [N, latent_dim].
     """
     for start, end in zip(stations, np.roll(stations, -1, axis=0)):
         for frame in range(frames):

@@ -11,14 +11,10 @@ MARKERS = "osD^vPX*<>"
 
 @usual_style()
 def draw_curves(results, path):
-    """Draws FID over generator updates and over training time, a line per setting.
+    """Draws FID over generator updates and over training time, a line per setting, as a PNG.
 
     With several seeds the line is their mean at the updates that all of them have been measured at, and thin lines
-    are the seeds. Uses matplotlib without its global state, as `wgan.images.curves` does.
-
-    Args:
-        results: what `wgan.apps.comparison.results.results` gave.
-        path: a PNG file; complete or not at all.
+    are the seeds. `results` is what `wgan.apps.comparison.results.results` gave.
     """
     figure = Figure(figsize=(12, 4.8), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)

@@ -22,10 +22,10 @@ def publish(planned, failures, comparison, command):
     """Writes `index.html` with its images, and `comparison.json`, each complete or not at all.
 
     Args:
-        planned: all `Run`s.
+        planned: the `Run`s of the comparison.
         failures: a dictionary from runs to words.
         comparison: a `wgan.apps.comparison.plan.Comparison`.
-        command: the words of the command that made the comparison.
+        command: the command line that made it.
 
     Returns:
         What is in `comparison.json`.

@@ -9,11 +9,7 @@ from wgan.runs.run_folder import RunFolder
 
 
 def results(planned, failures):
-    """Reads all histories.
-
-    Args:
-        planned: all `Run`s.
-        failures: a dictionary from runs to words.
+    """Reads the histories of all runs; `failures` says in words why some have none, or not all of it.
 
     Returns:
         A list of dictionaries, one per setting in the order of the plan: `name`, `summary`, `settings` in words,
@@ -92,11 +88,8 @@ def _run(run, failures):
 
 
 def images_and_machines(planned):
-    """What the runs that have begun were trained on and with.
-
-    Returns:
-        The distinct `images` of their `config.json`, and their devices and versions in words without repeats.
-    """
+    """What the runs that have begun were trained on (the distinct `images` of their `config.json`), and with (their
+    devices and versions, in words without repeats)."""
     stored = list(filter(None, (RunFolder(run.config).stored_run() for run in planned)))
     starts = [start for found in stored for start in found.get("starts", ())]
     machines = [

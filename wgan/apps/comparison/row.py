@@ -24,15 +24,8 @@ MIN_SIDE = 64  # pixels of a sample on the page
 
 
 def draw_outdated(planned, output_dir):
-    """Draws the rows of samples that are missing or older than their run's weights.
-
-    Args:
-        planned: all `Run`s; the rows are those of seed 0.
-        output_dir: the folder of the comparison, a `pathlib.Path`.
-
-    Returns:
-        A list of notes on rows that could not be drawn.
-    """
+    """Draws the rows of samples of seed 0 that are missing or older than their run's weights; gives a list of notes on
+    those that could not be drawn."""
     notes = []
     for run in planned:
         path, weights = run.folder / ROW_FILE, trained.usual_weights(run.config.checkpoint_dir)
@@ -56,10 +49,8 @@ def _is_newer(path, weights):
 
 
 def rows_for_page(planned, output_dir):
-    """The rows that there are, real images last: dictionaries with `name`, `file` (for a link) and `width` on the page.
-
-    The width is a multiple of the file's, so that pixels stay square and sharp.
-    """
+    """The rows that there are, real images last: dictionaries with `name`, `file` (for a link) and `width`, which is a
+    multiple of the image's, so that pixels stay square and sharp."""
     paths = {
         run.setting: run.folder / ROW_FILE for run in planned if run.seed == 0 and (run.folder / ROW_FILE).exists()
     }

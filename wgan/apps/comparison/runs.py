@@ -91,9 +91,8 @@ def trained_seconds(history):
 def execute(run):
     """Begins or continues a run; all that it prints goes to the end of its log.
 
-    Returns:
-        Its exit status (0 where its time was over, 128 + the number of a signal that stopped it otherwise, or that
-        came to this process meanwhile), and the last line that it printed.
+    Returns its exit status (0 where its time was over, else 128 + the number of a signal that stopped it or that came
+    to this process meanwhile), and the last line that it printed.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, *run.command]
@@ -165,13 +164,8 @@ def _last_line(path, start, longest=4096):
 def run_all(runs, publish):
     """Makes the runs that are not finished, in turn.
 
-    Args:
-        runs: a list of `Run`s.
-        publish: called after each run, and once where nothing is left to run, with the failures so far: a
-            dictionary from runs to words.
-
-    Returns:
-        The exit status: 0, 1 where runs have failed, or that of a run which was stopped by a signal.
+    After each one, and once where none is left to run, `publish` is called with the failures so far: a dictionary
+    from runs to words. Returns the exit status: 0, 1 where runs have failed, or that of a run that a signal stopped.
     """
     pending = [run for run in runs if not run.is_finished()]
     print(f"{len(runs) - len(pending)} of {len(runs)} runs are finished", flush=True)
