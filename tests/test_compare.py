@@ -197,17 +197,9 @@ def test_the_table_says_what_the_histories_say(tmp_path):
     for run in made:
         fid, kid, precision = fids[run.setting, run.seed] = rng.uniform((20, 0.1, 0), (90, 0.9, 1))
         seconds = 3 + run.seed
-        begin(
-            run,
-            [
-                f"1,{seconds + 7},,,,,",
-                f"2,{seconds + 40},1,1,0,1,1",
-                f"3,{seconds},,,,,",
-                f"4,{seconds + 40},1,1,0,1,1",
-                f"5,{seconds},,,,,",
-                f"6,{seconds + 40},{fid},{kid},0.01,{precision},0.25",
-            ],
-        )
+        plain, measured = f"{seconds},,,,,", f"{seconds + 40},1,1,0,1,1"
+        last = f"6,{seconds + 40},{fid},{kid},0.01,{precision},0.25"
+        begin(run, [f"1,{seconds + 7},,,,,", f"2,{measured}", f"3,{plain}", f"4,{measured}", f"5,{plain}", last])
     rows, text = published(tmp_path, made)
     for row, name in zip(rows, ("wgan_gp", "dcgan"), strict=True):
         found = np.array([fids[name, 0], fids[name, 1]])
@@ -316,13 +308,8 @@ def test_figures_have_four_digits(mean, std, text):
 
 
 def test_training_time_leaves_measurements_out():
-    history = {
-        1: {"seconds": 9.0},
-        2: {"seconds": 1.0},
-        3: {"seconds": 31.0, "fid": 5.0},
-        4: {"seconds": 1.0},
-        5: {"seconds": 0.5, "precision": 0.0},
-    }
+    rows = [(9.0, {}), (1.0, {}), (31.0, {"fid": 5.0}), (1.0, {}), (0.5, {"precision": 0.0})]
+    history = {epoch: {"seconds": seconds, **figures} for epoch, (seconds, figures) in enumerate(rows, 1)}
     assert runs.training_times(history) == {1: 9.0, 2: 10.0, 3: 11.0, 4: 12.0, 5: 12.5}
     assert runs.training_times({1: {"seconds": 3.0, "fid": 5.0}, 2: {"seconds": 4.0, "fid": 5.0}}) == {1: 3.0, 2: 7.0}
 
