@@ -129,7 +129,7 @@ class TrainingConfig:
     """A folder on a slow or unreliable disk, such as a mounted Google Drive, for a copy of the run after each
     checkpoint. Where it holds a newer state than --checkpoint_dir, the run goes on from there."""
     samples_layout: str = option("flat", "Files", choices=("flat", "folders"), decides_result=False)
-    """flat: all PNGs in --sample_dir; folders: in numbered folders of 500. export_gif.py reads both."""
+    """flat: one PNG per grid in --sample_dir; folders: in numbered folders of 500. export_gif.py reads both."""
     sample_every: int = option(1, "Files", decides_result=False, at_least=1)
     """Epochs between two grids."""
     checkpoint_minutes: float = option(2.0, "Files", at_least=0, decides_result=False)

@@ -18,11 +18,13 @@ class Flags:
     checkpoint_dir: str = option("checkpoints", "Files")
     """The run."""
     weights: str | None = option(None, "Files")
-    """One of the generator's files in it. Default: the averaged generator's, where the run kept an average."""
+    """Which of the generator's files in it. Default: generator_ema.weights.h5, or generator.weights.h5 where the run
+    kept no average."""
     data_dir: str | None = option(None, "Files")
-    """Where its images are now. Default: where they were, or where they were moved to with the run."""
+    """Where its images are now. Default: where they were in training, or where they were moved to together with the
+    run."""
     other_images: bool = option(False, "Files")
-    """Measure against other images where the run's are not found; the report says so."""
+    """Measure against other images where those of the run are not found; the report says so."""
     output_dir: str | None = option(None, "Files")
     """Where the report goes. Default: the run's folder."""
     features: str = option("own", "Metrics", choices=FEATURES)
@@ -30,7 +32,8 @@ class Flags:
     samples: int = option(6000, "Metrics")
     """Number of samples, and of real images at most: compare only figures from the same numbers."""
     seed: int | None = option(None, "Metrics")
-    """Of the latents. Default: not training's own, so that its best measurement is not flattered."""
+    """Of the latents. Default: another seed than training measures itself with, so that the best of its many
+    measurements is not flattered."""
     yardsticks: bool = option(True, "Metrics")
     """Show the same figures for two halves of the real images, another class, and noise."""
 

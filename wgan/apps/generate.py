@@ -44,9 +44,10 @@ class SampleRequest:
     """Draw the latents from a normal distribution cut off at plus and minus this, such as 1: fewer odd samples, less
     variety. Default: not cut off."""
     batch_size: int = option(64, "Samples", at_least=1, at_most=2**16)
-    """Samples drawn at a time: less takes less memory. Another one may change a sample by one of 256 grey levels."""
+    """Samples drawn at a time: less takes less memory. Another number may change a sample by one grey level of 256."""
     interpolate: int | None = option(None, "Walk", at_least=2)
-    """A film that walks through this many latents on arcs, and back to the first. It begins with the seed's grid."""
+    """A film that walks through this many latents, at least 2, on arcs, and back to the first. It begins with the grid
+    of the same seed."""
     frames: int = option(30, "Walk", at_least=1, at_most=MAX_FRAMES)
     """From one latent to the next."""
     fps: float = option(20.0, "Walk")
