@@ -15,13 +15,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wgan.apps import demo, generate
+from wgan.apps import demo, generate, run_summary
 from wgan.apps.image_sampler import ImageSampler, draw_latents
 from wgan.common import cli
+from wgan.common.errors import UserError
 from wgan.images import grids
 from wgan.runs import sample_files, trained
 
 PATIENCE = 60  # seconds that a condition on the page may take
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = ROOT / "pretrained"
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +32,9 @@ def sampler(run_with_weights):
     return ImageSampler(trained.locate(run_with_weights).load(), demo.BATCH_SIZE)
 
 
-@pytest.fixture(scope="module")
-def sample_dir(tmp_path_factory):
-    """A folder with the grids of two epochs."""
-    folder = tmp_path_factory.mktemp("grids")
+def write_grids(folder):
+    """Those of two epochs."""
+    folder.mkdir()
     for epoch, level in ((1, 50), (2, 200)):
         grids.save_png(sample_files.sample_path(folder, epoch), np.full((70, 70, 1), level, np.uint8))
     return folder
@@ -43,48 +45,95 @@ def read_png(file):
         return np.asarray(image.convert("RGB"))
 
 
-def first_sample(sampler, seed):
-    """[32, 32, 3], from a grid of it alone: 36 pixels with the border, 14 times."""
-    return demo.grid(sampler, 1, seed, 0)[::14, ::14][2:-2, 2:-2]
-
-
 def test_images_are_those_of_generate_py_and_of_the_arc_between_them(sampler, run_with_weights, tmp_path):
     generate.generate(run_with_weights, str(tmp_path / "a.png"), num=10, seed=4, truncation=1.5)
-    expected = read_png(tmp_path / "a.png").repeat(4, 0).repeat(4, 1)
+    expected = read_png(tmp_path / "a.png").repeat(7, 0).repeat(7, 1)  # 138 pixels become 966
     np.testing.assert_array_equal(demo.grid(sampler, 10, 4, 1.5), expected)
     for share, seed in ((0, 3), (1, 5)):
-        np.testing.assert_array_equal(demo.between(sampler, 3, 5, share)[::16, ::16], first_sample(sampler, seed))
+        np.testing.assert_array_equal(
+            demo.grid(sampler, 10, 3, 1.5, second_seed=5, interpolation=share), demo.grid(sampler, 10, seed, 1.5)
+        )
     start, end = (draw_latents(seed, 0, 1, 8).astype(np.float64) for seed in (3, 5))
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     directions = start / lengths[0] + end / lengths[1]
     middle = sampler(directions / np.linalg.norm(directions) * np.mean(lengths))[0]
-    assert abs(demo.between(sampler, 3, 5, 0.5)[::16, ::16].astype(int) - middle).max() <= 1
+    drawn = demo.grid(sampler, 1, 3, second_seed=5, interpolation=0.5)[::28, ::28][2:-2, 2:-2]  # but for the border
+    assert abs(drawn.astype(int) - middle).max() <= 1
+
+
+@pytest.mark.parametrize("channels, size", [(1, 28), (3, 128)])
+def test_images_of_any_recipe_are_enlarged_by_a_whole_number(channels, size):
+    image = np.random.default_rng(0).integers(0, 256, (size, size, channels), np.uint8)
+    large = demo.enlarged(image)
+    times = large.shape[1] // size
+    assert 900 < large.shape[1] < 1150 and large.shape[2] == 3
+    np.testing.assert_array_equal(large, np.kron(np.broadcast_to(image, (size, size, 3)), np.ones((times, times, 1))))
 
 
 @pytest.mark.parametrize(
     "measured, told",
-    [({}, "FID not measured"), ({5: 31.234}, "FID 31.2 at epoch 5"), ({5: 31.234, 7: 20, 8: 10}, "FID 20")],
+    [
+        ({}, ["This has not been measured yet"]),
+        ({5: 31.234}, ["<td>31.2</td>", "Measured after 5 epochs"]),
+        ({5: 31.234, 7: 20, 8: 10}, ["<td>20</td>", "Measured after 7 epochs"]),
+    ],
 )
-def test_the_line_on_the_run_has_the_last_fid_that_is_not_later(run_with_weights, tmp_path, measured, told):
+def test_figures_are_the_last_ones_that_are_not_later(run_with_weights, tmp_path, measured, told):
     run = shutil.copytree(run_with_weights, tmp_path / "run")
     rows = [f"{epoch},1.5,{measured.get(epoch, '')}" for epoch in range(1, 10)]
     (run / "history.csv").write_text("\n".join(["epoch,seconds,fid", *rows]))
-    line = demo.describe(trained.locate(run))
-    assert line == f"wgan_gp trained on digits, 3: generator {run}/generator_ema.weights.h5, epoch 7, {told}"
-    assert demo.describe(trained.locate(run / "generator.weights.h5")).endswith("FID not measured")  # not what was
+    introduction, worth = run_summary.summarize(trained.locate(run))
+    assert "<b>7</b>" in introduction and "<b>0:00:10</b>" in introduction and "183 images of 32×32" in introduction
+    assert all(phrase in worth for phrase in told)
+    _, worth = run_summary.summarize(trained.locate(run / "generator.weights.h5"))  # not what was measured
+    assert f"python evaluate.py --checkpoint_dir {run} --weights generator.weights.h5" in worth
 
 
-def test_where_there_are_no_grids_of_the_run_the_page_says_so(
-    run_with_weights, sampler, sample_dir, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(os, "environ", dict(os.environ))
-    gradio = pytest.importorskip("gradio", reason="gradio, the extra for the page, is not installed")
-    other = shutil.copytree(sample_dir, tmp_path / "<other>")
-    (other / ".run_id").write_text("of another run")
-    film, why = demo.animate(trained.locate(run_with_weights), str(other), tmp_path)
-    page = demo.make_page(gradio, sampler, "a run", film, why)
-    parts = {part["props"].get("elem_id"): part["props"].get("value") for part in page.get_config_file()["components"]}
-    assert "&lt;other&gt; holds grids of a run that is not in" in parts["no_film"] and "film" not in parts
+def test_the_figures_of_evaluate_py_are_shown_of_the_file_that_they_are_of(run_with_weights, tmp_path):
+    run = shutil.copytree(run_with_weights, tmp_path / "run")
+    report = json.loads((SHIPPED / "horses/evaluation.json").read_text(encoding="utf-8"))
+    (run / "evaluation.json").write_text(json.dumps({**report, "weights": {**report["weights"], "epoch": 7}}))
+    assert run_summary.last_report(trained.locate(run))[1]["rows"] == report["rows"]
+    assert run_summary.last_report(trained.locate(run / "generator.weights.h5")) == (None, None)
+    (run / "evaluation.json").write_text("{")
+    with pytest.raises(UserError, match="evaluation.json is damaged .* write it anew with evaluate.py"):
+        run_summary.summarize(trained.locate(run))
+
+
+def test_shipped_generators_are_found_with_their_figures_and_their_animation(tmp_path, monkeypatch):
+    found = demo.find_generators(SHIPPED)
+    assert [source.path.parent for source in found] == sorted(path.parent for path in SHIPPED.glob("*/config.json"))
+    monkeypatch.chdir(ROOT)
+    assert [source.path.resolve() for source in demo.find_generators(None)][-len(found) :] == [
+        source.path for source in found
+    ]
+    for source in found:
+        introduction, worth = run_summary.summarize(source)
+        row = json.loads((source.path.with_name("evaluation.json")).read_text(encoding="utf-8"))["rows"][0]
+        for name, value in (
+            ("FID", f"{row['fid']:.3g}"),
+            ("KID", f"{row['kid']:.3f}"),
+            ("precision", f"{row['precision']:.0%}".replace("%", " %")),
+            ("recall", f"{row['recall']:.0%}".replace("%", " %")),
+            ("epochs", f"{source.noted['epoch']:,.0f}"),
+        ):
+            assert f"<b>{value}</b><span>{name}</span>" in introduction
+        assert "training time" in introduction and "half of the real images" in worth
+        film, _ = run_summary.animate(source, None, tmp_path)
+        assert Path(film).name == "training.gif"
+
+
+def test_the_animation_is_made_of_the_grids_of_this_run_and_of_no_other(run_with_weights, tmp_path):
+    source = trained.locate(run_with_weights)
+    folder = write_grids(tmp_path / "grids")
+    film, why = run_summary.animate(source, str(folder), tmp_path)
+    with Image.open(film) as image:
+        assert (image.n_frames, why) == (2, None)
+    (folder / ".run_id").write_text("of another run")
+    film, why = run_summary.animate(source, str(folder), tmp_path)
+    assert film is None and "holds grids of a run that is not in" in why
+    film, why = run_summary.animate(source, None, tmp_path)  # where the run put its grids
+    assert film is None and f"no grids (sample_00001.png ...) in {source.config.sample_dir}" in why
 
 
 def test_what_cannot_be_served_is_said_in_one_line(run_with_weights, tmp_path, monkeypatch, capsys):
@@ -94,12 +143,14 @@ def test_what_cannot_be_served_is_said_in_one_line(run_with_weights, tmp_path, m
     with socket.create_server(("127.0.0.1", 0)) as other:
         for flags, phrase in (
             (["--port", "0"], "--port is 0"),
-            (["--weights", "nowhere"], "there is no nowhere"),
+            (["--checkpoint_dir", "nowhere"], "there is no nowhere"),
+            (["--weights", "nothing.h5"], "there is no "),
+            (["--checkpoint_dir", ""], "there is no checkpoints"),
             (["--port", str(other.getsockname()[1])], "cannot listen at port"),
             (["--host", "no such host"], "cannot listen at port 7860 of no such host"),
         ):
             with pytest.raises(SystemExit) as stop:
-                cli.run(demo.main, ["demo.py", "--weights", str(run_with_weights), *flags])
+                cli.run(demo.main, ["demo.py", "--checkpoint_dir", str(run_with_weights), *flags])
             out, err = capsys.readouterr()
             assert stop.value.code == 2 and out == "" and len(err.splitlines()) == 1 and phrase in err
     monkeypatch.setitem(sys.modules, "gradio", None)
@@ -145,13 +196,23 @@ def browser():
 
 
 @pytest.fixture
-def page(run_with_weights, sample_dir, tmp_path):
+def two_runs(run_with_weights, tmp_path):
+    """A folder with two runs: one with an animation, and one without an average, whose samples are others."""
+    folder = tmp_path / "runs"
+    shutil.copytree(run_with_weights, folder / "averaged")
+    frames = [Image.new("RGB", (70, 70), (level, 0, 0)) for level in (50, 200)]
+    frames[0].save(folder / "averaged/training.gif", save_all=True, append_images=frames[1:], duration=60_000)
+    shutil.copytree(run_with_weights, folder / "plain", ignore=shutil.ignore_patterns("generator_ema*"))
+    return folder
+
+
+@pytest.fixture
+def page(two_runs, tmp_path):
     """`demo.py` at work in a process of its own, among a user's settings of Gradio; and its page's address."""
     pytest.importorskip("gradio", reason="gradio, the extra for the page, is not installed")
-    script = Path(__file__).resolve().parents[1] / "demo.py"
     environment = {
         **os.environ,
-        "PYTHONPATH": str(script.parent),
+        "PYTHONPATH": str(ROOT),
         "TMPDIR": str(tmp_path),
         "GRADIO_SHARE": "True",
         "GRADIO_ROOT_PATH": "/elsewhere",
@@ -159,20 +220,9 @@ def page(run_with_weights, sample_dir, tmp_path):
     }
     with socket.create_server(("127.0.0.1", 0)) as trial:
         port = trial.getsockname()[1]
+    words = [ROOT / "demo.py", "--checkpoint_dir", two_runs, "--port", str(port)]
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            WATCHED,
-            tmp_path / "addresses",
-            script,
-            "--weights",
-            run_with_weights,
-            "--sample_dir",
-            sample_dir,
-            "--port",
-            str(port),
-        ],
+        [sys.executable, "-c", WATCHED, tmp_path / "addresses", *words],
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
@@ -209,51 +259,67 @@ def shown(browser, name):
 def fill(browser, name, value):
     from selenium.webdriver.common.keys import Keys
 
-    field = browser.find_element("css selector", f"#{name} input")
+    field = browser.find_element("css selector", f"#{name} input[type=number]")
     field.send_keys(Keys.CONTROL, "a")
     field.send_keys(str(value), Keys.TAB)
 
 
-def wait_for_image(browser, name, expected):
-    """Waits until the image is `expected`, but for a grey level."""
+def number_in(browser, name):
+    return float(browser.find_element("css selector", f"#{name} input[type=number]").get_property("value"))
+
+
+def wait_for_image(browser, expected):
+    """Waits until the samples are `expected`, but for a grey level."""
 
     def is_there():
-        pixels = shown(browser, name)
+        pixels = shown(browser, "samples")
         return pixels is not None and pixels.shape == expected.shape and abs(pixels - expected.astype(int)).max() <= 1
 
-    wait_for(browser, is_there, f"another image in {name}")
+    wait_for(browser, is_there, "other samples")
 
 
-def test_the_page_follows_its_controls_asks_nobody_else_and_leaves_nothing(
-    page, browser, sampler, run_with_weights, tmp_path
-):
+def wait_for_text(browser, name, text):
+    wait_for(browser, lambda: text in browser.find_element("css selector", name).text, f"{text!r} in {name}")
+
+
+def test_the_page_follows_its_controls_asks_nobody_else_and_leaves_nothing(page, browser, sampler, two_runs, tmp_path):
     from selenium.webdriver.common.keys import Keys
 
     process, url = page
     browser.get(url)
-    wait_for_image(browser, "grid", demo.grid(sampler, 64, 0, 0))
-    wait_for_image(browser, "way", demo.between(sampler, 0, 1, 0.5))
+    wait_for_image(browser, demo.grid(sampler))  # without a click
     wait_for(browser, lambda: shown(browser, "film") is not None, "the animation")
-    assert (shown(browser, "film")[-1, -1] == (50, 50, 50)).all()  # the first frame of the two
-    line = browser.find_element("id", "run").text
-    assert f"generator {run_with_weights}/generator_ema.weights.h5, epoch 7, FID not measured" in line
+    red = shown(browser, "film")[-1, -1]
+    assert abs(red.astype(int) - (50, 0, 0)).max() < 5  # the first frame of the two
+    assert "generator_ema.weights.h5, epoch 7" in browser.find_element("id", "worth").text
+    assert f"evaluate.py --checkpoint_dir {two_runs}/averaged" in browser.find_element("id", "worth").text
+    for control in demo.CONTROLS:  # each says what it does
+        assert control.info in browser.find_element("id", control.name).text
 
-    for name, value, expected in (("number", 4, (4, 0, 0)), ("seed", 7, (4, 7, 0)), ("truncation", 0.5, (4, 7, 0.5))):
+    chosen = {"second_seed": 1}
+    for name, value in (("number", 4), ("seed", 7), ("truncation", 0.5), ("interpolation", 0.5), ("second_seed", 5)):
+        chosen[name] = value
         fill(browser, name, value)
-        wait_for_image(browser, "grid", demo.grid(sampler, *expected))
-    fill(browser, "first_seed", 3)
-    fill(browser, "second_seed", 5)
-    wait_for_image(browser, "way", demo.between(sampler, 3, 5, 0.5))
-    browser.find_element("css selector", "#share input[type=range]").send_keys(Keys.END)
-    wait_for_image(browser, "way", demo.between(sampler, 3, 5, 1))
-    fill(browser, "seed", -1)
-    wait_for(
-        browser,
-        lambda: "Seed must be from 0 to 2147483647" in browser.find_element("css selector", "body").text,
-        "what is wrong with the seed",
-    )
-    fill(browser, "seed", 8)
-    wait_for_image(browser, "grid", demo.grid(sampler, 4, 8, 0.5))
+        wait_for_image(browser, demo.grid(sampler, **chosen))
+    slider = browser.find_element("css selector", "#interpolation input[type=range]")
+    for key, seed in ((Keys.END, 5), (Keys.HOME, 7)):
+        slider.send_keys(key)
+        wait_for_image(browser, demo.grid(sampler, 4, seed, 0.5))
+
+    browser.find_element("id", "new").click()
+    wait_for(browser, lambda: number_in(browser, "seed") != 7, "another seed")
+    wait_for_image(browser, demo.grid(sampler, 4, int(number_in(browser, "seed")), 0.5))
+    for value, drawn in ((-1, 0), (12345, demo.MAX_SEED), (7, 7)):  # the field keeps to the slider's ends
+        fill(browser, "seed", value)
+        wait_for_image(browser, demo.grid(sampler, 4, drawn, 0.5))
+        assert number_in(browser, "seed") == drawn
+
+    browser.find_elements("css selector", "#generator input")[1].click()
+    other = ImageSampler(trained.locate(two_runs / "plain").load(), demo.BATCH_SIZE)
+    wait_for_image(browser, demo.grid(other, 4, 7, 0.5))
+    wait_for_text(browser, "#worth", f"{two_runs}/plain/generator.weights.h5, epoch 7")
+    wait_for_text(browser, "#note", "no grids (sample_00001.png ...) in")
+    assert not browser.find_elements("css selector", "#film img")
 
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = {

@@ -94,7 +94,7 @@ def make_everything():
         sys.argv = shlex.split(str(ROOT / script))
         with contextlib.suppress(SystemExit):  # whether it did its work is seen from its files
             runpy.run_path(sys.argv[0], run_name="__main__")
-    save_png("demo.png", grid(ImageSampler(locate("run").load(), 64), 4, 0, 0))
+    save_png("demo.png", grid(ImageSampler(locate("run").load(), 64), 4))
     measured = [{"epoch": epoch, "training_seconds": epoch, "fid": 9 - epoch} for epoch in (1, 2)]
     draw_curves([{"name": "wgan_gp", "runs": [{"seed": 0, "measurements": measured}]}], "compared.png")
 

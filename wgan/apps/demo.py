@@ -1,89 +1,166 @@
-"""Shows a trained generator on a page in the browser: samples, the way between two, the training's animation.
+"""Shows trained generators on a page in the browser: samples, the way between two seeds, figures, the training.
 
-python demo.py --weights checkpoints --sample_dir samples --port 7860
+python demo.py --checkpoint_dir checkpoints --sample_dir samples --port 7860
 """
 
+import contextlib
 import functools
 import html
 import math
 import os
 import pathlib
+import random
 import socket
-import sys
 import tempfile
 import time
+from typing import NamedTuple
 
 import numpy as np
 
+from wgan.apps import run_summary
 from wgan.apps.generate import GAP
 from wgan.common import cli, startup
 from wgan.common.errors import UserError
-from wgan.config import TrainingConfig
-from wgan.images import animation, grids
+from wgan.images import grids
 from wgan.runs import trained
-from wgan.runs.history import read_history
-from wgan.runs.run_folder import HISTORY_FILE, RunFolder
 
-MAX_SAMPLES, MAX_SEED, MAX_FRAMES = 256, 2**31 - 1, 100
-BOUNDS = {"Samples": (1, MAX_SAMPLES), "Truncation": (0, 1000), "Share of the way": (0, 1)}  # others are seeds
+USUAL_PLACES = ("checkpoints", "pretrained")
+TITLE = "Images drawn by a neural network"
+MAX_SEED = 9999  # a slider of all 2**31 could not be set
 BATCH_SIZE = 64  # as generate.py's: another one may change a pixel by a grey level
-_CSS = ".gradio-container img {image-rendering: pixelated}"  # the browser may enlarge further: no blur
+NO_TRUNCATION = 3  # the slider's right end
+WIDTH = 1024  # pixels of an enlarged grid, about: most screens show it smaller, so that it is never blurred
+_CAPTION = "The same random numbers, drawn after more and more epochs of training."
+_CSS = """
+.gradio-container {max-width: 1280px !important}
+#introduction h1, #worth h2, #training h2 {margin: 0}
+.figures {display: grid; grid-template-columns: repeat(auto-fill, minmax(6em, 1fr)); gap: .5em; max-width: 44em}
+.figure {display: flex; flex-direction: column}
+.figure b {font-size: 1.5em; line-height: 1.2}
+#worth table {width: 100%; margin: .7em 0; border: 0}
+#worth th, #worth td {text-align: right; padding: .3em .5em; border: 0 solid var(--border-color-primary)}
+#worth tr {border: 0; border-bottom: 1px solid var(--border-color-primary)}
+#worth th:first-child, #worth td:first-child {text-align: left}
+#worth pre {overflow-x: auto}
+#film .image-frame, #film img {width: 100%; object-fit: contain; image-rendering: pixelated}
+#film .icon-button-wrapper, #samples .icon-button-wrapper {display: none}
+"""
 
 
-def grid(sampler, number, seed, truncation):
-    """The grid that generate.py writes for the same values (truncation 0 is none), enlarged: uint8 [H, W, 3]."""
-    drawn = sampler(sampler.latents(seed, 0, number, truncation or None))
-    return enlarged(grids.image_grid(drawn, math.ceil(math.sqrt(number)), GAP))
+class Control(NamedTuple):
+    """A slider; `name` is also the argument of `grid` that it sets."""
+
+    name: str
+    label: str
+    least: float
+    most: float
+    value: float
+    step: float  # 1: whole numbers alone
+    info: str
+
+    def bounded(self, value):
+        """What can be drawn for a number that is still being typed: None, beyond the ends, or not whole."""
+        within = self.least if value is None else min(max(value, self.least), self.most)
+        return int(within) if self.step == 1 else within
 
 
-def between(sampler, first_seed, second_seed, share):
-    """One image on the arc between the first samples of two seeds, enlarged: uint8 [H, W, 3].
+CONTROLS = (
+    Control(
+        "seed", "Seed", 0, MAX_SEED, 0, 1, "Each seed gives other samples; the same seed always gives the same ones."
+    ),
+    Control(
+        "truncation",
+        "Truncation",
+        0.1,
+        NO_TRUNCATION,
+        NO_TRUNCATION,
+        0.1,
+        "Keeps the random numbers within a limit: lower gives more typical, less varied samples. At 3 there is none.",
+    ),
+    Control(
+        "interpolation",
+        "Interpolation",
+        0,
+        1,
+        0,
+        0.01,
+        "Turns the samples of one seed into those of another: 0 shows the first seed's, 1 the second seed's.",
+    ),
+    Control("second_seed", "Second seed", 0, MAX_SEED, 1, 1, "The seed that the interpolation leads to."),
+    Control("number", "Number of samples", 1, 64, 16, 1, "Fewer samples are shown larger."),
+)
 
-    At either end, share 0 or 1, it is the seed's sample to the bit.
+
+def grid(sampler, number=16, seed=0, truncation=None, second_seed=0, interpolation=0):
+    """A grid of samples on the arcs between those of two seeds, enlarged.
+
+    At either end, interpolation 0 or 1, it is the grid that generate.py writes for that seed, to the bit.
+
+    Args:
+        sampler: an `ImageSampler`.
+        number: of samples.
+        seed, second_seed: where the arcs begin and end.
+        truncation: as generate.py's; None for none.
+        interpolation: share of the way, 0 to 1.
+
+    Returns:
+        uint8 [H, W, 3].
     """
     from wgan.apps.image_sampler import slerp
 
-    start, end = (sampler.latents(seed, 0, 1) for seed in (first_seed, second_seed))
+    start, end = (sampler.latents(each, 0, number, truncation) for each in (seed, second_seed))
     # Arithmetic on the arc rounds: an end is taken as it is.
-    return enlarged(sampler({0: start, 1: end}.get(share, slerp(start, end, share)))[0])
+    latents = {0: start, 1: end}.get(interpolation, slerp(start, end, interpolation))
+    return enlarged(grids.image_grid(sampler(latents), math.ceil(math.sqrt(number)), GAP))
 
 
 def enlarged(image):
-    """uint8 [h, w, 1 or 3] with every pixel a square, about 512 pixels wide: uint8 [h * times, w * times, 3]."""
-    times = animation.usual_scale(image.shape[1])
+    """uint8 [h, w, 1 or 3] with every pixel a square, about `WIDTH` pixels wide: uint8 [h * times, w * times, 3]."""
+    times = max(1, round(WIDTH / image.shape[1]))
     return np.broadcast_to(image, (*image.shape[:2], 3)).repeat(times, axis=0).repeat(times, axis=1)
 
 
-def describe(source):
-    """A line on the run of a `wgan.runs.trained.Trained`, the generator, its epoch, and its FID if one was measured."""
-    of = source.config.dataset if source.config.label is None else f"{source.config.dataset}, {source.config.label}"
-    fid, when = source.noted.get("fid"), ""
-    # The history's figures are those of the generator that a run's folder stands for, and of no other file in it.
-    if fid is None and "epoch" in source.noted and source.path == trained.usual_weights(source.path.parent):
-        measured = {
-            epoch: row["fid"]
-            for epoch, row in read_history(source.path.with_name(HISTORY_FILE)).items()
-            if "fid" in row and epoch <= source.noted["epoch"]
-        }
-        last = max(measured, default=None)
-        fid, when = measured.get(last), "" if last == source.noted["epoch"] else f" at epoch {last}"
-    figure = "FID not measured" if fid is None else f"FID {fid:.3g}{when}"
-    return f"{source.config.recipe} trained on {of}: generator {source}, {figure}"
+def find_generators(place):
+    """The generators that the page shows, as `wgan.runs.trained.Trained`, at least one.
+
+    Args:
+        place: a run's folder, a folder of such folders, a weights file, or None for the `USUAL_PLACES`.
+
+    Raises:
+        UserError: there is none, or one cannot be used.
+    """
+    places = [pathlib.Path(os.path.expanduser(each)) for each in ([place] if place else USUAL_PLACES)]
+    folders = [folder for each in places for folder in (each, *sorted(each.glob("*/")))]
+    found = [trained.locate(folder) for folder in folders if trained.usual_weights(folder).is_file()]
+    return found or [trained.locate(places[0])]
 
 
-def animate(source, sample_dir, folder):
-    """Writes the training's grids as a WebP, which every browser shows; its path, and why there is none otherwise."""
-    run = RunFolder(TrainingConfig(checkpoint_dir=str(source.path.parent), sample_dir=sample_dir), flag="--sample_dir")
-    try:
-        run.check_samples_belong()
-        return animation.write_animation(
-            run.sample_dir,
-            pathlib.Path(folder, "training.webp"),
-            max_frames=MAX_FRAMES,
-            warn=lambda line: print(line, file=sys.stderr),
-        ).path, None
-    except (UserError, OSError) as error:
-        return None, str(error)
+class Shown:
+    """A generator on the page; what takes time is done when it is first needed."""
+
+    def __init__(self, source, sample_dir, folder):
+        """Args: source: a `wgan.runs.trained.Trained`; sample_dir: of its grids, or None; folder: for the animation."""
+        self.source, self._places = source, (sample_dir, folder)
+        self.name = source.path.parent.resolve().name
+
+    @functools.cached_property
+    def sampler(self):
+        """Its `ImageSampler`."""
+        from wgan.apps.image_sampler import ImageSampler
+
+        return ImageSampler(self.source.load(), BATCH_SIZE)
+
+    @functools.cached_property
+    def story(self):
+        """Two parts of the page, the animation's path or None, and a part that says why there is none."""
+        film, why = run_summary.animate(self.source, *self._places)
+        return *run_summary.summarize(self.source), film, html.escape(why or _CAPTION)
+
+    def draw(self, *values):
+        """The `grid` for the values of the `CONTROLS`."""
+        chosen = {control.name: control.bounded(value) for control, value in zip(CONTROLS, values)}
+        truncation = chosen.pop("truncation")
+        return grid(self.sampler, truncation=truncation if truncation < NO_TRUNCATION else None, **chosen)
 
 
 def import_gradio(folder):
@@ -120,82 +197,103 @@ def check_address(host, port):
         ) from None
 
 
-def make_page(gradio, sampler, line, film, no_film):
-    """The `gradio.Blocks`; `film` is a path, or None where `no_film` says why there is none."""
-    image = functools.partial(gradio.Image, show_label=False, buttons=[])  # one of which shares it with a web site
-    whole = functools.partial(gradio.Number, precision=0, min_width=80)
-    with gradio.Blocks(title="A trained generator", analytics_enabled=False, fill_width=True) as page:
-        gradio.HTML(f"<h2>A trained generator</h2><p>{html.escape(line)}</p>", elem_id="run")
+def make_page(gradio, generators):
+    """The `gradio.Blocks` for a list of `Shown`, which begins with the first of them."""
+    image = functools.partial(gradio.Image, show_label=False, container=False, buttons=[])
+    with gradio.Blocks(title=TITLE, analytics_enabled=False) as page:
+        names = [(shown.name, number) for number, shown in enumerate(generators)]
+        introduction, worth, film, note = generators[0].story
+        story = [gradio.HTML(introduction, elem_id="introduction")]
+        with gradio.Row():
+            with gradio.Column(scale=3):
+                first = generators[0].draw(*(control.value for control in CONTROLS))
+                samples = image(first, elem_id="samples", format="png", alt_text="Samples of the generator")
+            with gradio.Column(scale=2):
+                choice = gradio.Radio(names, value=0, label="Generator", visible=len(names) > 1, elem_id="generator")
+                button = gradio.Button("New samples", variant="primary", elem_id="new")
+                sliders = {control.name: _slider(gradio, control) for control in CONTROLS}
         with gradio.Row():
             with gradio.Column():
-                gradio.HTML("<h3>Samples</h3>")
-                with gradio.Row():
-                    of_grid = [
-                        whole(64, label="Samples", elem_id="number"),
-                        whole(0, label="Seed", elem_id="seed"),
-                        gradio.Number(0, label="Truncation", step=0.1, elem_id="truncation", min_width=80),
-                    ]
-                _connect(gradio, page, functools.partial(grid, sampler), of_grid, image(elem_id="grid", format="png"))
+                story.append(gradio.HTML(worth, elem_id="worth"))
             with gradio.Column():
-                gradio.HTML("<h3>From one sample to another</h3>")
-                with gradio.Row():
-                    ends = [
-                        whole(0, label="From seed", elem_id="first_seed"),
-                        whole(1, label="To seed", elem_id="second_seed"),
-                    ]
-                share = gradio.Slider(0, 1, 0.5, step=0.01, label="Share of the way", elem_id="share")
-                _connect(
-                    gradio,
-                    page,
-                    functools.partial(between, sampler),
-                    [*ends, share],
-                    image(elem_id="way", format="png"),
-                )
-            with gradio.Column():
-                gradio.HTML("<h3>The training</h3>")
-                if film is None:
-                    gradio.HTML(html.escape(no_film), elem_id="no_film")
-                else:
-                    image(film, elem_id="film", format="webp")
+                gradio.HTML("<h2>How it was trained</h2>")
+                story.append(image(film, visible=film is not None, elem_id="film"))
+                story.append(gradio.HTML(note, elem_id="note"))
+        _connect(gradio, generators, [choice, *sliders.values()], samples)
+        choice.change(_tell(gradio, generators), choice, story, show_progress="minimal")
+        button.click(_two_seeds, None, [sliders["seed"], sliders["second_seed"]], show_progress="hidden")
     return page
 
 
-def _connect(gradio, page, draw, controls, image):
-    """The image follows the controls. Of the changes that come while one is drawn, the last alone counts."""
-
-    def follow(*values):
-        for control, value in zip(controls, values):
-            least, most = BOUNDS.get(control.label, (0, MAX_SEED))
-            if value is None or not least <= value <= most:  # Gradio's own bounds would print a traceback
-                raise gradio.Error(f"{control.label} must be from {least} to {most}", print_exception=False)
-        return draw(*values)
-
-    gradio.on(
-        [page.load, *(control.change for control in controls)],
-        follow,
-        controls,
-        image,
-        trigger_mode="always_last",
-        show_progress="hidden",
+def _slider(gradio, control):
+    return gradio.Slider(
+        control.least,
+        control.most,
+        control.value,
+        step=control.step,
+        label=control.label,
+        info=control.info,
+        elem_id=control.name,
     )
 
 
-def serve(weights, sample_dir, host, port):
+def _two_seeds():
+    """Both, since it may be the second one's samples that are shown."""
+    return random.sample(range(MAX_SEED + 1), 2)
+
+
+def _connect(gradio, generators, controls, samples):
+    """The samples follow the controls. Of the changes that come while some are drawn, the last alone counts."""
+
+    def follow(number, *values):
+        with _told(gradio):
+            return generators[number].draw(*values)
+
+    gradio.on(
+        [control.change for control in controls],
+        follow,
+        controls,
+        samples,
+        trigger_mode="always_last",
+        show_progress="hidden",
+        preprocess=False,  # would refuse numbers that are still being typed, each with a traceback
+    )
+
+
+def _tell(gradio, generators):
+    def tell(number):
+        with _told(gradio):
+            introduction, worth, film, note = generators[number].story
+        return introduction, worth, gradio.Image(film, visible=film is not None), note
+
+    return tell
+
+
+@contextlib.contextmanager
+def _told(gradio):
+    """What the user can mend is shown on the page."""
+    try:
+        yield
+    except UserError as error:
+        raise gradio.Error(str(error), print_exception=False) from None
+
+
+def serve(place, sample_dir, host, port):
     """Shows the page until it is interrupted, by KeyboardInterrupt; leaves no file behind. For the flags see the help.
+
+    Args: place: as for `find_generators`.
 
     Raises:
         UserError: for all that the user can mend.
     """
-    source = trained.locate(weights)
+    sources = find_generators(place)
     check_address(host, port)
     with tempfile.TemporaryDirectory(prefix="wgan_demo_") as folder:
         gradio = import_gradio(folder)
         startup.import_tensorflow()
-        from wgan.apps.image_sampler import ImageSampler
-
-        sampler = ImageSampler(source.load(), BATCH_SIZE)
-        page = make_page(gradio, sampler, describe(source), *animate(source, os.path.expanduser(sample_dir), folder))
+        page = make_page(gradio, [Shown(source, sample_dir, folder) for source in sources])
         theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])  # none to download
+        theme = theme.set(block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300")
         try:
             page.launch(
                 server_name=host,
@@ -219,13 +317,30 @@ def serve(weights, sample_dir, host, port):
 def define_flags():
     """Which run, and where the page is."""
     groups = cli.FlagGroups(
-        "Shows a trained generator on a page in the browser, until Ctrl-C: samples of any seed, "
-        "the way between two of them, and the training's animation. Needs: pip install gradio. "
-        "Works offline."
+        "Shows a trained generator on a page in the browser, until Ctrl-C: samples, the way between those of two "
+        "seeds, figures, and the training's animation. Needs: pip install gradio. Works offline."
     )
-    groups.define("Run", "weights", str, "checkpoints", trained.WEIGHTS_HELP)
     groups.define(
-        "Run", "sample_dir", str, "samples", "Folder with the run's grids (sample_00001.png ...), for the animation."
+        "Run",
+        "checkpoint_dir",
+        str,
+        None,
+        "A run's folder, or one with several, such as a run per class: the page gives the choice. Default: "
+        f"those of {' and '.join(USUAL_PLACES)}.",
+    )
+    groups.define(
+        "Run",
+        "weights",
+        str,
+        None,
+        "A generator's weights file in it. Alone it is as for generate.py: a file or a folder.",
+    )
+    groups.define(
+        "Run",
+        "sample_dir",
+        str,
+        None,
+        "Folder with the run's grids (sample_00001.png ...), for the animation. Default: where the run put them.",
     )
     groups.define("Page", "port", int, 7860, "Of the page's address, 1 to 65535.")
     groups.define(
@@ -241,7 +356,9 @@ def define_flags():
 
 def main(argv):
     """Serves the page until it is interrupted."""
-    serve(**define_flags().parse(argv))
+    flags = define_flags().parse(argv)
+    place = os.path.join(flags.pop("checkpoint_dir") or "", flags.pop("weights") or "")
+    serve(place, **flags)
 
 
 command = functools.partial(cli.run, main)
