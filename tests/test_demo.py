@@ -94,7 +94,11 @@ def test_the_figures_of_evaluate_py_are_shown_of_the_file_that_they_are_of(run_w
     report = json.loads((SHIPPED / "horses/evaluation.json").read_text(encoding="utf-8"))
     (run / "evaluation.json").write_text(json.dumps({**report, "weights": {**report["weights"], "epoch": 7}}))
     assert run_summary.last_report(trained.locate(run))[1]["rows"] == report["rows"]
-    assert run_summary.last_report(trained.locate(run / "generator.weights.h5")) == (None, None)
+    assert run_summary.nearest(trained.locate(run)) is None
+    shutil.copy(SHIPPED / "horses/nearest.png", run)
+    assert run_summary.nearest(trained.locate(run)).shape == (274, 274, 3)
+    other = trained.locate(run / "generator.weights.h5")
+    assert run_summary.last_report(other) == (None, None) and run_summary.nearest(other) is None
     (run / "evaluation.json").write_text("{")
     with pytest.raises(UserError, match="evaluation.json is damaged .* write it anew with evaluate.py"):
         run_summary.summarize(trained.locate(run))
@@ -118,7 +122,7 @@ def test_shipped_generators_are_found_with_their_figures_and_their_animation(tmp
             ("epochs", f"{source.noted['epoch']:,.0f}"),
         ):
             assert f"<b>{value}</b><span>{name}</span>" in introduction
-        assert "training time" in introduction and "half of the real images" in worth
+        assert "training time" in introduction and "half of the real images" in worth and "Does it copy?" in worth
         film, _ = run_summary.animate(source, None, tmp_path)
         assert Path(film).name == "training.gif"
 
@@ -137,7 +141,6 @@ def test_the_animation_is_made_of_the_grids_of_this_run_and_of_no_other(run_with
 
 
 def test_what_cannot_be_served_is_said_in_one_line(run_with_weights, tmp_path, monkeypatch, capsys):
-    pytest.importorskip("gradio", reason="gradio, the extra for the page, is not installed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "environ", dict(os.environ))
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -13,6 +13,7 @@ from tools import make_pretrained
 from wgan import draw_samples, load_generator
 from wgan.common.errors import UserError
 from wgan.evaluation.evaluate import evaluate
+from wgan.images import grids
 from wgan.runs import files
 
 DATA = os.environ.get("WGAN_TEST_DATA")
@@ -66,10 +67,14 @@ def test_what_is_made_of_a_run_draws_its_samples_and_names_no_place_on_its_machi
     shutil.copytree(run_with_weights, folder)
     stored = json.loads((folder / "config.json").read_text())
     stored["config"].update(dict.fromkeys(make_pretrained.PLACES, "/home/somebody"))
+    stored["config"]["sample_dir"] = str(tmp_path)
+    grids.save_sample(tmp_path, 1, np.zeros((34, 34, 1), np.uint8))
     (folder / "config.json").write_text(json.dumps({**stored, "working_dir": "/home/somebody"}))
+    (folder / "history.csv").write_text("epoch,seconds\n1,2.5\n7,3.5\n8,1\n")
     monkeypatch.setattr(make_pretrained, "measure", lambda *arguments: measured.append(arguments))
     assert make_pretrained.main(["make_pretrained.py", f"--checkpoint_dir={folder}", f"--out={out}"]) == 0
-    assert measured == [(out, "/home/somebody")] and (out / "samples.png").exists()
+    assert measured == [(out, "/home/somebody")] and (out / "samples.png").exists() and (out / "training.gif").exists()
+    assert json.loads((out / "config.json").read_text())["training_seconds"] == 6  # until epoch 7, the weights'
     assert "/home/somebody" not in (out / "config.json").read_text()
     assert "/" not in "".join(map(str, json.loads((out / "config.json").read_text())["config"].values()))
     np.testing.assert_array_equal(draw_samples(load_generator(out), 2), draw_samples(load_generator(folder), 2))

@@ -1,4 +1,5 @@
-"""Makes a folder of pretrained/ from a run: its averaged generator, its configuration, its figures and 64 samples.
+"""Makes a folder of pretrained/ from a run: its averaged generator, its configuration, its figures, 64 samples,
+and the animation of its training.
 
 python tools/make_pretrained.py --checkpoint_dir checkpoints --out pretrained/horses
 """
@@ -11,12 +12,14 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from wgan.apps import run_summary
 from wgan.apps.generate import generate
 from wgan.common import cli
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.evaluation.evaluate import REPORT_FILE, evaluate
-from wgan.runs import checkpoints, files, trained
+from wgan.images.animation import write_animation
+from wgan.runs import checkpoints, files, sample_files, trained
 from wgan.runs.run_folder import CONFIG_FILE, PLACES
 
 SAMPLES_FILE = "samples.png"
@@ -26,7 +29,7 @@ def define_flags():
     """Which run, and where to."""
     groups = cli.FlagGroups(
         "Makes a folder of pretrained/ from a run: the averaged generator, its configuration "
-        "without the paths of this machine, evaluation.json, and a grid of samples."
+        "without the paths of this machine, evaluation.json, a grid of samples, and the training's animation."
     )
     groups.define("Files", "checkpoint_dir", str, "checkpoints", "The run.")
     groups.define("Files", "data_dir", str, None, "Where its images are now. Default: where they were in training.")
@@ -44,6 +47,7 @@ def main(argv):
         raise UserError(f"{flags['checkpoint_dir']} has no {checkpoints.AVERAGED_FILE}; train with --ema_decay above 0")
     out.mkdir(parents=True, exist_ok=True)
     copy_run(run, out)
+    animate(run, out)
     measure(out, flags["data_dir"] or run.config.data_dir)
     print(generate(out, str(out / SAMPLES_FILE)))
     return 0
@@ -57,7 +61,14 @@ def copy_run(run, out):
     usual = TrainingConfig().to_json()
     stored["config"].update({name: usual[name] for name in PLACES if name in stored["config"]})
     stored.pop("working_dir", None)
+    stored["training_seconds"] = run_summary.training_seconds(run.path.parent, run.noted.get("epoch", 0))
     files.write_text(out / CONFIG_FILE, json.dumps(stored, indent=2) + "\n")
+
+
+def animate(run, out):
+    """Writes the training's animation, where the grids of a `Trained` are still there."""
+    if sample_files.list_samples(run.config.sample_dir):
+        write_animation(run.config.sample_dir, out / run_summary.ANIMATION_FILE, max_frames=40, fps=5, scale=2)
 
 
 def measure(out, data_dir):

@@ -33,7 +33,8 @@ WIDTH = 1024  # pixels of an enlarged grid, about: most screens show it smaller,
 _CAPTION = "The same random numbers, drawn after more and more epochs of training."
 _CSS = """
 .gradio-container {max-width: 1280px !important}
-#introduction h1, #worth h2, #training h2 {margin: 0}
+#introduction h1, #worth h2 {margin: 0}
+#worth small + h2, #worth p + h2 {margin-top: 1em}
 .figures {display: grid; grid-template-columns: repeat(auto-fill, minmax(6em, 1fr)); gap: .5em; max-width: 44em}
 .figure {display: flex; flex-direction: column}
 .figure b {font-size: 1.5em; line-height: 1.2}
@@ -43,7 +44,7 @@ _CSS = """
 #worth th:first-child, #worth td:first-child {text-align: left}
 #worth pre {overflow-x: auto}
 #film .image-frame, #film img {width: 100%; object-fit: contain; image-rendering: pixelated}
-#film .icon-button-wrapper, #samples .icon-button-wrapper {display: none}
+.icon-button-wrapper {display: none}
 """
 
 
@@ -152,9 +153,11 @@ class Shown:
 
     @functools.cached_property
     def story(self):
-        """Two parts of the page, the animation's path or None, and a part that says why there is none."""
+        """The page but for the samples: HTML, HTML, an image, an animation's path, HTML; None for what is missing."""
+        pairs = run_summary.nearest(self.source)
         film, why = run_summary.animate(self.source, *self._places)
-        return *run_summary.summarize(self.source), film, html.escape(why or _CAPTION)
+        nearest = None if pairs is None else enlarged(pairs)
+        return *run_summary.summarize(self.source), nearest, film, html.escape(why or _CAPTION)
 
     def draw(self, *values):
         """The `grid` for the values of the `CONTROLS`."""
@@ -202,7 +205,7 @@ def make_page(gradio, generators):
     image = functools.partial(gradio.Image, show_label=False, container=False, buttons=[])
     with gradio.Blocks(title=TITLE, analytics_enabled=False) as page:
         names = [(shown.name, number) for number, shown in enumerate(generators)]
-        introduction, worth, film, note = generators[0].story
+        introduction, worth, nearest, film, note = generators[0].story
         story = [gradio.HTML(introduction, elem_id="introduction")]
         with gradio.Row():
             with gradio.Column(scale=3):
@@ -215,6 +218,7 @@ def make_page(gradio, generators):
         with gradio.Row():
             with gradio.Column():
                 story.append(gradio.HTML(worth, elem_id="worth"))
+                story.append(image(nearest, visible=nearest is not None, elem_id="nearest", format="png"))
             with gradio.Column():
                 gradio.HTML("<h2>How it was trained</h2>")
                 story.append(image(film, visible=film is not None, elem_id="film"))
@@ -263,8 +267,8 @@ def _connect(gradio, generators, controls, samples):
 def _tell(gradio, generators):
     def tell(number):
         with _told(gradio):
-            introduction, worth, film, note = generators[number].story
-        return introduction, worth, gradio.Image(film, visible=film is not None), note
+            introduction, worth, *images, note = generators[number].story
+        return introduction, worth, *(gradio.Image(each, visible=each is not None) for each in images), note
 
     return tell
 

@@ -12,7 +12,7 @@ import jinja2
 
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.evaluation.evaluate import REPORT_FILE
+from wgan.evaluation.evaluate import PAIRS_FILE, REPORT_FILE
 from wgan.images import animation
 from wgan.runs import checkpoints, trained
 from wgan.runs.history import read_history
@@ -43,6 +43,7 @@ def summarize(source):
         "seconds": training_seconds(folder, source.noted.get("epoch", 0)),
         "measured_at": epoch,
         "report": report,
+        "has_nearest": nearest(source) is not None,
         "command": shlex.join(["python", "evaluate.py", "--checkpoint_dir", str(folder), *_file_flag(source.path)]),
     }
     environment = jinja2.Environment(
@@ -87,6 +88,16 @@ def _read_report(path):
         return report
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise UserError(f"{path} is damaged ({error!r}): write it anew with evaluate.py, or remove it") from error
+
+
+def nearest(source):
+    """The samples that come nearest to training images, as `evaluate.py` drew them beside these: uint8 [H, W, 3].
+
+    None where it did not measure this generator last.
+    """
+    path = source.path.with_name(PAIRS_FILE)
+    is_measured = "features" in (last_report(source)[1] or {})
+    return animation.read_grid(path) if is_measured and path.exists() else None
 
 
 def training_seconds(folder, epoch):
