@@ -17,7 +17,6 @@ from PIL import Image
 
 from wgan.apps import demo, generate, run_summary
 from wgan.apps.image_sampler import ImageSampler, draw_latents
-from wgan.common import cli
 from wgan.common.errors import UserError
 from wgan.images import grids
 from wgan.runs import sample_files, trained
@@ -40,14 +39,26 @@ def write_grids(folder):
     return folder
 
 
+@pytest.fixture
+def two_runs(run_with_weights, tmp_path):
+    """A folder with two runs: one with an animation, and one without an average, whose samples are others."""
+    folder = tmp_path / "runs"
+    shutil.copytree(run_with_weights, folder / "averaged")
+    frames = [Image.new("RGB", (70, 70), (level, 0, 0)) for level in (50, 200)]
+    frames[0].save(folder / "averaged/training.gif", save_all=True, append_images=frames[1:], duration=60_000)
+    shutil.copytree(run_with_weights, folder / "plain", ignore=shutil.ignore_patterns("generator_ema*"))
+    return folder
+
+
 def read_png(file):
     with Image.open(file) as image:
         return np.asarray(image.convert("RGB"))
 
 
 def test_images_are_those_of_generate_py_and_of_the_arc_between_them(sampler, run_with_weights, tmp_path):
-    generate.generate(run_with_weights, str(tmp_path / "a.png"), num=10, seed=4, truncation=1.5)
-    expected = read_png(tmp_path / "a.png").repeat(7, 0).repeat(7, 1)  # 138 pixels become 966
+    out = str(tmp_path / "a.png")
+    generate.generate(generate.SampleRequest(str(run_with_weights), out, num=10, seed=4, truncation=1.5))
+    expected = read_png(out).repeat(7, 0).repeat(7, 1)  # 138 pixels become 966
     np.testing.assert_array_equal(demo.grid(sampler, 10, 4, 1.5), expected)
     for share, seed in ((0, 3), (1, 5)):
         np.testing.assert_array_equal(
@@ -108,7 +119,7 @@ def test_shipped_generators_are_found_with_their_figures_and_their_animation(tmp
     found = demo.find_generators(SHIPPED)
     assert [source.path.parent for source in found] == sorted(path.parent for path in SHIPPED.glob("*/config.json"))
     monkeypatch.chdir(ROOT)
-    assert [source.path.resolve() for source in demo.find_generators(None)][-len(found) :] == [
+    assert [source.path.resolve() for source in demo.find_generators("")][-len(found) :] == [
         source.path for source in found
     ]
     for source in found:
@@ -127,6 +138,15 @@ def test_shipped_generators_are_found_with_their_figures_and_their_animation(tmp
         assert Path(film).name == "training.gif"
 
 
+def test_of_several_runs_those_that_draw_no_images_are_left_out(two_runs, capsys):
+    assert [source.path.parent.name for source in demo.find_generators(two_runs)] == ["averaged", "plain"]
+    (two_runs / "plain/config.json").write_text("{")
+    assert [source.path.parent.name for source in demo.find_generators(two_runs)] == ["averaged"]
+    assert capsys.readouterr().err.startswith(f"left out: {two_runs}/plain/config.json cannot be read")
+    [alone] = demo.find_generators(two_runs / "averaged/generator.weights.h5")
+    assert alone.path.name == "generator.weights.h5"
+
+
 def test_the_animation_is_made_of_the_grids_of_this_run_and_of_no_other(run_with_weights, tmp_path):
     source = trained.locate(run_with_weights)
     folder = write_grids(tmp_path / "grids")
@@ -140,26 +160,22 @@ def test_the_animation_is_made_of_the_grids_of_this_run_and_of_no_other(run_with
     assert film is None and f"no grids (sample_00001.png ...) in {source.config.sample_dir}" in why
 
 
-def test_what_cannot_be_served_is_said_in_one_line(run_with_weights, tmp_path, monkeypatch, capsys):
+def test_what_cannot_be_served_is_said_in_one_line(run_with_weights, run_script, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setitem(sys.modules, "gradio", None)
     with socket.create_server(("127.0.0.1", 0)) as other:
         for flags, phrase in (
+            ([], "the page needs Gradio: pip install gradio"),
             (["--port", "0"], "--port is 0"),
             (["--checkpoint_dir", "nowhere"], "there is no nowhere"),
-            (["--weights", "nothing.h5"], "there is no "),
-            (["--checkpoint_dir", ""], "there is no checkpoints"),
+            (["--weights", "nothing.h5"], f"there is no {run_with_weights}/nothing.h5"),
+            (["--checkpoint_dir", ""], "--checkpoint_dir is empty"),
             (["--port", str(other.getsockname()[1])], "cannot listen at port"),
             (["--host", "no such host"], "cannot listen at port 7860 of no such host"),
         ):
-            with pytest.raises(SystemExit) as stop:
-                cli.run(demo.main, ["demo.py", "--checkpoint_dir", str(run_with_weights), *flags])
-            out, err = capsys.readouterr()
-            assert stop.value.code == 2 and out == "" and len(err.splitlines()) == 1 and phrase in err
-    monkeypatch.setitem(sys.modules, "gradio", None)
-    with pytest.raises(SystemExit):
-        cli.run(demo.main, ["demo.py", "--weights", str(run_with_weights)])
-    assert capsys.readouterr().err == "demo.py: the page needs Gradio: pip install gradio\n"
+            status, out, err = run_script(demo, "--checkpoint_dir", run_with_weights, *flags)
+            assert (status, out, len(err.splitlines())) == (2, "", 1) and phrase in err
 
 
 # --- in the browser ---
@@ -196,17 +212,6 @@ def browser():
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     yield browser
     browser.quit()
-
-
-@pytest.fixture
-def two_runs(run_with_weights, tmp_path):
-    """A folder with two runs: one with an animation, and one without an average, whose samples are others."""
-    folder = tmp_path / "runs"
-    shutil.copytree(run_with_weights, folder / "averaged")
-    frames = [Image.new("RGB", (70, 70), (level, 0, 0)) for level in (50, 200)]
-    frames[0].save(folder / "averaged/training.gif", save_all=True, append_images=frames[1:], duration=60_000)
-    shutil.copytree(run_with_weights, folder / "plain", ignore=shutil.ignore_patterns("generator_ema*"))
-    return folder
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from wgan.apps import run_summary
-from wgan.apps.generate import generate
+from wgan.apps.generate import SampleRequest, generate
 from wgan.common import cli
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
@@ -49,7 +49,7 @@ def main(argv):
     copy_run(run, out)
     animate(run, out)
     measure(out, flags["data_dir"] or run.config.data_dir)
-    print(generate(out, str(out / SAMPLES_FILE)))
+    print(generate(SampleRequest(weights=str(out), out=str(out / SAMPLES_FILE))))
     return 0
 
 

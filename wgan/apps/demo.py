@@ -4,6 +4,7 @@ python demo.py --checkpoint_dir checkpoints --sample_dir samples --port 7860
 """
 
 import contextlib
+import dataclasses
 import functools
 import html
 import math
@@ -11,6 +12,7 @@ import os
 import pathlib
 import random
 import socket
+import sys
 import tempfile
 import time
 from typing import NamedTuple
@@ -19,8 +21,9 @@ import numpy as np
 
 from wgan.apps import run_summary
 from wgan.apps.generate import GAP
-from wgan.common import cli, startup
+from wgan.common import cli, options, startup
 from wgan.common.errors import UserError
+from wgan.common.options import option
 from wgan.images import grids
 from wgan.runs import trained
 
@@ -46,6 +49,24 @@ _CSS = """
 #film .image-frame, #film img {width: 100%; object-fit: contain; image-rendering: pixelated}
 .icon-button-wrapper {display: none}
 """
+
+
+@dataclasses.dataclass(frozen=True)
+class PageRequest:
+    """Which generators are shown, and where."""
+
+    checkpoint_dir: str | None = option(None, "Run")
+    """A run's folder, or one with several, such as a run per class: the page gives the choice. Default: those of
+    checkpoints and pretrained."""
+    weights: str | None = option(None, "Run")
+    """A generator's weights file in it. Alone it is as for generate.py: a run's folder or a file."""
+    sample_dir: str | None = option(None, "Run")
+    """Folder with the run's grids (sample_00001.png ...), for the animation. Default: where the run put them."""
+    port: int = option(7860, "Page", at_least=1, at_most=65535)
+    """Of the page's address."""
+    host: str = option("127.0.0.1", "Page")
+    """Address to listen at, IPv4 or a name. The usual one can be reached from this machine alone, 0.0.0.0 from the
+    whole network, by anybody."""
 
 
 class Control(NamedTuple):
@@ -124,16 +145,24 @@ def enlarged(image):
 def find_generators(place):
     """The generators that the page shows, as `wgan.runs.trained.Trained`, at least one.
 
+    Of several, those that draw no images, or are damaged, are left out with a line to standard error.
+
     Args:
-        place: a run's folder, a folder of such folders, a weights file, or None for the `USUAL_PLACES`.
+        place: a run's folder, a folder of such folders, a weights file, or "" for the `USUAL_PLACES`.
 
     Raises:
-        UserError: there is none, or one cannot be used.
+        UserError: there is none.
     """
     places = [pathlib.Path(os.path.expanduser(each)) for each in ([place] if place else USUAL_PLACES)]
-    folders = [folder for each in places for folder in (each, *sorted(each.glob("*/")))]
-    found = [trained.locate(folder) for folder in folders if trained.usual_weights(folder).is_file()]
-    return found or [trained.locate(places[0])]
+    candidates = [folder for each in places for folder in (each, *sorted(each.glob("*/")))]
+    folders = [folder for folder in candidates if trained.usual_weights(folder).is_file()]
+    found = []
+    for folder in folders if len(folders) > 1 else ():
+        try:
+            found.append(trained.locate(folder))
+        except UserError as error:
+            print(f"left out: {error}", file=sys.stderr)
+    return found or [trained.locate([*folders, places[0]][0])]
 
 
 class Shown:
@@ -189,8 +218,6 @@ def import_gradio(folder):
 
 def check_address(host, port):
     """Raises UserError where the page could not be served there: found out before the work, not after it."""
-    if not 1 <= port <= 65535:
-        raise UserError(f"--port is {port}; it must be from 1 to 65535")
     try:
         socket.create_server((host, port)).close()
     except (OSError, UnicodeError) as error:
@@ -282,26 +309,25 @@ def _told(gradio):
         raise gradio.Error(str(error), print_exception=False) from None
 
 
-def serve(place, sample_dir, host, port):
-    """Shows the page until it is interrupted, by KeyboardInterrupt; leaves no file behind. For the flags see the help.
-
-    Args: place: as for `find_generators`.
+def serve(request):
+    """Shows the page of a `PageRequest` until it is interrupted, by KeyboardInterrupt; leaves no file behind.
 
     Raises:
         UserError: for all that the user can mend.
     """
-    sources = find_generators(place)
-    check_address(host, port)
+    options.check(request)
+    sources = find_generators(os.path.join(request.checkpoint_dir or "", request.weights or ""))
+    check_address(request.host, request.port)
     with tempfile.TemporaryDirectory(prefix="wgan_demo_") as folder:
         gradio = import_gradio(folder)
         startup.import_tensorflow()
-        page = make_page(gradio, [Shown(source, sample_dir, folder) for source in sources])
+        page = make_page(gradio, [Shown(source, request.sample_dir, folder) for source in sources])
         theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])  # none to download
         theme = theme.set(block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300")
         try:
             page.launch(
-                server_name=host,
-                server_port=port,
+                server_name=request.host,
+                server_port=request.port,
                 share=False,
                 prevent_thread_lock=True,
                 quiet=True,
@@ -320,49 +346,16 @@ def serve(place, sample_dir, host, port):
 
 def define_flags():
     """Which run, and where the page is."""
-    groups = cli.FlagGroups(
-        "Shows a trained generator on a page in the browser, until Ctrl-C: samples, the way between those of two "
-        "seeds, figures, and the training's animation. Needs: pip install gradio. Works offline."
+    return cli.FlagGroups(
+        "Shows trained generators on a page in the browser, until Ctrl-C: samples, the way between those of two "
+        "seeds, figures, and the training's animation. Needs: pip install gradio. Works offline.",
+        PageRequest,
     )
-    groups.define(
-        "Run",
-        "checkpoint_dir",
-        str,
-        None,
-        "A run's folder, or one with several, such as a run per class: the page gives the choice. Default: "
-        f"those of {' and '.join(USUAL_PLACES)}.",
-    )
-    groups.define(
-        "Run",
-        "weights",
-        str,
-        None,
-        "A generator's weights file in it. Alone it is as for generate.py: a file or a folder.",
-    )
-    groups.define(
-        "Run",
-        "sample_dir",
-        str,
-        None,
-        "Folder with the run's grids (sample_00001.png ...), for the animation. Default: where the run put them.",
-    )
-    groups.define("Page", "port", int, 7860, "Of the page's address, 1 to 65535.")
-    groups.define(
-        "Page",
-        "host",
-        str,
-        "127.0.0.1",
-        "Address to listen at, IPv4 or a name. The usual one can be "
-        "reached from this machine alone, 0.0.0.0 from the whole network, by anybody.",
-    )
-    return groups
 
 
 def main(argv):
     """Serves the page until it is interrupted."""
-    flags = define_flags().parse(argv)
-    place = os.path.join(flags.pop("checkpoint_dir") or "", flags.pop("weights") or "")
-    serve(place, **flags)
+    serve(PageRequest(**define_flags().parse(argv)))
 
 
 command = functools.partial(cli.run, main)

@@ -112,6 +112,7 @@ def animate(source, sample_dir, folder):
 
     It is the one beside the weights, or made of the run's grids: in `sample_dir`, or where the run put them.
     """
+    sample_dir = sample_dir and pathlib.Path(sample_dir).expanduser()
     beside, made = source.path.with_name(ANIMATION_FILE), pathlib.Path(tempfile.mkdtemp(dir=folder))
     if beside.exists() and sample_dir is None:
         return shutil.copy(beside, made), None
