@@ -1,5 +1,6 @@
 """Turns the grids that training has written into an animation: training.gif, or a .webp or .mp4."""
 
+import dataclasses
 import functools
 import os
 import sys
@@ -7,19 +8,23 @@ import sys
 from tqdm import tqdm
 
 from wgan.common import cli
-from wgan.images.animation import write_animation
+from wgan.common.options import option
+from wgan.images.animation import Film, write_animation
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where the grids are, and where the film goes."""
+
+    sample_dir: str = option("samples", "Files")
+    """Folder with the grids (sample_00001.png ...)."""
+    output: str = option("training.gif", "Files")
+    """File to write; .gif, .webp or .mp4 (needs: pip install imageio-ffmpeg)."""
 
 
 def define_flags():
     """Where from, where to, and how it looks."""
-    groups = cli.FlagGroups("Turns the grids that training has written into an animation.")
-    groups.define("Files", "sample_dir", str, "samples", "Folder with the grids (sample_00001.png ...).")
-    groups.define("Files", "output", str, "training.gif", ".gif, .webp or .mp4 (needs: pip install imageio-ffmpeg).")
-    groups.define("Film", "max_frames", int, 120, "At most so many grids are shown, more of the early epochs.")
-    groups.define("Film", "fps", float, 20.0, "Frames a second, 0.1 to 60 (a .gif: to 50).")
-    groups.define("Film", "hold", float, 3.0, "Seconds for which the last frame is shown.")
-    groups.define("Film", "scale", int, 0, "Enlargement, a whole number; 0: to about 512 pixels a row, of a .gif 400.")
-    return groups
+    return cli.FlagGroups("Turns the grids that training has written into an animation.", Places, Film)
 
 
 def main(argv):

@@ -6,9 +6,9 @@ import pathlib
 import sys
 
 from wgan import data
-from wgan.common import startup
+from wgan.common import options, startup
 from wgan.common.errors import UserError
-from wgan.common.messages import did_you_mean, one_line
+from wgan.common.options import option
 from wgan.images import grids
 from wgan.runs import files, run_images, trained
 
@@ -20,47 +20,36 @@ PAIRS_FILE = "nearest.png"
 
 @dataclasses.dataclass(frozen=True)
 class ReportRequest:
-    """What is to be measured, and how.
+    """Which generator is to be measured, against what, and how."""
 
-    Attributes:
-        weights: name of the generator's file in the run's folder, or None: the averaged one, where there is one.
-        data_dir: where the run's images are, or None: see `wgan.runs.run_images.load`.
-        output_dir: where the report goes, or None: the run's folder.
-        features: one of `FEATURES`.
-        samples: number of samples, and of real images at most.
-        seed: of the latents, or None for the one after the run's.
-        yardsticks: whether to measure halves of the real images, another class and noise as well.
-        other_images: whether to measure against other images where those of the run are not found.
-    """
-
-    weights: str | None = None
-    data_dir: str | None = None
-    output_dir: str | None = None
-    features: str = "own"
-    samples: int = 6000
-    seed: int | None = None
-    yardsticks: bool = True
-    other_images: bool = False
-
-    def check(self):
-        """Raises UserError for the first value that makes no sense."""
-        if self.features not in FEATURES:
-            raise UserError(
-                f"--features is {one_line(self.features)!r}{did_you_mean(self.features, FEATURES)}; choose one of "
-                f"{', '.join(FEATURES)}"
-            )
-        if not MIN_SAMPLES <= self.samples <= 10**6:
-            raise UserError(f"--samples is {self.samples}; it must be from {MIN_SAMPLES} to a million")
-        if self.seed is not None and not 0 <= self.seed < 2**31:
-            raise UserError(f"--seed is {self.seed}; it must be at least 0 and less than {2**31}")
+    checkpoint_dir: str = option("checkpoints", "Files")
+    """The run."""
+    weights: str | None = option(None, "Files")
+    """Which of the generator's files in it. Default: generator_ema.weights.h5, or generator.weights.h5 where the run
+    kept no average."""
+    data_dir: str | None = option(None, "Files")
+    """Where its images are now. Default: where they were in training, or where they were moved to together with the
+    run."""
+    other_images: bool = option(False, "Files")
+    """Measure against other images where those of the run are not found; the report says so."""
+    output_dir: str | None = option(None, "Files")
+    """Where the report goes. Default: the run's folder."""
+    features: str = option("own", "Metrics", choices=FEATURES)
+    """own works offline on 32x32 images; inception downloads Keras's InceptionV3, for figures nearer to papers'."""
+    samples: int = option(6000, "Metrics", at_least=MIN_SAMPLES, at_most=10**6)
+    """Number of samples, and of real images at most: compare only figures from the same numbers."""
+    seed: int | None = option(None, "Metrics", at_least=0, below=2**31)
+    """Of the latents. Default: another seed than training measures itself with, so that the best of its many
+    measurements is not flattered."""
+    yardsticks: bool = option(True, "Metrics")
+    """Show the same figures for two halves of the real images, another class, and noise."""
 
 
-def evaluate(checkpoint_dir, weights=None, **options):
+def evaluate(checkpoint_dir, weights=None, **more):
     """Measures one generator, prints the report and writes it.
 
     Args:
-        checkpoint_dir: the run's folder.
-        weights, options: the fields of a `ReportRequest`.
+        checkpoint_dir, weights, more: the fields of a `ReportRequest`.
 
     Returns:
         The report, as `evaluation.json` holds it.
@@ -68,8 +57,8 @@ def evaluate(checkpoint_dir, weights=None, **options):
     Raises:
         UserError: for all that the user can mend.
     """
-    request, checkpoint_dir = ReportRequest(weights, **options), pathlib.Path(checkpoint_dir).expanduser()
-    request.check()
+    request, checkpoint_dir = ReportRequest(checkpoint_dir, weights, **more), pathlib.Path(checkpoint_dir).expanduser()
+    options.check(request)
     config, stored = trained.read_run(checkpoint_dir)
     trained.check_draws_images(checkpoint_dir, config)
     path, attributes = trained.find_weights(checkpoint_dir, weights)

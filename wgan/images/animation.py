@@ -13,8 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from wgan.common import options
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
+from wgan.common.options import option
 from wgan.images.animation_formats import GIF_MAX_FPS, WRITERS, Frame, check_memory
 from wgan.images.grids import BACKGROUND
 from wgan.runs.files import atomic_path
@@ -27,24 +29,20 @@ _TARGET_WIDTH = {".gif": 400, ".webp": 512, ".mp4": 512}
 _MAX_GRID_PIXELS = 4096 * 4096  # larger than any grid of ours; a small file may unpack to gigabytes
 MAX_SIDE = 8192  # pixels of an enlarged grid; players, and the formats, stop not far beyond
 _FPS_RANGE = (0.1, 60)
-_MAX_HOLD = 600  # seconds; the GIF's field ends at 655
 
 
 @dataclasses.dataclass(frozen=True)
 class Film:
-    """How an animation looks.
+    """How an animation looks."""
 
-    Attributes:
-        max_frames: at most so many grids are shown, see `choose_frames`.
-        fps: frames a second, 0.1 to 60 (a GIF: to 50).
-        hold: seconds for which the last frame is shown, 0 to 600; never less than another frame.
-        scale: enlargement, a whole number; 0 chooses one that makes frames about 512 pixels wide, of a GIF 400.
-    """
-
-    max_frames: int = 120
-    fps: float = 20.0
-    hold: float = 3.0
-    scale: int = 0
+    max_frames: int = option(120, "Film", at_least=1)
+    """At most so many grids are shown, more of the early epochs."""
+    fps: float = option(20.0, "Film")
+    """Frames a second, 0.1 to 60 (a .gif: to 50)."""
+    hold: float = option(3.0, "Film", at_least=0, at_most=600)  # the GIF's field ends at 655
+    """Seconds for which the last frame is shown; never less than another frame."""
+    scale: int = option(0, "Film", at_least=0)
+    """Enlargement, a whole number; 0: to about 512 pixels in width, of a .gif 400."""
 
     def check(self, output):
         """Raises UserError for values that make no sense, NaN among them, or cannot be had in the file `output`."""
@@ -53,13 +51,8 @@ class Film:
             raise UserError(f"cannot write {output}: the name must end in {', '.join(WRITERS)}")
         if output.is_dir():
             raise UserError(f"cannot write {output}: it is a folder")
-        if self.max_frames < 1:
-            raise UserError(f"--max_frames must be at least 1, not {self.max_frames}")
+        options.check(self)
         check_fps(suffix, self.fps)
-        if not 0 <= self.hold <= _MAX_HOLD:
-            raise UserError(f"--hold must be 0 to {_MAX_HOLD} seconds, not {self.hold:g}")
-        if self.scale < 0:
-            raise UserError(f"--scale must be a whole number from 1, or 0 to choose one, not {self.scale}")
 
 
 class Summary(NamedTuple):
