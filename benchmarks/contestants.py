@@ -48,7 +48,7 @@ def ours(images, precision, batch_size):
     )
     gan = build_gan(config, channels=images.shape[-1])
     gan.make_train_function()
-    iterator = iter(epoch_batches(images, 0, CRITIC_STEPS, batch_size, 1, 10**6))
+    iterator = iter(epoch_batches(images, 0, (CRITIC_STEPS, batch_size), range(1, 10**6)))
     while True:
         for value in gan.train_function(iterator).values():
             float(value)  # as the callbacks of a run do, which waits for the epoch's end

@@ -31,16 +31,16 @@ def test_order_follows_seed_and_epoch():
 
 def test_elements_are_epochs_of_different_batches_and_can_begin_anywhere():
     images = np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1)
-    elements = list(epoch_batches(images, 0, critic_steps=5, batch_size=8, first_epoch=1, last_epoch=4))
+    elements = list(epoch_batches(images, 0, (5, 8), range(1, 5)))
     assert [int(epoch) for epoch, _ in elements] == [1, 2, 3, 4]
     for _, batches in elements:
         assert batches.shape == (5, 8, 1, 1, 1) and batches.dtype == "uint8"
         assert sorted(batches.numpy().flat) == list(range(40))  # five batches share no image
-    later = list(epoch_batches(images, 0, 5, 8, first_epoch=3, last_epoch=4))
+    later = list(epoch_batches(images, 0, (5, 8), range(3, 5)))
     np.testing.assert_array_equal(later[0][1].numpy(), elements[2][1].numpy())
 
 
 def test_no_thread_tunes_the_pipeline():
     """It would wake up once in a while only, and the end of a training would wait for it."""
     images = np.zeros([8, 1, 1, 1], np.uint8)
-    assert epoch_batches(images, 0, 1, 8, first_epoch=1, last_epoch=1).options().autotune.enabled is False
+    assert epoch_batches(images, 0, (1, 8), range(1, 2)).options().autotune.enabled is False

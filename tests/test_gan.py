@@ -34,7 +34,7 @@ def compiled(gan):
 
 
 def fit(gan, first_epoch=1, last_epoch=1):
-    batches = epoch_batches(IMAGES, gan.seed, 5, 4, first_epoch, last_epoch)
+    batches = epoch_batches(IMAGES, gan.seed, (5, 4), range(first_epoch, last_epoch + 1))
     return gan.fit(
         batches, initial_epoch=first_epoch - 1, epochs=last_epoch, steps_per_epoch=1, shuffle=False, verbose=0
     ).history

@@ -77,7 +77,7 @@ def test_the_step_of_every_recipe_can_be_traced_in_half_precision(recipe, kind):
     reals = np.zeros([8, 1], np.float32) if points else np.zeros([8, *[config.image_size] * 2, 3], np.uint8)
     labels = np.zeros(8, np.int32) if RECIPES[recipe].wants_labels else None
     gan = loop.build_gan(config, reals.shape[-1])
-    batches = epoch_batches(reals, 0, 1, 4, first_epoch=1, last_epoch=1, labels=labels)
+    batches = epoch_batches(reals, 0, (1, 4), range(1, 2), labels=labels)
     traced = tf.function(gan.train_step).get_concrete_function(batches.element_spec)
     assert set(traced.output_dtypes.values()) == {tf.float32}
 
@@ -117,7 +117,7 @@ def test_training_follows_the_curve_of_float32(kind):
     for used in (kind, "float32"):
         gan = make_gan(used)
         history = gan.fit(
-            epoch_batches(IMAGES, 3, 2, 4, 1, 5), epochs=5, steps_per_epoch=1, shuffle=False, verbose=0
+            epoch_batches(IMAGES, 3, (2, 4), range(1, 6)), epochs=5, steps_per_epoch=1, shuffle=False, verbose=0
         ).history
         curves[used] = np.array([history["wasserstein_estimate"], history["gradient_norm"]])
     assert np.all(np.isfinite(curves[kind]))
@@ -132,7 +132,7 @@ def test_the_step_compiles_under_xla_to_the_same_numbers():
         gan = make_gan("float32", critic_steps=1, ema_decay=0.999)
         gan.compile(gan.generator_optimizer, gan.critic_optimizer, jit_compile=xla)
         history = gan.fit(
-            epoch_batches(IMAGES, 3, 1, 4, 1, 1), epochs=1, steps_per_epoch=1, shuffle=False, verbose=0
+            epoch_batches(IMAGES, 3, (1, 4), range(1, 2)), epochs=1, steps_per_epoch=1, shuffle=False, verbose=0
         ).history
         logs.append(history)
         averages.append([variable.numpy() for variable in gan.averaged_generator.variables])

@@ -220,7 +220,7 @@ def test_labelled_batches_hold_labelled_images_alone_with_their_own_labels():
     labels = np.full(100, -1, np.int32)
     labels[[3, 50, 99]] = [0, 5, 9]
     expected = {3: 0, 50: 5, 99: 9}
-    for _, reals, shown, numbers in epoch_batches(images, 0, 2, 8, 1, 3, labels=labels).as_numpy_iterator():
+    for _, reals, shown, numbers in epoch_batches(images, 0, (2, 8), range(1, 4), labels=labels).as_numpy_iterator():
         assert reals.shape == shown.shape == (2, 8, 1, 1, 1) and numbers.shape == (2, 8)
         assert all(expected[int(image)] == number for image, number in zip(shown.ravel(), numbers.ravel()))
         assert len(np.unique(reals)) > 10  # the others come from all images
@@ -347,7 +347,7 @@ def test_gaussian_1d_comes_near_its_target_within_the_articles_budget(seed):
     latents = randomness.latents(10_000, gan.generator, tf.constant([seed, 99], tf.int64))
     before = distribution.figures(gan.sampling_generator(latents).numpy())["wasserstein_distance"]
     step = tf.function(gan.train_step)
-    for element in epoch_batches(reals, seed, config.critic_steps, config.batch_size, 1, config.epochs):
+    for element in epoch_batches(reals, seed, (config.critic_steps, config.batch_size), range(1, config.epochs + 1)):
         step(element)
     after = distribution.figures(gan.sampling_generator(latents).numpy())["wasserstein_distance"]
     assert after < 0.15 < before
@@ -385,7 +385,9 @@ def test_a_short_run_brings_the_samples_nearer_to_the_digits(name, epochs, value
     before = pixel_distance(draw().numpy(), target)
     step = tf.function(gan.train_step)
     labels = reals.labels if config.recipe_spec.wants_labels else None
-    for element in epoch_batches(reals.images, 0, config.critic_steps, config.batch_size, 1, epochs, labels=labels):
+    for element in epoch_batches(
+        reals.images, 0, (config.critic_steps, config.batch_size), range(1, epochs + 1), labels=labels
+    ):
         logs = step(element)
     assert set(logs) == set(config.recipe_spec.figures)
     assert pixel_distance(draw().numpy(), target) < 0.6 * before
@@ -399,7 +401,7 @@ def test_the_articles_critic_learns_its_penalty():
     step = tf.function(gan.train_step)
     penalties = [
         float(step(element)["gradient_penalty"])
-        for element in epoch_batches(reals.images, 0, config.critic_steps, config.batch_size, 1, 40)
+        for element in epoch_batches(reals.images, 0, (config.critic_steps, config.batch_size), range(1, 41))
     ]
     assert np.mean(penalties[-5:]) < np.mean(penalties[:5]) / 2
 

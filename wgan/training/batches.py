@@ -27,10 +27,8 @@ def epoch_indices(seed, epoch, num_images, num_drawn, attempt=0, purpose=Purpose
 def epoch_batches(
     images: np.ndarray,
     seed: int,
-    critic_steps: int,
-    batch_size: int,
-    first_epoch: int,
-    last_epoch: int,
+    shape: tuple[int, int],
+    epochs: range,
     attempt: int = 0,
     labels: np.ndarray | None = None,
 ) -> tf.data.Dataset:
@@ -40,8 +38,8 @@ def epoch_batches(
         images: uint8 [num_images, height, width, channels]; also a `numpy.memmap`. They are not copied,
             but for the batches drawn from them. Or numbers that are no images, float32 [num_images, 1].
         seed: of the shuffles.
-        critic_steps, batch_size: batches an epoch, and images in each.
-        first_epoch, last_epoch: the epochs to give, counted from 1.
+        shape: (critic_steps, batch_size), the batches of an epoch and the images in each.
+        epochs: those to give, counted from 1, without gaps.
         attempt: another number gives other shuffles.
         labels: int32 [num_images], negative where an image has none; or None.
 
@@ -50,6 +48,7 @@ def epoch_batches(
         uint8 [critic_steps, batch_size, height, width, channels]. With labels two more follow: as many images,
         drawn from those that have one, and their labels, int32 [critic_steps, batch_size].
     """
+    critic_steps, batch_size = shape
     labelled = None if labels is None else np.flatnonzero(labels >= 0)
 
     def take(array, indices):
@@ -66,7 +65,7 @@ def epoch_batches(
         chosen = tf.gather(labelled, shuffled(epoch, len(labelled), Purpose.LABELLED_SHUFFLE))
         return epoch, reals, take(images, chosen), take(labels, chosen)
 
-    return tf.data.Dataset.range(first_epoch, last_epoch + 1).map(draw).prefetch(2).with_options(_untuned())
+    return tf.data.Dataset.range(epochs.start, epochs.stop).map(draw).prefetch(2).with_options(_untuned())
 
 
 def _untuned():

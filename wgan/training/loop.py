@@ -138,10 +138,8 @@ class Trainer:
         batches = epoch_batches(
             images.images,
             config.seed,
-            config.critic_steps,
-            config.batch_size,
-            epoch + 1,
-            config.epochs,
+            (config.critic_steps, config.batch_size),
+            range(epoch + 1, config.epochs + 1),
             int(self._gan.attempt),
             images.labels if config.recipe_spec.wants_labels else None,
         )
