@@ -14,6 +14,7 @@ from wgan.models.layers import (
     StatelessDropout,
     UpsampleConv2D,
     leaky_relu,
+    shared_kernels,
 )
 
 SEED = tf.constant([3, 4], tf.int64)
@@ -64,6 +65,21 @@ def test_conv_is_that_of_keras(float64, both_ways, strides, side, channels, filt
     fast(inputs), plain(inputs)
     plain.layers[-1].bias.assign(fast.bias)
     assert_same_derivatives(fast, plain, inputs)
+
+
+def test_a_kernel_that_two_calls_share_has_the_gradients_of_both(float64, both_ways):
+    inputs = tf.constant(np.random.default_rng(9).normal(size=[2, 3, 4, 4, 2]))
+    layer = Conv2D(3, 5, padding="same")
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(inputs[0]) * tf.sin(layer(inputs[1])))
+        return tape.gradient(loss, layer.kernel)
+
+    layer(inputs[0])
+    expected = gradients()
+    with shared_kernels():
+        np.testing.assert_allclose(gradients(), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import tensorflow as tf
 from wgan.models import randomness
 from wgan.models.augmentation import augment, flip
 from wgan.models.constraints import GradientPenalty, NoConstraint
-from wgan.models.layers import batch_norm_momentum
+from wgan.models.layers import batch_norm_momentum, shared_kernels
 from wgan.models.losses import LOSSES, Objective, drift
 from wgan.models.randomness import Purpose
 
@@ -146,7 +146,7 @@ class GAN(keras.Model):
             both = augment(tf.concat([reals, fakes], axis=0), self.augmentation, stream(Purpose.CRITIC_AUGMENTATION))
             reals, fakes = tf.split(both, 2)
 
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, shared_kernels():
             loss, logs = self.critic_loss(reals, fakes, epsilon, stream(Purpose.CRITIC_DROPOUT), *further)
             loss = self.critic_optimizer.scale_loss(loss)  # unchanged, but in float16
         gradients = tape.gradient(loss, self.critic.trainable_variables)

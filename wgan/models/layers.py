@@ -28,6 +28,7 @@ _ALIGN = np.array(
 )
 
 _common_momentum = contextvars.ContextVar("momentum", default=None)
+_shared_kernels = contextvars.ContextVar("shared_kernels", default=None)
 _group_count = contextvars.ContextVar("group_count", default=1)
 
 
@@ -73,10 +74,19 @@ class Conv2D(keras.layers.Conv2D):
             and self.groups == 1
         )
         if fits and self.strides == (1, 1) and winograd.applies(inputs, taps=5):
-            return winograd.convolve(inputs, kernel)
+            return winograd.convolve(inputs, self._once(lambda: winograd.transform_kernel(kernel)))
         if fits and self.strides == (2, 2) and winograd.applies(inputs, taps=3, split=2):
-            return winograd.convolve(inputs, _kernel_on_phases(kernel), split=2)
+            transformed = self._once(lambda: winograd.transform_kernel(_kernel_on_phases(kernel)))
+            return winograd.convolve(inputs, transformed, split=2)
         return super().convolution_op(inputs, kernel)
+
+    def _once(self, transform):
+        made = _shared_kernels.get()
+        if made is None:
+            return transform()
+        if id(self) not in made:
+            made[id(self)] = transform()
+        return made[id(self)]
 
 
 def _kernel_on_phases(kernel):
@@ -123,7 +133,7 @@ class UpsampleConv2D(keras.layers.Layer):
         """
         kernel = self._merged_kernel()
         if not self.as_phases and winograd.applies(inputs, taps=3):
-            return winograd.convolve(inputs, kernel, join=2)
+            return winograd.convolve(inputs, winograd.transform_kernel(kernel), join=2)
         phases = tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME")
         if self.as_phases:
             return tf.reshape(phases, [-1, *phases.shape[1:3], 4, self.filters])
@@ -248,6 +258,11 @@ def batch_norm_momentum(momentum):
         momentum: float, or float32 tensor [].
     """
     return _set_in_block(_common_momentum, momentum)
+
+
+def shared_kernels():
+    """Each `Conv2D` transforms its kernel once for all its calls in this block, in which it must not be updated."""
+    return _set_in_block(_shared_kernels, {})
 
 
 def batch_norm_groups(count):

@@ -23,6 +23,7 @@ from wgan.models import precision
 
 _TILE = 4  # pixels a side that are computed together
 _POINTS = {3: (0, 1, -1, 2, -1 / 2, np.inf), 5: (0, 1, -1, 2, -2, -1 / 2, np.inf)}  # by the kernel's taps
+_TAPS = {len(points): taps for taps, points in _POINTS.items()}
 _SIDES = {3: (4, 8), 5: (4,)}
 _MIN_BATCH = 32  # in smaller ones the kernel's transform takes what the multiplications save
 
@@ -50,39 +51,41 @@ def applies(images, taps, split=1):
     )
 
 
+def transform_kernel(kernel):
+    """What `convolve` takes: a kernel [taps, taps, channels, filters] at the points, [n, n, channels, filters]."""
+    kernel = tf.cast(kernel, tf.float32) if kernel.dtype == tf.bfloat16 else tf.convert_to_tensor(kernel)
+    taps = kernel.shape[0]
+    filter_transform = tf.constant(_transforms(_TILE, taps)[1], kernel.dtype)
+    rows = tf.tensordot(filter_transform, kernel, 1)  # along the columns, then along the rows
+    columns = tf.matmul(filter_transform, tf.reshape(rows, [-1, taps, kernel.shape[2] * kernel.shape[3]]))
+    return tf.reshape(columns, [columns.shape[0], -1, *kernel.shape[2:]])
+
+
 def convolve(images, kernel, split=1, join=1):
     """A "same" convolution with stride 1, where `applies` says so.
 
     Args:
         images: [batch, split * side, split * side, channels]; their split^2 phases, which are images of `side`
             pixels, count as channels: `tf.nn.space_to_depth`.
-        kernel: [taps, taps, split^2 * channels, join^2 * filters].
+        kernel: of `transform_kernel`, from [taps, taps, split^2 * channels, join^2 * filters].
         split: 1 or 2.
         join: 1, or 2 if the results are the phases of an image: `tf.nn.depth_to_space`.
 
     Returns:
         [batch, join * side, join * side, filters], of the images' dtype.
     """
-    computed = tf.float32 if images.dtype == tf.bfloat16 else images.dtype
-    maps, kernel = tf.cast(_pixels_first(images, split), computed), tf.cast(kernel, computed)
+    maps = tf.cast(_pixels_first(images, split), kernel.dtype)
     side, _, batch, channels = maps.shape
-    taps, filters = kernel.shape[0], kernel.shape[-1]
-    input_transform, filter_transform, output_transform = (
-        tf.constant(matrix, maps.dtype) for matrix in _transforms(side, taps)
-    )
-    n = filter_transform.shape[0]
+    n, filters = kernel.shape[0], kernel.shape[-1]
+    input_transform, _, output_transform = (tf.constant(matrix, maps.dtype) for matrix in _transforms(side, _TAPS[n]))
     tiles = input_transform.shape[0] // n
 
-    maps = tf.matmul(input_transform, tf.reshape(maps, [side, -1]))  # along the columns, then along the rows
+    maps = tf.matmul(input_transform, tf.reshape(maps, [side, -1]))
     maps = tf.matmul(input_transform, tf.reshape(maps, [n * tiles, side, -1]))
-    kernel = tf.tensordot(filter_transform, kernel, 1)
-    kernel = tf.matmul(filter_transform, tf.reshape(kernel, [n, taps, -1]))
 
     # One matrix product for each pair of points. Tiles above each other share the kernel by broadcasting; those side by
     # side lie next to each other in memory and are so many more images.
-    products = tf.matmul(
-        tf.reshape(maps, [n, tiles, n, tiles * batch, channels]), tf.reshape(kernel, [n, 1, n, channels, filters])
-    )
+    products = tf.matmul(tf.reshape(maps, [n, tiles, n, tiles * batch, channels]), kernel[:, None])
 
     products = tf.matmul(output_transform, tf.reshape(products, [n * tiles, n * tiles, -1]))
     products = tf.matmul(output_transform, tf.reshape(products, [n * tiles, -1]))
