@@ -18,6 +18,7 @@ import toy_recipe
 from wgan.common import cli
 from wgan.config import TrainingConfig
 from wgan.images import curves
+from wgan.runs.retrying import RetryingThread
 
 
 @pytest.fixture
@@ -148,10 +149,8 @@ def run_with_weights(tmp_path_factory):
     """The folder of a run of the digits, written without training; its two generators differ and draw contrasts."""
     import numpy as np
 
-    from wgan import data
     from wgan.runs import checkpoints
     from wgan.runs.history import COLUMNS, History
-    from wgan.runs.run_folder import RunFolder
     from wgan.training import loop
 
     folder = tmp_path_factory.mktemp("run")
@@ -164,10 +163,7 @@ def run_with_weights(tmp_path_factory):
         variable.assign(
             variable * factor * rng.uniform(0.8, 1.2, variable.shape) + shift * rng.uniform(0, 1, variable.shape)
         )
-    run = RunFolder(config)
-    run.make()
-    image_set = data.load_for_run(config)
-    run.write_config(config, image_set, data.fingerprint(image_set.images), {"epoch": config.epochs})
+    run = short_runs.begin(config)
     checkpoints.write_checkpoint(run.checkpoint_dir, gan, History(np.zeros((config.epochs, len(COLUMNS)))))
     return run.checkpoint_dir
 
@@ -180,3 +176,10 @@ def eagerly():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A failing drive is tried again without a pause."""
+    monkeypatch.setattr(RetryingThread, "FIRST_PAUSE", 0.0)
+    monkeypatch.setattr(RetryingThread, "MAX_PAUSE", 0.0)

@@ -1,4 +1,4 @@
-"""The settings of a run that takes moments, and whether two runs came to the same end."""
+"""The settings of a run that takes moments, one that has just begun, and whether two runs came to the same end."""
 
 SHORT = dict(
     dataset="digits", label="3", epochs=2, batch_size=4, critic_steps=1, latent_dim=8, eval_every=0, precision="float32"
@@ -20,6 +20,18 @@ def write_no_curves(history_array, path, columns):
     from wgan.runs import files
 
     files.write_text(path, "curves")
+
+
+def begin(config, image_set=None):
+    """Leaves what a run has written when it begins, on the images that its configuration names or on others."""
+    from wgan import data
+    from wgan.runs.run_folder import RunFolder
+
+    image_set = image_set or data.load_for_run(config)
+    folder = RunFolder(config)
+    folder.make()
+    folder.write_config(config, image_set, data.fingerprint(image_set.images), {"epoch": 0})
+    return folder
 
 
 def arrays_in(path):

@@ -13,59 +13,42 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+from short_runs import assert_same_arrays, state_in
 
 from wgan.common import cli
-from wgan.common.errors import UserError
+from wgan.common.errors import TakenOver, UserError
 from wgan.images import grids
 from wgan.runs import checkpoints, drive, files, grid_archives, sample_files
-from wgan.runs.history import COLUMNS
 from wgan.runs.lock import RunLock
 from wgan.runs.retrying import RetryingThread
 from wgan.runs.run_folder import RunFolder
 from wgan.training import launch as launching
 from wgan.training.launch import launch
 
-EPOCHS = 7  # of `run_with_weights`
+EPOCHS = 7  # of the run that `finished` gives
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """A failing disk is tried again without a pause."""
-    monkeypatch.setattr(RetryingThread, "FIRST_PAUSE", 0.0)
-    monkeypatch.setattr(RetryingThread, "MAX_PAUSE", 0.0)
-
-
-@pytest.fixture
-def finished(run_with_weights, tiny, tmp_path):
+def finished(finished_toy, tmp_path):
     """The configuration of a run of seven epochs that has ended, with a grid of each; (tmp_path)/drive is empty."""
-    shutil.copytree(run_with_weights, tmp_path / "checkpoints")
-    (tmp_path / "samples").mkdir()
     (tmp_path / "drive").mkdir()
-    config = tiny(epochs=EPOCHS, drive_dir=str(tmp_path / "drive"))
-    RunFolder(config).mark_as_one_run()
-    for epoch in range(1, EPOCHS + 1):
-        save_grid(tmp_path / "samples", epoch)
-    return config
+    return dataclasses.replace(finished_toy(epochs=EPOCHS), drive_dir=str(tmp_path / "drive"))
 
 
 def save_grid(folder, epoch, level=None):
     grids.save_sample(folder, epoch, np.full((8, 8, 1), level or epoch % 256, np.uint8))
 
 
-def contents(folder):
+def contents(folder, but=()):
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in pathlib.Path(folder).rglob("*")
-        if path.is_file() and not path.name.startswith((".lock", ".tmp"))
+        if path.is_file() and not path.name.startswith((".lock", ".tmp", *but))
     }
 
 
 def without_previous(folder):
-    return {
-        name: content
-        for name, content in contents(folder).items()
-        if not name.endswith(checkpoints.PREVIOUS_STATE_FILE)
-    }
+    return contents(folder, [checkpoints.PREVIOUS_STATE_FILE])
 
 
 def pngs(folder):
@@ -112,7 +95,7 @@ def test_a_new_machine_gets_the_run_back_and_the_grids_stay_on_the_drive(finishe
     before, there = contents(tmp_path / "checkpoints"), contents(tmp_path / "drive")
     assert contents(tmp_path / "drive/checkpoints") == before
     assert pngs(tmp_path / "drive/samples") == pngs(tmp_path / "samples")
-    assert set(contents(tmp_path / "drive/samples")) == {".run_id", "grids_00001-00500.zip"}
+    assert set(contents(tmp_path / "drive/samples")) == {".run_id", "reals.png", "grids_00001-00500.zip"}
     lose_the_machine(tmp_path)
     assert launch(finished) == 0
     said = capsys.readouterr()
@@ -130,10 +113,8 @@ def test_an_archive_keeps_the_grids_that_only_the_drive_has(finished, tmp_path):
         save_grid(tmp_path / "samples", epoch, level=99)
     drive.Drive(finished).copy_all(501)
     assert pngs(tmp_path / "drive/samples") == {**before, **pngs(tmp_path / "samples")}
-    assert [path.name for path in grid_archives.archives(tmp_path / "drive/samples")] == [
-        "grids_00001-00500.zip",
-        "grids_00501-01000.zip",
-    ]
+    names = [path.name for path in sample_files.find(tmp_path / "drive/samples").files]
+    assert names == ["grids_00001-00500.zip", "grids_00501-01000.zip"]
 
 
 def test_what_is_there_already_is_not_copied_again(finished, tmp_path, monkeypatch):
@@ -358,36 +339,13 @@ def test_a_drive_that_fails_to_the_end_gives_one_line_and_the_same_command_makes
     assert contents(tmp_path / "drive/checkpoints") == contents(tmp_path / "checkpoints")
 
 
-def test_grids_that_cannot_be_listed_do_not_hold_up_the_state(finished, tmp_path, monkeypatch, quick, capsys):
-    copy_an_older_state(finished, tmp_path)
-
-    def failing(folder, scandir=os.scandir):
-        if pathlib.Path(folder) == tmp_path / "drive/samples":
-            raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
-        return scandir(folder)
-
-    monkeypatch.setattr(os, "scandir", failing)
-    assert launch(finished) == 0 and epoch_of(tmp_path / "drive/checkpoints") == EPOCHS
-    assert f"note: {tmp_path / 'drive/samples'} cannot be tidied up" in capsys.readouterr().err
-
-
 # --- training ---
 
 
-def variables_of(folder):
-    found = {}
-    with h5py.File(checkpoints.newest_state(folder).path) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    found["history"] = np.delete(found["history"], COLUMNS.index("seconds"), axis=1)
-    return found
-
-
-def test_a_run_whose_machine_and_drive_failed_ends_in_the_same_bits(
-    tiny, tmp_path, monkeypatch, quick, eagerly, capsys
-):
-    whole = tiny(epochs=2, checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
+def test_a_run_whose_machine_and_drive_failed_ends_in_the_same_bits(toy, tmp_path, monkeypatch, quick, capsys):
+    whole = toy(epochs=2, checkpoint_dir=str(tmp_path / "c"), sample_dir=str(tmp_path / "s"))
     launch(whole)
-    config = tiny(epochs=1, drive_dir=str(tmp_path / "drive"))
+    config = toy(epochs=1, drive_dir=str(tmp_path / "drive"))
     failures = iter(range(12))
     with monkeypatch.context() as patched:
         fails(patched, lambda path: "drive" in path.parts and path.name != ".lock" and next(failures, None) is not None)
@@ -400,10 +358,7 @@ def test_a_run_whose_machine_and_drive_failed_ends_in_the_same_bits(
     lose_the_machine(tmp_path)
     assert launch(dataclasses.replace(config, epochs=2)) == 0
     for folder in (tmp_path / "checkpoints", tmp_path / "drive/checkpoints"):
-        one, other = variables_of(tmp_path / "c"), variables_of(folder)
-        assert one.keys() == other.keys()
-        for name in one:
-            np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+        assert_same_arrays(state_in(tmp_path / "c"), state_in(folder))
     assert pngs(tmp_path / "drive/samples") == pngs(tmp_path / "s")
     with open(tmp_path / "drive/checkpoints/history.csv") as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == list("12")
@@ -415,7 +370,7 @@ def test_fresh_replaces_the_copy_too(finished, tmp_path, eagerly, capsys, new_ma
     launch(finished)
     if new_machine:
         lose_the_machine(tmp_path)
-    config = dataclasses.replace(finished, epochs=1, critic_steps=1, latent_dim=9)
+    config = dataclasses.replace(finished, epochs=1, latent_dim=9)
     assert launch(config, fresh=True) == 0
     assert f"replacing the copy of an earlier run in {tmp_path / 'drive'}" in capsys.readouterr().out
     there = tmp_path / "drive"
@@ -429,7 +384,8 @@ def test_nothing_is_copied_to_a_drive_that_another_run_has_taken_over(finished, 
     remote.prepare()
     remote.lock.lost = "process 7 on elsewhere has taken over"
     before = contents(tmp_path / "drive")
-    remote.copy_all(EPOCHS)
+    with pytest.raises(TakenOver, match="process 7 on elsewhere"):
+        remote.copy_all(EPOCHS)
     assert contents(tmp_path / "drive") == before
 
 

@@ -114,37 +114,32 @@ def test_an_end_that_could_not_be_saved_is_an_error_unless_there_is_one_already(
 # --- the thread for a slow drive ---
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Tries again without a pause."""
-    monkeypatch.setattr(RetryingThread, "FIRST_PAUSE", 0.0)
-    monkeypatch.setattr(RetryingThread, "MAX_PAUSE", 0.0)
-
-
 def test_a_failing_drive_is_tried_again_and_named_once(quick, capsys):
     drive = Disk(failures=7)
-    with RetryingThread("copies") as thread:
-        thread.submit(lambda: drive.write("a"))
+    with RetryingThread("copies", lambda: [drive.write("a")]) as thread:
+        thread.request()
     said = capsys.readouterr().err
     assert drive.written == ["a"]
     assert said.count("warning: copies cannot be written") == said.count("note: writing works again: copies") == 1
 
 
-def test_the_newest_job_takes_the_place_of_one_that_waits_but_not_of_one_under_way():
-    drive, begun, gate = Disk(), threading.Event(), threading.Event()
+def test_a_request_holds_up_nothing_and_is_met_after_the_job_under_way():
+    done, begun, gate = [], threading.Event(), threading.Event()
 
-    def slow():
+    def job():
         begun.set()
         gate.wait()
-        drive.write("first")
+        done.append(asked)
+        yield
 
-    with RetryingThread("copies") as thread:
-        thread.submit(slow)
+    asked = 1
+    with RetryingThread("copies", job) as thread:
+        thread.request()
         begun.wait()
-        for number in range(5):
-            thread.submit(lambda number=number: drive.write(number))
+        thread.request()
+        asked = 2
         gate.set()
-    assert drive.written == ["first", 4]
+    assert done[-1] == 2 and len(done) == 2
 
 
 @pytest.mark.parametrize(
@@ -157,29 +152,28 @@ def test_what_fails_to_the_end_is_raised(quick, monkeypatch, error, match):
     def fail():
         raise error
 
-    with pytest.raises(type(error), match=match), RetryingThread("copies") as thread:
-        thread.submit(fail)
+    with pytest.raises(type(error), match=match), RetryingThread("copies", fail) as thread:
+        thread.request()
 
 
 def test_a_drive_that_hangs_for_ever_does_not_keep_the_program(monkeypatch):
     monkeypatch.setattr(RetryingThread, "PATIENCE", 0.01)
     gate = threading.Event()
-    with pytest.raises(OSError, match="does not answer"), RetryingThread("copies") as thread:
-        thread.submit(gate.wait)
+    with pytest.raises(OSError, match="does not answer"), RetryingThread("copies", lambda: [gate.wait()]) as thread:
+        thread.request()
     gate.set()
 
 
-def test_nothing_follows_the_job_under_way_once_another_process_has_taken_over():
-    done, begun = [], threading.Event()
-    with pytest.raises(TakenOver), RetryingThread("copies") as thread:
+def test_nothing_follows_the_step_under_way_once_another_process_has_taken_over():
+    begun = threading.Event()
 
-        def step():
-            done.append(1)
+    def endless():
+        while True:
             begun.set()
-            thread.submit(step)
+            yield
 
-        thread.submit(step)
+    with pytest.raises(TakenOver), RetryingThread("copies", endless) as thread:
+        thread.request()
         begun.wait()
         raise TakenOver("process 7 has taken over")
-    count = len(done)
-    assert not any(one.name == "writer of copies" for one in threading.enumerate()) and len(done) == count
+    assert not any(one.name == "writer of copies" for one in threading.enumerate())

@@ -4,13 +4,13 @@ import json
 import shutil
 
 import pytest
+import short_runs
 from PIL import Image
 
-from wgan import data
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.runs import run_images, trained
-from wgan.runs.run_folder import RunFolder, differences_from
+from wgan.runs.run_folder import differences_from
 
 
 def draw(folder, brightness, count=16):
@@ -20,17 +20,9 @@ def draw(folder, brightness, count=16):
 
 
 def begin(**settings):
-    """Stores a run as it is when it begins; its folder."""
-    config = TrainingConfig(
-        **{
-            **dict(dataset="folder", data_dir="images", label="all", checkpoint_dir="checkpoints", eval_every=0),
-            **settings,
-        }
-    )
-    image_set = data.load_for_run(config)
-    folder = RunFolder(config)
-    folder.make()
-    folder.write_config(config, image_set, data.fingerprint(image_set.images), {"epoch": 0})
+    """Stores a run as it is when it begins."""
+    images = dict(dataset="folder", data_dir="images", label="all", checkpoint_dir="checkpoints")
+    return short_runs.begin(TrainingConfig(**{**images, **settings}))
 
 
 @pytest.fixture
@@ -85,12 +77,8 @@ def test_a_run_of_an_earlier_version_is_measured_from_its_working_folder(project
 
 def test_images_that_are_gone_are_named_by_where_they_were(project):
     shutil.rmtree(project / "images")
-    with pytest.raises(UserError, match="was trained on images in .*project/images, which is not there: say with "):
+    with pytest.raises(UserError, match="was trained on images in .*project/images, which is not there; say with "):
         find(project / "checkpoints")
-
-
-def test_what_has_become_of_the_images_is_said_without_a_flag_that_was_not_given(project):
-    shutil.rmtree(project / "images")
     (project / "images").mkdir()
     with pytest.raises(UserError, match="trained on images in .*project/images, which cannot be used"):
         find(project / "checkpoints")
@@ -115,8 +103,7 @@ def test_a_given_folder_goes_before_all_others(project, tmp_path):
 
 def test_the_weights_a_run_began_with_may_be_named_from_another_folder(project, tmp_path, monkeypatch):
     monkeypatch.chdir(project)
-    begin(init_from="before", sample_dir="samples")
-    stored = RunFolder(TrainingConfig(checkpoint_dir="checkpoints")).stored_run()
+    stored = begin(init_from="before", sample_dir="samples").stored_run()
     same, other = (
         TrainingConfig.from_json({**stored["config"], "init_from": place})
         for place in ("../project/before/", "../elsewhere/before")

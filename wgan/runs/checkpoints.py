@@ -25,24 +25,18 @@ CRITIC_FILE = "critic.weights.h5"
 STATE_FILE = "training_state.weights.h5"
 PREVIOUS_STATE_FILE = "training_state.previous.weights.h5"
 BEST_FILE = "generator_best.weights.h5"
-FILES = (GENERATOR_FILE, AVERAGED_FILE, CRITIC_FILE, STATE_FILE, PREVIOUS_STATE_FILE, BEST_FILE)
+STATE_FILES = (STATE_FILE, PREVIOUS_STATE_FILE)
+FILES = (GENERATOR_FILE, AVERAGED_FILE, CRITIC_FILE, *STATE_FILES, BEST_FILE)
 
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """A state file that is whole.
-
-    Attributes:
-        path: where it is.
-        epoch: how many epochs its run had behind it.
-        history: their figures.
-        attempt: how often the run had gone back because its numbers went wrong; see `wgan.models.randomness.stream`.
-    """
+    """A state file that is whole."""
 
     path: pathlib.Path
-    epoch: int
-    history: History
-    attempt: int = 0
+    epoch: int  # how many its run had behind it
+    history: History  # of these epochs
+    attempt: int = 0  # how often the run had gone back because its numbers went wrong
 
 
 def take_snapshot(gan):
@@ -56,12 +50,7 @@ def is_finite(snapshot):
 
 
 def write_checkpoint(folder, gan, history):
-    """Writes the state and the weights of a GAN between two epochs.
-
-    Args:
-        folder: where to.
-        gan: the GAN in training.
-        history: its `History`, with a row for each epoch behind it.
+    """Writes the state and the weights of a GAN between two epochs; `history` has a row for each epoch behind it.
 
     Raises:
         OSError: the disk fails.
@@ -70,60 +59,39 @@ def write_checkpoint(folder, gan, history):
     is_first = not (folder / STATE_FILE).exists()
     if is_first:  # weights without a state would look like somebody else's
         _write_state(folder, gan, history)
-    if gan.averaged_generator:
-        _write_weights(gan.averaged_generator, folder / AVERAGED_FILE, epoch=epoch)
-    _write_weights(gan.generator, folder / GENERATOR_FILE, epoch=epoch)
-    _write_weights(gan.critic, folder / CRITIC_FILE, epoch=epoch)
+    networks = {AVERAGED_FILE: gan.averaged_generator, GENERATOR_FILE: gan.generator, CRITIC_FILE: gan.critic}
+    for name, network in networks.items():
+        if network:
+            _write(network, folder / name, epoch=epoch)
     if not is_first:  # once the state says that a run is finished, the weights are there
         _write_state(folder, gan, history)
 
 
-def copy_state(source, folder):
-    """Copies a state file to another folder, whose own state becomes the previous one.
-
-    Args:
-        source: the file; nobody changes it meanwhile.
-        folder: where to.
+@contextlib.contextmanager
+def state_copied(source, folder):
+    """Copies a state file, as it is now, to another folder once the block has ended well.
 
     Raises:
         OSError: a disk fails, or what was written cannot be read back.
     """
-    folder = pathlib.Path(folder)
-    with files.atomic_path(folder / STATE_FILE) as temporary:
+    path = pathlib.Path(folder, STATE_FILE)
+    with files.atomic_path(path) as temporary:
         shutil.copyfile(source, temporary)
-        files.flush_to_disk(temporary)
-        _keep_previous(folder, temporary)
+        yield
+        _keep_previous(path, temporary)
 
 
 def write_best(folder, network, epoch, fid):
-    """Writes the sampling generator with the lowest FID so far, with epoch and FID as attributes of the file.
-
-    Args:
-        folder: where to.
-        network: the generator.
-        epoch, fid: when it was measured, and what was found.
-
-    Raises:
-        OSError: the disk fails.
-    """
-    _write_weights(network, pathlib.Path(folder, BEST_FILE), epoch=epoch, fid=fid)
+    """Writes the sampling generator with the lowest FID so far, with epoch and FID as attributes of the file."""
+    _write(network, pathlib.Path(folder, BEST_FILE), epoch=epoch, fid=fid)
 
 
 def newest_state(folder):
-    """Finds the newest state that is whole.
-
-    Returns:
-        A `State`, or None where the folder has no state at all.
-
-    Raises:
-        UserError: there are states, but none can be read.
-    """
-    paths = [pathlib.Path(folder, name) for name in (STATE_FILE, PREVIOUS_STATE_FILE)]
-    present = [path for path in paths if path.exists()]
+    """The newest `State` that is whole, or None where the folder has no state; UserError where all are damaged."""
+    present = [path for name in STATE_FILES if (path := pathlib.Path(folder, name)).exists()]
     for path in present:
-        found = _read_state(path)
-        if found is not None:
-            return found
+        if state := _read_state(path):
+            return state
     if present:
         raise UserError(
             f"{' and '.join(map(str, present))} cannot be read or are damaged; restore a copy, "
@@ -133,7 +101,7 @@ def newest_state(folder):
 
 
 def restore(gan, state):
-    """Puts a state that `newest_state` found into the GAN in training."""
+    """Puts a `State` into the GAN in training; UserError where it does not fit."""
     try:
         weights_files.load(gan, state.path, "this version's networks")
     except UserError as error:
@@ -149,61 +117,50 @@ def put_back(gan, snapshot):
         variable.assign(value)
 
 
-def _write_weights(network, path, **attributes):
-    with _whole_file(path) as temporary:
+def _write(network, path, history=None, **attributes):
+    """Writes the variables of a network, or those and the history of a GAN, which is its state."""
+    with files.atomic_path(path) as temporary, _understood(path, temporary):
         network.save_weights(temporary)
         with h5py.File(temporary, "r+") as file:
             file.attrs.update(attributes)
+            if history is not None:
+                file.create_dataset("history", data=history.to_array()).attrs["columns"] = np.bytes_(",".join(COLUMNS))
         files.seal(temporary)
+        if history is not None:
+            _keep_previous(path, temporary)
 
 
 def _write_state(folder, gan, history):
-    with _whole_file(folder / STATE_FILE) as temporary:
-        gan.save_weights(temporary)
-        with h5py.File(temporary, "r+") as file:
-            dataset = file.create_dataset("history", data=history.to_array())
-            dataset.attrs["columns"] = np.bytes_(",".join(COLUMNS))
-            file.attrs.update(epoch=len(history.rows), attempt=int(gan.attempt))
-        files.seal(temporary)
-        files.flush_to_disk(temporary)
-        _keep_previous(folder, temporary)
+    _write(gan, folder / STATE_FILE, history, epoch=len(history.rows), attempt=int(gan.attempt))
 
 
-def _keep_previous(folder, temporary):
-    """Makes the folder's state the previous one, once the file that is to replace it has been read back."""
-    state, previous = folder / STATE_FILE, folder / PREVIOUS_STATE_FILE
+def _keep_previous(path, temporary):
+    """Makes a folder's state the previous one, once the file that is to replace it has been read back."""
+    files.flush_to_disk(temporary)
     if _read_state(temporary) is None:
         raise OSError(f"{temporary} could not be read back after it was written")
-    if state.exists() and _read_state(state) is not None:  # a damaged one must not replace a good one
-        os.replace(state, previous)
+    if path.exists() and _read_state(path) is not None:  # a damaged one must not replace a good one
+        os.replace(path, path.with_name(PREVIOUS_STATE_FILE))
 
 
 @contextlib.contextmanager
-def _whole_file(path):
-    """`files.atomic_path` for a file that Keras writes, with the system's own words for what has failed: those of h5py
-    are RuntimeErrors at times, and have buffers and addresses on many lines."""
-    with files.atomic_path(path) as temporary:
-        try:
-            with _closed_after_errors(temporary):
-                yield temporary
-        except (RuntimeError, OSError) as error:
-            number = getattr(error, "errno", None)
-            if number:
-                raise OSError(number, os.strerror(number), str(path)) from error
-            raise OSError(f"{path}: {one_line(error)}") from error
+def _understood(path, temporary):
+    """Gives the system's own words for what has failed: those of h5py are RuntimeErrors at times, of many lines.
 
-
-@contextlib.contextmanager
-def _closed_after_errors(path):
-    """Closes an HDF5 file that Keras leaves open where it cannot finish it: its bytes would go on taking room on a full
-    disk, and the library would print tracebacks and crash at the end of the program."""
+    Keras leaves a file open that it cannot finish: its bytes would go on taking room on a full disk, and the HDF5
+    library would crash at the end of the program.
+    """
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         for identifier in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE):
             with contextlib.suppress(OSError, RuntimeError, ValueError):  # another thread may close its own meanwhile
-                if h5py.h5f.get_name(identifier) == os.fsencode(path):
+                if h5py.h5f.get_name(identifier) == os.fsencode(temporary):
                     h5py.File(identifier).close()
+        if getattr(error, "errno", None):
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        if isinstance(error, (RuntimeError, OSError)):
+            raise OSError(f"{path}: {one_line(error)}") from error
         raise
 
 

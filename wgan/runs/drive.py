@@ -5,7 +5,6 @@ drive's folder after each checkpoint, grids as zip files of 500 epochs each. Eve
 a state is copied once all that came before it is there: the copy can be continued at any moment.
 """
 
-import collections
 import contextlib
 import dataclasses
 import os
@@ -19,45 +18,30 @@ from wgan.runs.lock import RunLock
 from wgan.runs.retrying import RetryingThread
 from wgan.runs.run_folder import RUN_ID_FILE, RunFolder
 
-_TRIES_TO_CLEAR = 3
 _CLOCK = 0.01  # seconds; what a drive may take off a file's time
 
 
 class Drive:
-    """Where the copy of a run lies.
-
-    Attributes:
-        place: what `--drive_dir` names.
-        folder: the copy, a `RunFolder`.
-        local: the run's own `RunFolder`.
-        lock: a `RunLock` on the copy.
-    """
+    """The copy of a run: its `RunFolder` and that of the run itself, `local`; a `RunLock` on the copy."""
 
     def __init__(self, config):
         """Args: config: a checked `TrainingConfig` with a `drive_dir`."""
         self.place = pathlib.Path(config.drive_dir)
         self.local = RunFolder(config)
-        self.folder = RunFolder(
-            dataclasses.replace(
-                config,
-                checkpoint_dir=str(self.place / "checkpoints"),
-                sample_dir=str(self.place / "samples"),
-                tensorboard=False,
-            ),
-            flag="--drive_dir",
-        )
+        places = dict(checkpoint_dir=str(self.place / "checkpoints"), sample_dir=str(self.place / "samples"))
+        self.folder = RunFolder(dataclasses.replace(config, **places, tensorboard=False), flag="--drive_dir")
         self.lock = RunLock(self.folder.checkpoint_dir, advice="another --drive_dir")
 
     def check(self):
         """Raises UserError where there is no drive, or the copy is of another run than the local folders hold."""
         check_place(self.place)
-        for one in (self.folder.checkpoint_dir, self.folder.sample_dir):
-            for other, flag in ((self.local.checkpoint_dir, "checkpoint_dir"), (self.local.sample_dir, "sample_dir")):
-                if one.resolve() == other.resolve():
-                    raise UserError(
-                        f"--drive_dir {self.place} would copy {other} onto itself; give a local --{flag}, "
-                        "or leave --drive_dir out"
-                    )
+        copies = {folder.resolve() for folder in (self.folder.checkpoint_dir, self.folder.sample_dir)}
+        for other, flag in ((self.local.checkpoint_dir, "checkpoint_dir"), (self.local.sample_dir, "sample_dir")):
+            if other.resolve() in copies:
+                raise UserError(
+                    f"--drive_dir {self.place} would copy {other} onto itself; give a local --{flag}, "
+                    "or leave --drive_dir out"
+                )
         marks = {folder.run_id() for folder in (self.folder, self.local) if folder.config_path.exists()} - {""}
         if len(marks) > 1:
             raise UserError(
@@ -80,35 +64,26 @@ class Drive:
             self.local.mark_as_one_run(self.folder.run_id())
 
     def fetch(self, state, is_newer):
-        """Brings the run from the drive; its grids stay there, being many and not needed to go on.
+        """Brings the run from the drive but for its grids, which are many and not needed to go on.
 
         Args:
             state: the copy's newest `checkpoints.State`.
-            is_newer: whether it is ahead of the local one, and goes before it. If not, only missing files are brought.
+            is_newer: whether it is ahead of the local one and replaces it; if not, only missing files are brought.
 
         Raises:
             OSError: the drive or the local disk fails; the same call again goes on.
         """
+        here = self.local.checkpoint_dir
+        paths = [path for path in self.folder.checkpoint_files() if path.name not in checkpoints.STATE_FILES]
         if is_newer:
             print(f"fetching the run from {self.place}: epoch {state.epoch}", flush=True)
-            print(
-                f"note: its earlier grids stay in {self.folder.sample_dir}, where export_gif.py --sample_dir reads "
-                "them",
-                file=sys.stderr,
-            )
-            copy_file(self.folder.config_path, self.local.config_path)
-        # What is there says whether all has been brought: an older state goes last. Without any, weights would look
-        # like those of a run that lost its state, and what is missing beside it is seen to be missing.
-        states = (checkpoints.STATE_FILE, checkpoints.PREVIOUS_STATE_FILE)
-        has_state = any((self.local.checkpoint_dir / name).exists() for name in states)
-        if is_newer and not has_state:
-            checkpoints.copy_state(state.path, self.local.checkpoint_dir)
-        for path in self.folder.checkpoint_files():
-            target = self.local.checkpoint_dir / path.name
-            if path.name not in states and (is_newer or not target.exists()):
-                copy_file(path, target)
-        if is_newer and has_state:
-            checkpoints.copy_state(state.path, self.local.checkpoint_dir)
+            kept = f"its earlier grids stay in {self.folder.sample_dir}, where export_gif.py --sample_dir reads them"
+            print(f"note: {kept}", file=sys.stderr)
+            with checkpoints.state_copied(state.path, here):
+                _copy_to(here, paths if _has_state(here) else [self.folder.config_path])
+        else:
+            paths = [path for path in paths if not (here / path.name).exists()]
+        _copy_to(here, paths)
 
     def remove_run(self):
         """Removes the copy's state and all that is beside it; its grids are removed by `copying`, in its thread."""
@@ -117,11 +92,7 @@ class Drive:
         self.folder.remove_checkpoint_files()
 
     def copy_all(self, epoch):
-        """Copies what the drive lacks of a run that has `epoch` epochs.
-
-        Raises:
-            OSError: the drive failed to the end.
-        """
+        """Copies what the drive lacks of a run that has `epoch` epochs; OSError where the drive failed to the end."""
         with copying(self, epoch):
             pass
 
@@ -130,12 +101,11 @@ class Drive:
 def copying(drive, epoch):
     """Copies in a thread while the block runs, and what is missing when it ends well.
 
+    The context manager gives a function without arguments, to be called after a checkpoint has been written.
+
     Args:
         drive: a `Drive`; or None, and nothing is copied.
         epoch: from which the run goes on; grids of later ones are removed from the drive.
-
-    Returns:
-        A context manager; it gives a function without arguments, to be called after a checkpoint has been written.
 
     Raises:
         OSError: the drive failed to the end.
@@ -143,10 +113,9 @@ def copying(drive, epoch):
     if drive is None:
         yield lambda: None
         return
-    with RetryingThread(f"copies in {drive.place}") as writer:
-        copies = _Copies(drive, epoch, writer)
-        yield copies.request
-        copies.request()
+    with RetryingThread(f"copies in {drive.place}", _Copies(drive, epoch).update) as writer:
+        yield writer.request
+        writer.request()
 
 
 def check_place(place):
@@ -162,11 +131,7 @@ def check_place(place):
 
 
 def copy_file(source, target):
-    """Copies a file with its time, complete or not at all.
-
-    Raises:
-        OSError: it cannot be copied.
-    """
+    """Copies a file with its time, complete or not at all."""
     with files.atomic_path(target) as temporary:
         time = os.stat(source).st_mtime_ns  # of what is read, or older: then it is copied once more
         shutil.copyfile(source, temporary)
@@ -175,117 +140,77 @@ def copy_file(source, target):
 
 
 class _Copies:
-    """What is to be copied. Each file is a job of its own, so that a slow drive can be told from one that hangs."""
+    """What has been copied, and what is to be."""
 
-    def __init__(self, drive, epoch, writer):
-        self._drive, self._epoch, self._writer = drive, epoch, writer
-        self._there = {}  # what `_look` said of the sources that were copied, by target
-        self._is_clear, self._tries = False, 0
-        self._plan = collections.deque()  # (source, target); a source is a path, or the grids of an archive by epoch
-        self._asked = self._planned = 0
-        self._held_state = drive.local.checkpoint_dir / f".tmp-{os.getpid()}-drive-{checkpoints.STATE_FILE}"
+    def __init__(self, drive, epoch):
+        self._drive, self._epoch, self._is_clear = drive, epoch, False
+        self._copied = {}  # what `_look` said of the sources, by target
 
-    def request(self):
-        """Has the newest state copied, with all that belongs to it."""
-        self._asked += 1
-        self._writer.submit(self._step)
-
-    def _step(self):
-        self._drive.lock.look()
-        if self._drive.lock.lost:
-            return  # the copy is another run's now
-        if not self._is_clear:
-            self._clear()
-        if not self._plan:
-            asked = self._asked
-            self._plan = self._changes()
-            self._planned = asked
-        if self._plan:
-            self._copy(*self._plan[0])
-            self._plan.popleft()
-        if not self._plan:
-            self._held_state.unlink(missing_ok=True)
-        if self._plan or self._asked > self._planned:
-            self._writer.submit(self._step)
-
-    def _clear(self):
-        """Removes what the run has gone back from; a folder of grids that cannot be listed does not hold up states."""
-        try:
-            self._drive.folder.remove_leftovers()
-            self._drive.folder.remove_grids_after(self._epoch)
-        except OSError as error:
-            self._tries += 1
-            if self._tries < _TRIES_TO_CLEAR:
-                raise
-            print(
-                f"note: {self._drive.folder.sample_dir} cannot be tidied up ({error}); grids of epochs that the run "
-                "went back from may stay there",
-                file=sys.stderr,
-            )
-        self._is_clear = True
-
-    def _changes(self):
-        """What to copy now, in this order.
-
-        The state is held as it is: while the rest is copied, newer ones may replace it, and their grids come later.
-        """
-        self._hold_state()
-        return collections.deque(
-            (source, target)
-            for source, target in self._all_files()
-            if _look(source) not in (None, self._there.get(target))
-        )
-
-    def _all_files(self):
-        """(source, target) of all files, the state last; but before the weights where the drive has none yet, since
-        weights without a state would look like somebody else's."""
+    def update(self):
+        """Copies what has changed, yielding after each file; after a failure the same call again goes on."""
         local, there = self._drive.local, self._drive.folder
-        archives = collections.defaultdict(dict)
+        if not self._is_clear:  # of what the run has gone back from
+            there.remove_leftovers()
+            there.remove_grids_after(self._epoch)
+            self._is_clear = True
+        state, is_first = local.checkpoint_dir / checkpoints.STATE_FILE, not _has_state(there.checkpoint_dir)
+        found = _look(state)
+        is_new = found not in (None, self._copied.get(state))
+        # As it is now: while the rest is copied, newer ones may replace it, and their grids come later.
+        with checkpoints.state_copied(state, there.checkpoint_dir) if is_new else contextlib.nullcontext():
+            yield from self._copy(self._needed())
+            if not is_first:
+                yield from self._copy(self._others())
+        self._copied[state] = found
+        yield from self._copy(self._others())
+
+    def _needed(self):
+        """{target: source} of what comes before a state; a source is a path, or an archive's grids by epoch."""
+        local, there = self._drive.local, self._drive.folder
+        paths = [local.checkpoint_dir / RUN_ID_FILE, local.config_path]
+        needed = {there.checkpoint_dir / path.name: path for path in paths}
+        needed |= {there.sample_dir / path.name: path for path in (local.sample_dir / RUN_ID_FILE, local.reals_path)}
         for epoch, grid in sample_files.list_samples(local.sample_dir):
-            archives[grid_archives.archive_path(there.sample_dir, epoch)][epoch] = grid
-        samples = [(path, there.sample_dir / path.name) for path in (local.sample_dir / RUN_ID_FILE, local.reals_path)]
-        samples += [(grids, target) for target, grids in archives.items()]
-        states = (checkpoints.STATE_FILE, checkpoints.PREVIOUS_STATE_FILE)
-        others = [
-            (path, there.checkpoint_dir / path.name)
-            for path in local.checkpoint_files()
-            if path.name not in states and path != local.config_path
-        ]
-        first = [
-            (path, there.checkpoint_dir / path.name) for path in (local.checkpoint_dir / RUN_ID_FILE, local.config_path)
-        ]
-        state = (self._held_state, there.checkpoint_dir / checkpoints.STATE_FILE)
-        return [*first, *samples, *([*others, state] if state[1].exists() else [state, *others])]
+            needed.setdefault(there.sample_dir / grid_archives.archive_name(epoch), {})[epoch] = grid
+        return needed
 
-    def _hold_state(self):
-        self._held_state.unlink(missing_ok=True)
-        source = self._drive.local.checkpoint_dir / checkpoints.STATE_FILE
-        with contextlib.suppress(FileNotFoundError):  # just being replaced: the next request follows
-            try:
-                os.link(source, self._held_state)
-            except FileNotFoundError:
-                raise
-            except OSError:  # a disk without links
-                copy_file(source, self._held_state)
+    def _others(self):
+        """{target: source} of what else is in the checkpoint folder."""
+        there, paths = self._drive.folder.checkpoint_dir, self._drive.local.checkpoint_files()
+        return {there / path.name: path for path in paths if path.name not in checkpoints.STATE_FILES}
 
-    def _copy(self, source, target):
-        found = _look(source)
-        if not found:
-            return  # it was removed meanwhile
-        if target in self._there or not _was_copied(source, found, target):
-            if isinstance(source, dict):
-                grid_archives.update(target, {epoch: source[epoch] for epoch in found})
-            elif source == self._held_state:
-                checkpoints.copy_state(source, target.parent)
-            else:
-                copy_file(source, target)
-        self._there[target] = found
+    def _copy(self, sources):
+        for target, source in sources.items():
+            self._drive.lock.check()
+            found = _look(source)
+            if found in (None, self._copied.get(target)):
+                continue
+            if target in self._copied or not _was_copied(source, found, target):
+                if isinstance(source, dict):
+                    grid_archives.update(target, source)
+                else:
+                    copy_file(source, target)
+            self._copied[target] = found
+            yield
+
+
+def _has_state(folder):
+    """Whether a state can be the last of a checkpoint's files to be copied, to say that all of them have been.
+
+    The first one comes before the weights, since weights without a state look like those of a run that has lost it.
+    """
+    return any((folder / name).exists() for name in checkpoints.STATE_FILES)
+
+
+def _copy_to(folder, paths):
+    for path in paths:
+        copy_file(path, folder / path.name)
 
 
 def _look(source):
-    """(size, time in ns) of a file, or None where it is not there; of grids: those of each that is there, by epoch."""
+    """(size, time in ns) of a file, or None where there is none; of grids: those of each, by epoch."""
     if isinstance(source, dict):
-        return {epoch: found for epoch, grid in source.items() if (found := _look(grid))}
+        return {epoch: _look(grid) for epoch, grid in source.items()}
     try:
         found = source.stat()
     except FileNotFoundError:
@@ -294,13 +219,8 @@ def _look(source):
 
 
 def _was_copied(source, found, target):
-    """Whether an earlier process did so. Of a file, size and time tell, but not of states, which may share them."""
+    """Whether an earlier process did so; of a file, size and time tell."""
     if isinstance(source, dict):
         return grid_archives.holds(target, source)
     there = _look(target)
-    return (
-        there is not None
-        and target.name != checkpoints.STATE_FILE
-        and there[0] == found[0]
-        and abs(there[1] - found[1]) < _CLOCK * 1e9
-    )
+    return there is not None and there[0] == found[0] and abs(there[1] - found[1]) < _CLOCK * 1e9

@@ -20,18 +20,12 @@ _LOST = (errno.EIO, errno.ENOSPC, errno.EDQUOT)  # a disk's answers to fsync tha
 
 @contextlib.contextmanager
 def atomic_path(path):
-    """Gives a temporary path beside `path`; when the block ends well, it takes `path`'s place.
+    """Gives a temporary path beside `path`, whose place it takes if the block ends well; else it is removed.
 
-    A reader sees the old file or the new one, never a part. When the block raises, the temporary
-    file is removed and `path` stays as it was.
-
-    Args:
-        path: the file to write. The temporary name keeps the suffixes (`a.weights.h5` ->
-            `.tmp-1234-a.weights.h5`), since many writers choose the format by them. The folder must be
-            there: made here, it could hide that a mounted drive has gone, and the files would go nowhere.
+    Its name keeps the suffixes, by which many writers choose the format. The folder has to exist: made here, it could
+    hide that a mounted drive has gone.
     """
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    path, temporary = pathlib.Path(path), _temporary(path)
     try:
         yield temporary
         flush_to_disk(temporary)
@@ -43,13 +37,8 @@ def atomic_path(path):
 
 @contextlib.contextmanager
 def atomic_folder(path):
-    """As `atomic_path`, for a folder that is not there yet, or is empty; the block makes the temporary one.
-
-    Raises:
-        OSError: `path` is a file or has something in it, which stays.
-    """
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    """As `atomic_path`, for a folder, which the block makes; OSError where `path` is anything but an empty folder."""
+    path, temporary = pathlib.Path(path), _temporary(path)
     try:
         yield temporary
         for written in temporary.rglob("*"):
@@ -62,12 +51,13 @@ def atomic_folder(path):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def flush_to_disk(path):
-    """Asks the system to put the file's bytes on the disk before its name changes.
+def _temporary(path):
+    path = pathlib.Path(path)
+    return path.with_name(f".tmp-{os.getpid()}-{path.name}")
 
-    Raises:
-        OSError: they are not there. Where a drive is full or broken may show only now.
-    """
+
+def flush_to_disk(path):
+    """Has the system put the file's bytes on the disk; OSError where that fails, as it may on a full drive."""
     with open(path, "rb+") as file:
         try:
             os.fsync(file.fileno())
@@ -77,10 +67,7 @@ def flush_to_disk(path):
 
 
 def write_text(path, text):
-    """Writes `text` as UTF-8, complete or not at all.
-
-    File names with bytes that are no text are written as escapes, which JSON reads back.
-    """
+    """Writes `text` as UTF-8, complete or not at all; undecodable bytes as escapes, which JSON reads back."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
@@ -94,12 +81,9 @@ def remove_leftovers(folder):
 
 
 def entries(folder):
-    """The `os.DirEntry`s of a folder, in any order; none where there is no such folder.
+    """The `os.DirEntry`s of a folder, none where there is no such folder; OSError where it cannot be read.
 
-    `Path.glob` is not enough: it takes a folder that cannot be read for an empty one.
-
-    Raises:
-        OSError: the folder cannot be read.
+    `Path.glob` takes a folder that cannot be read for an empty one.
     """
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
         return list(found)
@@ -114,7 +98,7 @@ def seal(path):
 
 
 def is_sealed(path):
-    """Whether a file ends in the checksum of what comes before it: True, False where it differs, None without one."""
+    """Whether a file's checksum is right; None where it ends in none."""
     content = pathlib.Path(path).read_bytes()
     body, mark, digest = content[:-_SEAL_LENGTH], content[-_SEAL_LENGTH:-32], content[-32:]
     if mark != _SEAL:
@@ -138,33 +122,25 @@ class TolerantSaver:
     """Saves what can be saved: a disk that fails does not stop a training.
 
     Each kind of file gets one warning when it begins to fail and a note when it works again. Leaving this context
-    manager raises where the last save of a kind has failed, unless the block has raised already.
+    manager raises OSError where the last save of a kind has failed, unless the block has raised already.
     """
 
     def __init__(self):
         self._failing = {}  # {kind: (the error in words, how many saves have failed)}
 
     def save(self, kind, function, *args):
-        """Calls a function that writes; what fails is not tried again before the next save.
-
-        Args:
-            kind: of what is written, for messages: "grids".
-            function, args: what to call.
-
-        Returns:
-            Whether it was written.
-        """
+        """Calls a function that writes, and tells whether it could; `kind` names its files in messages: "grids"."""
         failures = self._failing.get(kind, ("", 0))[1]
         try:
             function(*args)
         except OSError as error:
             self._failing[kind] = one_line(error), failures + 1
             if not failures:
-                note_failure(kind, self._failing[kind][0])
+                _say(f"warning: {kind} cannot be written ({one_line(error)}); the training goes on and tries again")
             return False
         if failures:
             del self._failing[kind]
-            note_recovery(f"{kind}, after {failures} failed save{'s' * (failures > 1)}")
+            _say(f"note: writing works again: {kind}, after {failures} failed save{'s' * (failures > 1)}")
         return True
 
     def is_failing(self, kind):
@@ -178,16 +154,6 @@ class TolerantSaver:
         if kind is None and self._failing:
             words = next(iter(self._failing.values()))[0]
             raise OSError(f"{' and '.join(self._failing)} could not be written: {words}")
-
-
-def note_failure(what, words):
-    """Warns that files of some kind cannot be written, and why."""
-    _say(f"warning: {what} cannot be written ({words}); the training goes on and tries again")
-
-
-def note_recovery(what):
-    """Says that writing them works again."""
-    _say(f"note: writing works again: {what}")
 
 
 def _say(line):

@@ -1,7 +1,6 @@
 """Zip files that each hold the grids of 500 epochs: a drive gets a few of them, not thousands of PNGs."""
 
 import contextlib
-import functools
 import io
 import math
 import os
@@ -14,11 +13,10 @@ import zlib
 from typing import NamedTuple
 
 from wgan.common.messages import one_line
-from wgan.runs.files import atomic_path, entries
+from wgan.runs.files import atomic_path
 
 EPOCHS = 500  # in one archive, and in one folder
-_ARCHIVE_NAME = re.compile(r"grids_([0-9]{5,})-([0-9]{5,})\.zip")
-GRID_NAME = re.compile(r"sample_([0-9]{5,})\.png")  # also of a file of its own
+_NUMBER = re.compile("[0-9]{5,}")
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, RuntimeError, ValueError)
 
 
@@ -55,27 +53,19 @@ def range_of(epoch):
     return f"{first:05d}-{first + EPOCHS - 1:05d}"
 
 
-def archive_path(folder, epoch):
+def archive_name(epoch):
     """Which archive has the grid of an epoch: `grids_00001-00500.zip`."""
-    return pathlib.Path(folder) / f"grids_{range_of(epoch)}.zip"
+    return f"grids_{range_of(epoch)}.zip"
 
 
-def archives(folder):
-    """The paths of the archives in a folder; empty where there is no such folder.
-
-    Raises:
-        OSError: the folder cannot be read.
-    """
-    named = [(pathlib.Path(entry.path), _ARCHIVE_NAME.fullmatch(entry.name)) for entry in entries(folder)]
-    return sorted(path for path, match in named if match and path == archive_path(folder, int(match[1])))
+def first_number(name):
+    """The epoch that the name of a grid, an archive or a folder begins with; 0 where it is none of them."""
+    match = _NUMBER.search(name)
+    return int(match[0]) if match else 0
 
 
 def read(path):
-    """{epoch: ZippedGrid} of an archive; a damaged one is named on standard error and passed over.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+    """{epoch: ZippedGrid} of an archive; a damaged one is named on standard error and passed over."""
     try:
         with zipfile.ZipFile(path) as archive:
             return {epoch: ZippedGrid(path, name) for epoch, name in _names(archive).items()}
@@ -96,45 +86,24 @@ def holds(path, grids):
 
 
 def update(path, grids, last_epoch=math.inf):
-    """Writes an archive anew, with more grids; those of other epochs stay in it.
-
-    A damaged archive is kept under another name, and a new one begun.
+    """Writes an archive anew, with more grids; a damaged one is kept under another name, and a new one begun.
 
     Args:
         path: the archive, there or not.
-        grids: {epoch: what gives a PNG by `read_bytes`}.
+        grids: {epoch: what gives a PNG by `read_bytes`}; those of other epochs stay in the archive.
         last_epoch: grids of later epochs that are in it are left out.
 
     Raises:
         OSError: a disk fails; the archive is as it was.
     """
     with atomic_path(path) as temporary, _to_read(path) as earlier, zipfile.ZipFile(temporary, "w") as archive:
-        readers = {
-            epoch: functools.partial(earlier.read, name)
-            for epoch, name in _names(earlier).items()
-            if epoch <= last_epoch
-        }
-        readers |= {epoch: grid.read_bytes for epoch, grid in grids.items()}
-        for epoch, read_grid in sorted(readers.items()):
+        kept = {epoch: name for epoch, name in _names(earlier).items() if epoch <= last_epoch}
+        for epoch in sorted(kept | grids):
             try:
-                archive.writestr(zipfile.ZipInfo(grid_name(epoch)), read_grid())  # PNGs shrink no further
+                content = grids[epoch].read_bytes() if epoch in grids else earlier.read(kept[epoch])
+                archive.writestr(zipfile.ZipInfo(grid_name(epoch)), content)  # PNGs shrink no further
             except _DAMAGE as error:
                 _note(f"the grid of epoch {epoch} in {path} is damaged ({one_line(error)}), and is left out")
-
-
-def remove_after(folder, epoch):
-    """Takes the grids of later epochs out of the archives in a folder.
-
-    Raises:
-        OSError: an archive cannot be read, written or removed.
-    """
-    for path in archives(folder):
-        first, last = map(int, _ARCHIVE_NAME.fullmatch(path.name).groups())
-        numbers = read(path) if first <= epoch < last else {}
-        if first > epoch or (numbers and min(numbers) > epoch):
-            path.unlink()
-        elif numbers and max(numbers) > epoch:
-            update(path, {}, epoch)
 
 
 def _to_read(path):
@@ -152,8 +121,8 @@ def _to_read(path):
 
 def _names(archive):
     """{epoch: name} of the grids in an open archive."""
-    matches = map(GRID_NAME.fullmatch, archive.namelist())
-    return {int(match[1]): match[0] for match in matches if match}
+    numbered = [(first_number(name), name) for name in archive.namelist()]
+    return {epoch: name for epoch, name in numbered if name == grid_name(epoch)}
 
 
 def _note(line):

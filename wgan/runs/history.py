@@ -46,31 +46,20 @@ class History:
     """Rows of `COLUMNS`, one per epoch; `rows` holds them as tuples of floats, NaN for what was not measured."""
 
     def __init__(self, rows=()):
-        """Args: rows: sequence of rows, or float64 array [epochs, columns]; the last columns may be missing."""
+        """Args: rows: sequence of rows, or float array [epochs, columns]; the last columns may be missing."""
         self.rows = [tuple(float(value) for value in row) + (np.nan,) * (len(COLUMNS) - len(row)) for row in rows]
 
     @classmethod
     def from_array(cls, array, names):
-        """What `to_array` gave, perhaps in another version.
-
-        Args:
-            array: float64 [epochs, columns].
-            names: of its columns; those that this version does not know are left out.
-        """
+        """What `to_array` gave, float64 [epochs, columns], perhaps in a version with columns of other names."""
         names = [_RENAMED.get(name, name) for name in names]
         places = [names.index(name) if name in names else None for name in COLUMNS]
         return cls([[np.nan if place is None else row[place] for place in places] for row in array])
 
     def append(self, epoch, figures, seconds):
-        """Adds an epoch.
-
-        Args:
-            epoch: its number, from 1.
-            figures: mapping from columns, without `epoch` and `seconds`; what was not measured is missing.
-            seconds: wall-clock time of the epoch.
-        """
-        named = {**dict.fromkeys(COLUMNS, np.nan), **figures, "epoch": epoch, "seconds": seconds}
-        self.rows.append(tuple(float(named[column]) for column in COLUMNS))
+        """Adds an epoch: its number from 1, a mapping from columns to what was measured, and its wall-clock time."""
+        named = {**figures, "epoch": epoch, "seconds": seconds}
+        self.rows.append(tuple(float(named.get(column, np.nan)) for column in COLUMNS))
 
     def column(self, name):
         """One column as float64 [epochs]."""
@@ -85,29 +74,25 @@ class HistoryFile:
     """The history as a CSV file that grows with it, and that may be read at any time."""
 
     def __init__(self, history, path, shown=COLUMNS):
-        """Args: history: a `History`; path: where to; shown: which of `COLUMNS`."""
+        """Args: history: a `History`; path: of the file; shown: which of `COLUMNS`."""
         self._history, self._path, self._shown = history, path, shown
         self._written = None  # rows in the file; None: it has to be written anew
 
     def update(self):
-        """Adds the rows that are not there yet, in one write; after a failure the whole file is written.
-
-        Raises:
-            OSError: the disk fails.
-        """
+        """Adds the rows that are not there yet, in one write; after a failure (OSError) the whole file is written."""
         written, self._written = self._written, None
-        rows = self._history.rows[written or 0 :]
+        rows = map(self._formatted, self._history.rows[written or 0 :])
         if written is None:
-            files.write_text(self._path, _as_csv([self._shown]) + _as_csv(map(self._formatted, rows)))
+            files.write_text(self._path, _as_csv([self._shown, *rows]))
         else:
             with open(self._path, "a", encoding="utf-8", newline="") as file:
-                file.write(_as_csv(map(self._formatted, rows)))
-        self._written = (written or 0) + len(rows)
+                file.write(_as_csv(rows))
+        self._written = len(self._history.rows)
 
     def _formatted(self, row):
-        """With the digits that a float32 has, and a whole number for the epoch; nothing for what was not measured."""
-        cells = {name: f"{value:.9g}" for name, value in zip(COLUMNS, row)}
-        return [f"{int(row[0])}", *("" if cells[name] == "nan" else cells[name] for name in self._shown[1:])]
+        """With the digits that a float32 has; nothing for what was not measured."""
+        cells = {name: "" if math.isnan(value) else f"{value:.9g}" for name, value in zip(COLUMNS, row)}
+        return [cells[name] for name in self._shown]
 
 
 def _as_csv(rows):
@@ -117,11 +102,10 @@ def _as_csv(rows):
 
 
 def read_history(path):
-    """Reads a `history.csv`, which may just be growing.
+    """Reads a `history.csv`, which may just be growing; empty where there is none.
 
     Returns:
-        A dictionary from epochs to rows, each a dictionary from columns to floats; cells that are empty or not
-        finite, and rows that are not complete, are left out. Empty where there is no file.
+        {epoch: {column: float}}, without cells that are empty or not finite and rows that are not complete.
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:

@@ -10,15 +10,12 @@ from wgan.runs.run_folder import RunFolder
 
 
 def find_weights(place, checkpoint_dir=None):
-    """The generator's and the critic's file behind `--init_from`.
+    """The paths of the generator's and the critic's file behind `--init_from`.
 
     Args:
         place: a checkpoint folder, or a generator's file; the critic's file has the same name with
             `critic` in place of `generator`.
-        checkpoint_dir: where the new run will write; its own files cannot be its start.
-
-    Returns:
-        Two paths, both of them HDF5 files.
+        checkpoint_dir: where the new run will write.
 
     Raises:
         UserError: a file is missing, is no HDF5 file, or would be overwritten.
@@ -49,11 +46,7 @@ def find_weights(place, checkpoint_dir=None):
 
 
 def load_weights(gan, place):
-    """Puts the weights behind `--init_from` into both networks.
-
-    Raises:
-        UserError: as `find_weights`, or when a file's weights do not fit the networks.
-    """
+    """Puts the weights behind `--init_from` into both networks; UserError where there are none that fit."""
     for network, path in zip((gan.generator, gan.critic), find_weights(place)):
         weights_files.load(network, path, f"the {type(network).__name__.lower()}")
     if gan.averaged_generator:
@@ -61,13 +54,9 @@ def load_weights(gan, place):
 
 
 def note_of_other_images(config):
-    """A sentence where the weights behind `config.init_from` are of a run on another class or data set, or None.
+    """A sentence where the weights behind `config.init_from` are known to be of a run on other images, or None.
 
-    That is what fine-tuning does; but a mistyped folder looks the same. Weights that have no configuration
-    beside them, or a damaged one, pass without a word.
-
-    Args:
-        config: a `TrainingConfig` with a canonical label.
+    That is what fine-tuning does, but a mistyped folder looks the same. `config` has a canonical label.
     """
     place = pathlib.Path(config.init_from)
     folder = place if place.is_dir() else place.parent

@@ -12,7 +12,7 @@ import typing
 import filelock
 import psutil
 
-from wgan.common.errors import UserError
+from wgan.common.errors import TakenOver, UserError
 from wgan.common.messages import one_line
 
 LOCK_FILE = ".lock"
@@ -49,11 +49,8 @@ class RunLock:
 
     A `filelock.SoftFileLease` that also takes over what the library leaves alone: an empty file, and an abandoned one
     on a disk that cannot exchange two files (NFS, mounted drives). A lock file that was removed, or out of reach for a
-    while, is made again.
-
-    Attributes:
-        lost: None, or a sentence about the run that has taken the folder over, since this process was suspended or
-            the drive was gone. This run should stop.
+    while, is made again. `lost` is None, or a sentence about the run that has taken the folder over while this process
+    was suspended or the drive was gone; then this run should stop.
     """
 
     def __init__(self, folder, advice="another --checkpoint_dir and --sample_dir"):
@@ -105,6 +102,12 @@ class RunLock:
         if not alive and _read(self._path) == found:
             self._lease.force_break()
         return self._lease.acquire()
+
+    def check(self):
+        """Raises TakenOver where another run has taken the folder over."""
+        self.look()
+        if self.lost:
+            raise TakenOver(f"{self.lost}; this one stops and leaves the folder to it")
 
     def look(self):
         """Sets `lost` where the time between two calls was so long that another run may have taken the folder over."""

@@ -9,19 +9,11 @@ MAX_LEVELS = 3  # a run of a comparison is in RECIPE/SEED/checkpoints
 
 
 def advice_on_runs(folder, flag):
-    """How to name a run, where a folder holds none.
-
-    Args:
-        folder: what was named.
-        flag: by which, such as `--weights`.
-
-    Returns:
-        The end of a message; empty where nothing is near.
-    """
+    """How to name a run with `flag`, where a folder holds none: the end of a message; empty where nothing is near."""
     below = _folders_with(folder, CONFIG_FILE)
     if below:
         return f"the folders of runs in it are {_shown(below, folder)}: name one of them, as in {flag} {below[0]}"
-    if any((pathlib.Path(folder) / name).exists() for name in (REALS_FILE, RUN_ID_FILE)):
+    if any(pathlib.Path(folder, name).exists() for name in (REALS_FILE, RUN_ID_FILE)):
         return f"it holds the grids of a run: give the run's checkpoint folder with {flag}"
     return ""
 
@@ -33,7 +25,7 @@ def advice_on_grids(folder):
         return (
             f"the folders with grids in it are {_shown(below, folder)}: name one of them, as in --sample_dir {below[0]}"
         )
-    if (pathlib.Path(folder) / CONFIG_FILE).exists():
+    if pathlib.Path(folder, CONFIG_FILE).exists():
         return "it holds the weights of a run: give the run's folder of grids with --sample_dir"
     return ""
 

@@ -1,114 +1,83 @@
 """A thread for a slow or unreliable drive."""
 
+import queue
 import threading
 import time
 
 from wgan.common.errors import TakenOver
-from wgan.common.messages import one_line
-from wgan.runs import files
+from wgan.runs.files import TolerantSaver
 
 
 class RetryingThread:
-    """Calls a function that writes in a thread of its own, again and again while the drive fails.
+    """Does a job in a thread of its own when asked, again and again while the drive fails.
 
-    It warns once when the drive begins to fail, tries again after growing pauses, and says when it works again. Leaving
-    this context manager waits for what is still to be written, and raises where that could not be done. Only where the
-    block ends with TakenOver is nothing more written.
+    It warns once, tries again after growing pauses, and says when writing works again. Leaving this context manager
+    waits for what was asked for, and raises OSError where that could not be done. Only where the block ends with
+    TakenOver is nothing more written.
     """
 
     FIRST_PAUSE, MAX_PAUSE = 1.0, 60.0  # seconds between two tries
     LAST_CHANCE = 60.0  # seconds that a failing drive is given at the end
-    PATIENCE = 180.0  # seconds that a single write may hang at the end
+    PATIENCE = 180.0  # seconds that a single step may hang at the end
 
-    def __init__(self, what):
-        """Args: what: which files are written, in the plural, for messages."""
-        self._what = what
-        self._job = None  # the newest
-        self._changed = threading.Condition()
-        self._leaving = threading.Event()
-        self._deadline = None  # for a failing drive, once the block is left
-        self._failing = self._error = None  # with what writing fails, in words; a mistake in the program
-        self._done = 0  # jobs
-        self._cancelled = False
+    def __init__(self, what, job):
+        """Args: what: the files that are written, for messages. job: a generator function, which yields after steps."""
+        self._what, self._job, self._saver = what, job, TolerantSaver()
+        self._requests = queue.SimpleQueue()  # one item for each; None: the end
+        self._steps = 0
+        self._error = None  # a mistake in the program
+        self._leaving, self._deadline, self._cancelled = threading.Event(), None, False
         self._thread = threading.Thread(target=self._work, name=f"writer of {what}", daemon=True)
         self._thread.start()
 
-    def submit(self, function):
-        """Has a function called by the thread, in the place of one that still waits.
-
-        Raises:
-            What an earlier one raised, if it was no OSError: a mistake in the program.
-        """
-        with self._changed:
-            self._raise_error()
-            if not self._cancelled:
-                self._job = function
-                self._changed.notify_all()
+    def request(self):
+        """Has the job done once more, raising what an earlier time has raised other than OSError."""
+        self._raise_error()
+        self._requests.put(True)
 
     def _work(self):
-        pause = self.FIRST_PAUSE
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._job or self._leaving.is_set())
-                job = self._job
-            if job is None:
-                return
-            if self._succeeds(job):
-                pause = self.FIRST_PAUSE
-            elif self._try_again_after(pause):
-                pause = min(2 * pause, self.MAX_PAUSE)
-            else:
-                return
-
-    def _succeeds(self, job):
-        """Tries a job once; False where the drive fails."""
         try:
-            job()
-        except OSError as error:
-            if self._failing is None:
-                files.note_failure(self._what, one_line(error))
-            self._failing = one_line(error)
-            return False
+            while self._requests.get() and not self._cancelled:
+                pause = self.FIRST_PAUSE
+                while not self._saver.save(self._what, self._do):
+                    if self._is_over(pause) or self._cancelled:
+                        return
+                    pause = min(2 * pause, self.MAX_PAUSE)
         except Exception as error:  # handed to the training thread, which stops with it
-            self._error = self._error or error
-        else:
-            if self._failing is not None:
-                files.note_recovery(self._what)
-        self._failing = None
-        with self._changed:
-            if self._job is job:  # and not a newer one, which came meanwhile
-                self._job = None
-            self._done += 1
-        return True
+            self._error = error
 
-    def _try_again_after(self, pause):
-        """Waits; gives False once the block has been left and the last chance is over."""
+    def _do(self):
+        for _ in self._job():
+            self._steps += 1
+            if self._cancelled:
+                return
+
+    def _is_over(self, pause):
+        """Waits; whether the block has been left and the last chance is over."""
         if not self._leaving.wait(pause):
-            return True
+            return False
         left = self._deadline - time.monotonic()
         time.sleep(max(0.0, min(self.FIRST_PAUSE, left)))
-        return left > 0
+        return left <= 0
 
     def _raise_error(self):
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
+        if self._error:
+            raise self._error
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, error, traceback):
+        self._cancelled = isinstance(error, TakenOver)
         self._deadline = time.monotonic() + self.LAST_CHANCE
-        with self._changed:
-            if isinstance(error, TakenOver):
-                self._job, self._cancelled = None, True  # also what the job under way may want to follow
-            self._leaving.set()
-            self._changed.notify_all()
-        done = -1
-        while self._thread.is_alive() and self._done != done:  # as long as something moves
-            done = self._done
+        self._requests.put(None)
+        self._leaving.set()
+        steps = None
+        while self._thread.is_alive() and self._steps != steps:  # as long as something moves
+            steps = self._steps
             self._thread.join(self.PATIENCE)
         if kind is None:
             self._raise_error()
-            if self._job:
-                raise OSError(f"{self._what} could not be written: {self._failing or 'the drive does not answer'}")
+            if self._thread.is_alive() and not self._saver.is_failing(self._what):
+                raise OSError(f"{self._what} could not be written: the drive does not answer")
+            self._saver.__exit__(None, None, None)

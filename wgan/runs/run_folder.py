@@ -27,13 +27,9 @@ class RunFolder:
     """The checkpoint folder and the sample folder of one run."""
 
     def __init__(self, config, flag=None):
-        """Args:
-        config: a checked `TrainingConfig`.
-        flag: which of a run's flags says where both folders are; None: each has its own.
-        """
+        """Args: config: a checked `TrainingConfig`; flag: says where both folders are; None: each has its own."""
         self._other_place = f"another {flag or '--checkpoint_dir and --sample_dir'}"
-        self.checkpoint_dir = pathlib.Path(config.checkpoint_dir)
-        self.sample_dir = pathlib.Path(config.sample_dir)
+        self.checkpoint_dir, self.sample_dir = pathlib.Path(config.checkpoint_dir), pathlib.Path(config.sample_dir)
         self.config_path = self.checkpoint_dir / CONFIG_FILE
         self.history_path = self.checkpoint_dir / HISTORY_FILE
         self.curves_path = self.checkpoint_dir / CURVES_FILE
@@ -43,61 +39,33 @@ class RunFolder:
         if config.tensorboard:
             self._places.append((self.events_dir, "--tensorboard"))
 
-    def stored_run(self, remedy="restore it, or start over with --fresh"):
-        """What `write_config` wrote when the run began, or None where no run has begun.
+    # What is there
 
-        Args:
-            remedy: the end of the message where the file is damaged.
+    def checkpoint_files(self):
+        """Those of a run's files that are in the checkpoint folder."""
+        names = (CONFIG_FILE, HISTORY_FILE, CURVES_FILE, *checkpoints.FILES)
+        return [path for name in names if (path := self.checkpoint_dir / name).exists()]
 
-        Raises:
-            UserError: the file is damaged.
-        """
-        if not self.config_path.exists():
-            return None
-        try:
-            stored = json.loads(self.config_path.read_text(encoding="utf-8"))
-            stored["config"]["epochs"], stored["images"]["sha256"], stored["images"]["count"]  # used later
-            TrainingConfig.from_json(stored["config"])
-            return stored
-        except (OSError, ValueError, KeyError, TypeError, RecursionError, UserError) as error:
-            raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); {remedy}") from error
+    def event_files(self):
+        """Those that `--tensorboard` has written."""
+        return sorted(self.events_dir.glob("events.out.tfevents.[0-9]*.wgan"))
 
-    def check_samples_belong(self):
-        """Raises UserError where the sample folder holds grids of a run that is not in the checkpoint folder."""
-        if self._run_id(self.sample_dir) != self.run_id() and self.sample_files():
-            raise UserError(
-                f"{self.sample_dir} holds grids of a run that is not in {self.checkpoint_dir}; choose "
-                f"{self._other_place}"
-            )
+    def sample_files(self):
+        """Those that are in the sample folder."""
+        grids = sample_files.find(self.sample_dir).files
+        return [self.reals_path, *grids] if self.reals_path.exists() else grids
 
-    def check_replaceable(self):
-        """Raises UserError where `--fresh` would remove images that may be the user's: nothing is known of a run."""
-        held = self.sample_files()
-        if held and not self._run_id(self.sample_dir) and not self.checkpoint_files():
-            raise UserError(
-                f"{held[0]} is in the way, and nothing shows that a run wrote it; choose "
-                f"{self._other_place}, or move it away"
-            )
+    def files_of_a_run(self):
+        """All of them."""
+        return self.checkpoint_files() + self.event_files() + self.sample_files()
 
-    def make(self):
-        """Makes both folders where they are not there."""
-        for folder in (self.checkpoint_dir, self.sample_dir):
-            folder.mkdir(parents=True, exist_ok=True)
-
-    def remove_leftovers(self):
-        """Removes temporary files of a process that was killed; only for the holder of the run's lock."""
-        for folder in (self.checkpoint_dir, self.sample_dir, *sample_files.sample_folders(self.sample_dir)):
-            files.remove_leftovers(folder)
-
-    def mark_as_one_run(self, run_id=None):
-        """Leaves the same mark in both folders, by which `check_samples_belong` knows them again.
-
-        Args:
-            run_id: the mark, one line; by default the one that is there, or else a new one.
-        """
-        run_id = run_id or self.run_id() or uuid.uuid4().hex
-        for folder in (self.checkpoint_dir, self.sample_dir):
-            files.write_text(folder / RUN_ID_FILE, run_id + "\n")
+    def describe(self, paths):
+        """A phrase for what `--fresh` replaces."""
+        samples = len(self.sample_files())
+        return (
+            f"replacing {len(paths) - samples} files of an earlier run in {self.checkpoint_dir} and "
+            f"{samples} images in {self.sample_dir}"
+        )
 
     def run_id(self):
         """The mark in the checkpoint folder, empty where there is none."""
@@ -109,82 +77,85 @@ class RunFolder:
         except (OSError, ValueError):
             return ""
 
+    def stored_run(self, remedy="restore it, or start over with --fresh"):
+        """What `write_config` wrote when the run began, or None where no run has begun.
+
+        Raises:
+            UserError: the file is damaged; the message ends with `remedy`.
+        """
+        if not self.config_path.exists():
+            return None
+        try:
+            stored = self._read_json()
+            config, images = stored["config"], stored["images"]
+            are_known = isinstance(images["count"], int) and isinstance(images["sha256"], str)
+            if "epochs" not in config or not are_known or images["shape"][-1] not in (1, 3):
+                raise ValueError("what it says of the run or its images makes no sense")
+            TrainingConfig.from_json(config)
+            return stored
+        except (OSError, ValueError, LookupError, TypeError, RecursionError, UserError) as error:
+            raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); {remedy}") from error
+
+    # Whether a command may use it: each raises UserError where it may not
+
+    def check_writable(self):
+        """Refuses folders that could not be made or written to."""
+        for folder, flag in self._places:
+            files.check_writable(folder, f"{flag} {folder}")
+
+    def check_samples_belong(self):
+        """Refuses a sample folder with grids of a run that is not in the checkpoint folder."""
+        if self._run_id(self.sample_dir) != self.run_id() and self.sample_files():
+            raise UserError(
+                f"{self.sample_dir} holds grids of a run that is not in {self.checkpoint_dir}; choose "
+                f"{self._other_place}"
+            )
+
+    def check_replaceable(self):
+        """Refuses to replace images that may be the user's, where nothing is known of a run."""
+        held = self.sample_files()
+        if held and not self._run_id(self.sample_dir) and not self.checkpoint_files():
+            raise UserError(
+                f"{held[0]} is in the way, and nothing shows that a run wrote it; choose "
+                f"{self._other_place}, or move it away"
+            )
+
     def check_continues(self, config, stored):
-        """Raises UserError unless `config` may continue the stored run, or begin one where there is none."""
+        """Refuses a `config` that differs from the stored run, or files in the way where there is no run."""
         if stored is None:
-            self._check_unused()
-            return
-        differences = differences_from(config, stored)
-        if differences:
+            self.check_replaceable()
+            if held := self.files_of_a_run():
+                raise UserError(
+                    f"{held[0]} is in the way and belongs to no run that can be continued; choose "
+                    f"{self._other_place}, or replace its files with --fresh"
+                )
+        elif differences := differences_from(config, stored):
             raise UserError(
                 f"{self.checkpoint_dir} holds a run with other settings: {'; '.join(differences)}. "
                 f"Repeat its settings, choose {self._other_place}, or start over with --fresh"
             )
 
     def check_not_begun(self):
-        """Raises UserError where a run that has no state has come beyond its first epoch, when it got one."""
+        """Refuses a run that has no state and has come beyond its first epoch, when it got one."""
         weights = self.checkpoint_dir / checkpoints.GENERATOR_FILE
-        begun = weights.exists() or (self.history_path.exists() and len(self.history_path.read_bytes().split()) > 2)
-        if begun:
+        if weights.exists() or (self.history_path.exists() and len(self.history_path.read_bytes().split()) > 2):
             raise UserError(
                 f"{self.checkpoint_dir} has lost {checkpoints.STATE_FILE}, without which the run cannot "
                 "be continued; restore it, or start over with --fresh"
             )
 
-    def check_writable(self):
-        """Raises UserError where one of the folders could not be made or written to."""
-        for folder, flag in self._places:
-            files.check_writable(folder, f"{flag} {folder}")
+    # Writing and removing
 
-    def _check_unused(self):
-        self.check_replaceable()
-        held = self.files_of_a_run()
-        if held:
-            raise UserError(
-                f"{held[0]} is in the way and belongs to no run that can be continued; choose "
-                f"{self._other_place}, or replace its files with --fresh"
-            )
+    def make(self):
+        """Makes both folders where they are not there."""
+        for folder in (self.checkpoint_dir, self.sample_dir):
+            folder.mkdir(parents=True, exist_ok=True)
 
-    def files_of_a_run(self):
-        """Every file that a run writes and that is there now."""
-        return self.checkpoint_files() + self.event_files() + self.sample_files()
-
-    def checkpoint_files(self):
-        """Those of them in the checkpoint folder."""
-        names = (CONFIG_FILE, HISTORY_FILE, CURVES_FILE, *checkpoints.FILES)
-        paths = [self.checkpoint_dir / name for name in names]
-        return [path for path in paths if path.exists()]
-
-    def event_files(self):
-        """Those that `--tensorboard` has written."""
-        return sorted(self.events_dir.glob("events.out.tfevents.[0-9]*.wgan"))
-
-    def describe(self, paths):
-        """A phrase for what `--fresh` replaces."""
-        samples = len(self.sample_files())
-        return (
-            f"replacing {len(paths) - samples} files of an earlier run in {self.checkpoint_dir} and "
-            f"{samples} images in {self.sample_dir}"
-        )
-
-    def remove_run(self):
-        """Removes an earlier run's files, the configuration last: until then the run can be recognised."""
-        for path in self.sample_files():
-            path.unlink()
-        self.remove_grids_after(0)  # also the folders that they were in
-        self.remove_checkpoint_files()
-
-    def remove_checkpoint_files(self):
-        """Removes those of an earlier run's files that are in the checkpoint folder, the configuration last."""
-        held = self.event_files() + self.checkpoint_files()
-        for path in sorted(held, key=lambda path: path == self.config_path):
-            path.unlink()
-        with contextlib.suppress(OSError):
-            self.events_dir.rmdir()  # unless something else is in it
-
-    def remove_grids_after(self, epoch):
-        """Removes grids of epochs that the restored state does not know; they will be drawn again."""
-        sample_files.remove_samples_after(self.sample_dir, epoch)
+    def mark_as_one_run(self, run_id=None):
+        """Leaves a line in both folders, by which `check_samples_belong` knows them again: the earlier or a new one."""
+        run_id = run_id or self.run_id() or uuid.uuid4().hex
+        for folder in (self.checkpoint_dir, self.sample_dir):
+            files.write_text(folder / RUN_ID_FILE, run_id + "\n")
 
     def write_config(self, config, image_set, sha256, start):
         """Stores the configuration and what the images were, and adds a start to those of the run so far.
@@ -194,26 +165,21 @@ class RunFolder:
             sha256: the images' fingerprint.
             start: the epoch that the run goes on from, the device and versions that it goes on with.
         """
+        images = {
+            "name": image_set.name,
+            "count": len(image_set.images),
+            "shape": list(image_set.images.shape[1:]),
+            "sha256": sha256,
+            "held_out": 0 if image_set.heldout is None else len(image_set.heldout),
+            "set_aside": image_set.heldout_indices,
+            "classes": list(image_set.label_names),
+            "labels_sha256": fingerprint_of_labels(image_set),
+        }
         earlier = self._stored_json()
         starts = [*_events(earlier, "starts"), {**start, "time": _now()}]
-        self._write_json(
-            {
-                "config": config.to_json(),
-                "images": {
-                    "name": image_set.name,
-                    "count": len(image_set.images),
-                    "shape": list(image_set.images.shape[1:]),
-                    "sha256": sha256,
-                    "held_out": 0 if image_set.heldout is None else len(image_set.heldout),
-                    "set_aside": image_set.heldout_indices,
-                    "classes": list(image_set.label_names),
-                    "labels_sha256": fingerprint_of_labels(image_set),
-                },
-                "working_dir": _working_dir(),
-                "starts": starts,
-                "rollbacks": _events(earlier, "setbacks") + _events(earlier, "rollbacks"),
-            }
-        )  # the first: earlier versions
+        rollbacks = _events(earlier, "setbacks") + _events(earlier, "rollbacks")  # the first: earlier versions
+        run = {"config": config.to_json(), "images": images, "working_dir": os.getcwd()}  # where relative paths begin
+        self._write_json({**run, "starts": starts, "rollbacks": rollbacks})
 
     def add_rollback(self, rollback):
         """Notes when and why the run went back to an earlier epoch; a failing disk does not stop it."""
@@ -221,10 +187,13 @@ class RunFolder:
             stored = self._stored_json()
             self._write_json({**stored, "rollbacks": [*_events(stored, "rollbacks"), {**rollback, "time": _now()}]})
 
+    def _read_json(self):
+        return json.loads(self.config_path.read_text(encoding="utf-8"))
+
     def _stored_json(self):
-        """All that the configuration file holds; empty where there is none."""
+        """All that the configuration file holds; empty where it is missing or damaged."""
         try:
-            stored = json.loads(self.config_path.read_text(encoding="utf-8"))
+            stored = self._read_json()
         except (OSError, ValueError, RecursionError):
             return {}
         return stored if isinstance(stored, dict) else {}
@@ -232,17 +201,31 @@ class RunFolder:
     def _write_json(self, stored):
         files.write_text(self.config_path, json.dumps(stored, indent=2) + "\n")
 
-    def sample_files(self):
-        """Those of a run's files that are in the sample folder."""
-        grids = sample_files.sample_files(self.sample_dir)
-        return [self.reals_path, *grids] if self.reals_path.exists() else grids
+    def remove_leftovers(self):
+        """Removes temporary files of a process that was killed; only for the holder of the run's lock."""
+        for folder in (self.checkpoint_dir, self.sample_dir, *sample_files.find(self.sample_dir).folders):
+            files.remove_leftovers(folder)
+
+    def remove_run(self):
+        """Removes an earlier run's files, the configuration last: until then the run can be recognised."""
+        self.remove_grids_after(0)
+        self.reals_path.unlink(missing_ok=True)
+        self.remove_checkpoint_files()
+
+    def remove_checkpoint_files(self):
+        """Removes those of an earlier run's files that are in the checkpoint folder, the configuration last."""
+        for path in [*self.event_files(), *reversed(self.checkpoint_files())]:
+            path.unlink()
+        with contextlib.suppress(OSError):
+            self.events_dir.rmdir()  # unless something else is in it
+
+    def remove_grids_after(self, epoch):
+        """Removes grids of epochs that the restored state does not know; they will be drawn again."""
+        sample_files.remove_samples_after(self.sample_dir, epoch)
 
 
 def differences_from(config, stored):
-    """As `TrainingConfig.differences`; `stored` is what `RunFolder.stored_run` gave.
-
-    The same place under two names, such as from two working folders, is not a difference.
-    """
+    """As `TrainingConfig.differences` from a `stored_run`; the same place under two names is not one."""
     then, place = stored["config"], with_places(TrainingConfig.from_json(stored["config"]), stored).init_from
     if place and config.init_from and os.path.abspath(place) == os.path.abspath(config.init_from):
         then = {**then, "init_from": config.init_from}
@@ -263,14 +246,6 @@ def with_places(config, stored):
 def fingerprint_of_labels(image_set):
     """SHA-256 (hex) of an `ImageSet`'s labels; None where it has none."""
     return None if image_set.labels is None else data.fingerprint(image_set.labels)
-
-
-def _working_dir():
-    """The folder from which relative paths in the configuration are meant; None where it has been removed."""
-    try:
-        return os.getcwd()
-    except OSError:
-        return None
 
 
 def _events(stored, name):

@@ -12,12 +12,10 @@ from wgan.common.messages import one_line
 def load(config, stored_images, checkpoint_dir, data_dir=None, other_images=False):
     """Loads the images that a run was trained on, which its stored fingerprint tells from all others.
 
-    They are looked for where they were in training, and where they lie now if they were moved together with the run.
-
     Args:
         config, stored_images: what `wgan.runs.trained.read_run` gave.
         checkpoint_dir: the run's folder.
-        data_dir: where the images are; None: look for them.
+        data_dir: where the images are; None: look where they were, and where they are if moved together with the run.
         other_images: whether to give others where these are not found.
 
     Returns:
@@ -53,17 +51,18 @@ def _places(config, checkpoint_dir):
         way = os.path.relpath(config.data_dir, config.checkpoint_dir)
         places.append(os.path.normpath(os.path.join(checkpoint_dir, way)))
     there = [place for place in places if os.path.exists(place)]
-    return list({os.path.realpath(place): place for place in reversed(there)}.values())[::-1]
+    return there[:1] if len(there) == 2 and os.path.samefile(*there) else there
 
 
 def _not_found(config, checkpoint_dir, data_dir, failure):
     """The error for images that cannot be read, or are not where they were."""
     if data_dir is not None or config.data_dir is None:
         return failure
-    trained = f"the run in {one_line(checkpoint_dir)} was trained on images in {one_line(config.data_dir)}"
-    if failure is None:
-        return UserError(f"{trained}, which is not there: say with --data_dir where they are now")
-    return UserError(f"{trained}, which cannot be used ({failure}); say with --data_dir where they are now")
+    wrong = f"cannot be used ({failure})" if failure else "is not there"
+    return UserError(
+        f"the run in {one_line(checkpoint_dir)} was trained on images in {one_line(config.data_dir)}, which {wrong}; "
+        "say with --data_dir where they are now"
+    )
 
 
 def _differ(others, stored_images, checkpoint_dir):

@@ -2,97 +2,79 @@
 
 import contextlib
 import pathlib
-import re
+from typing import NamedTuple
 
 from wgan.runs import grid_archives
 from wgan.runs.files import entries
+from wgan.runs.grid_archives import archive_name, first_number, grid_name, range_of
 
-_FOLDER_NAME = re.compile(r"[0-9]{5,}-[0-9]{5,}")
+
+class Found(NamedTuple):
+    """What training has written to a sample folder."""
+
+    grids: list  # (epoch, path) of PNGs, those in folders first
+    archives: list  # their paths
+    folders: list  # of 500 epochs; their paths
+
+    @property
+    def files(self):
+        """The paths of all files that hold grids, archives last."""
+        return [path for _, path in sorted(self.grids)] + self.archives
 
 
 def sample_path(sample_dir, epoch, layout="flat"):
-    """The path of an epoch's grid.
-
-    Args:
-        sample_dir: the folder of samples.
-        epoch: its number, from 1.
-        layout: "flat": `sample_00001.png`, from epoch 100,000 on with more digits; "folders": the same name in a
-            folder for 500 epochs, `00001-00500/sample_00001.png`.
-    """
+    """The path of an epoch's grid: `sample_00001.png`, or in the layout "folders" `00001-00500/sample_00001.png`."""
     folder = pathlib.Path(sample_dir)
     if layout == "folders":
-        folder /= grid_archives.range_of(epoch)
-    return folder / grid_archives.grid_name(epoch)
+        folder /= range_of(epoch)
+    return folder / grid_name(epoch)
+
+
+def find(sample_dir):
+    """A `Found` of a folder, which may be missing; OSError where it cannot be read.
+
+    A name is one of ours if it is what we would call the number in it: not sample_000001.png, which would make epoch 1
+    appear twice, nor what is in another epoch's folder.
+    """
+    found = [(first_number(entry.name), entry) for entry in entries(sample_dir)]
+    archives = [pathlib.Path(entry.path) for number, entry in found if entry.name == archive_name(number)]
+    folders = [pathlib.Path(entry.path) for number, entry in found if entry.name == range_of(number) and entry.is_dir()]
+    inner = [(first_number(entry.name), entry) for folder in folders for entry in entries(folder)]
+    pngs = [(number, entry) for number, entry in inner if range_of(number) == pathlib.Path(entry.path).parent.name]
+    grids = [
+        (number, pathlib.Path(entry.path))
+        for number, entry in pngs + found
+        if number and entry.name == grid_name(number) and entry.is_file()
+    ]
+    return Found(grids, sorted(archives), folders)
 
 
 def list_samples(sample_dir):
-    """Finds the grids that training has written, in every layout; other files in the folder are passed over.
+    """The grids that training has written, in every layout; OSError where the folder cannot be read.
 
     Returns:
-        A list of (epoch, where), in the order of the epochs; empty when there is no such folder. `where` is the path
-        of a PNG, or a `grid_archives.ZippedGrid`: `where.read_bytes()` is the PNG. An epoch that is there twice is
-        listed once, as a file of its own if it has one.
-
-    Raises:
-        OSError: the folder cannot be read.
+        A list of (epoch, where), in the order of the epochs; `where.read_bytes()` is the PNG, be it a path or a
+        `grid_archives.ZippedGrid`. An epoch that is there twice is listed once, as a file of its own if it has one.
     """
-    found = {}
-    for path in grid_archives.archives(sample_dir):
-        found.update(grid_archives.read(path))
-    found.update(_pngs(sample_dir))
-    return sorted(found.items())
-
-
-def sample_files(sample_dir):
-    """The paths of all files that hold grids, archives last.
-
-    Raises:
-        OSError: the folder cannot be read.
-    """
-    return [path for _, path in sorted(_pngs(sample_dir))] + grid_archives.archives(sample_dir)
-
-
-def sample_folders(sample_dir):
-    """The paths of the folders of 500, and of others with such names.
-
-    Raises:
-        OSError: the folder cannot be read.
-    """
-    return [
-        pathlib.Path(entry.path)
-        for entry in entries(sample_dir)
-        if _FOLDER_NAME.fullmatch(entry.name) and entry.is_dir()
-    ]
+    found, grids = find(sample_dir), {}
+    for path in found.archives:
+        grids.update(grid_archives.read(path))
+    grids.update(found.grids)
+    return sorted(grids.items())
 
 
 def remove_samples_after(sample_dir, epoch):
-    """Removes the grids of later epochs, in every layout, and the folders that this leaves empty.
-
-    Raises:
-        OSError: a file cannot be removed.
-    """
-    for number, path in _pngs(sample_dir):
+    """Removes the grids of later epochs, in every layout, and the folders that this leaves empty."""
+    found = find(sample_dir)
+    for number, path in found.grids:
         if number > epoch:
             path.unlink()
-    grid_archives.remove_after(sample_dir, epoch)
-    for folder in sample_folders(sample_dir):
+    for path in found.archives:
+        numbers = grid_archives.read(path) if path.name == archive_name(epoch) else {}
+        if first_number(path.name) > epoch or min(numbers, default=0) > epoch:
+            path.unlink()
+        elif max(numbers, default=0) > epoch:
+            grid_archives.update(path, {}, epoch)
+    for folder in found.folders:
         with contextlib.suppress(OSError):  # it holds something
             folder.rmdir()
-
-
-def _pngs(sample_dir):
-    """(epoch, path) of the PNGs in all layouts, those that are flat last."""
-    folders = (*sample_folders(sample_dir), sample_dir)
-    named = [
-        (grid_archives.GRID_NAME.fullmatch(entry.name), pathlib.Path(entry.path))
-        for folder in folders
-        for entry in entries(folder)
-        if entry.is_file()
-    ]
-    numbered = [(int(match[1]), path) for match, path in named if match]
-    # Not sample_000001.png, which would make epoch 1 appear twice, nor what is in another epoch's folder.
-    return [
-        (epoch, path)
-        for epoch, path in numbered
-        if path in (sample_path(sample_dir, epoch, "flat"), sample_path(sample_dir, epoch, "folders"))
-    ]

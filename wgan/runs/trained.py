@@ -1,7 +1,4 @@
-"""A run's trained generator: which file holds it, what network it is, and loading it.
-
-Only `load_generator` needs TensorFlow; the rest is answered before that is imported.
-"""
+"""A run's trained generator: which file holds it, what network it is, and loading it, which needs TensorFlow."""
 
 import math
 import os
@@ -32,11 +29,7 @@ class Trained(NamedTuple):
     noted: dict  # epoch and FID, as floats, where the file has them
 
     def load(self):
-        """The generator; see `load_generator`.
-
-        Raises:
-            UserError: as there, or where it draws other things than images of the size that the run says.
-        """
+        """The generator; UserError where its weights do not fit, or it draws no images of the run's size."""
         startup.import_tensorflow()
         import tensorflow as tf
 
@@ -57,11 +50,7 @@ class Trained(NamedTuple):
 
 
 def locate(place):
-    """Finds what the flag `--weights` names.
-
-    Args:
-        place: a run's folder, whose averaged generator is taken where there is one; or a generator's weights
-            file, beside which its run's config.json lies.
+    """The `Trained` that the flag `--weights` names: a run's folder, or a generator's weights file in it.
 
     Raises:
         UserError: there is no such place, no run on images, or no readable weights file.
@@ -77,15 +66,11 @@ def locate(place):
 
 
 def read_run(checkpoint_dir, flag="--checkpoint_dir"):
-    """What a run stored about itself.
+    """What a run stored about itself: its `TrainingConfig`, with absolute paths, and a dictionary on its images.
 
     Args:
         checkpoint_dir: the run's folder, a `pathlib.Path`.
         flag: by which it was named, for the message where it holds none.
-
-    Returns:
-        The `TrainingConfig`, as far as this version knows its fields, its paths absolute where the run says from
-        which folder they were meant; and a dictionary on its images.
 
     Raises:
         UserError: there is no run, or its description is damaged.
@@ -94,13 +79,7 @@ def read_run(checkpoint_dir, flag="--checkpoint_dir"):
     if stored is None:
         advice = neighbouring_runs.advice_on_runs(checkpoint_dir, flag) or f"give a run's folder with {flag}"
         raise UserError(f"{checkpoint_dir} holds no run (no {CONFIG_FILE}); {advice}")
-    try:
-        config = with_places(TrainingConfig.from_json(stored["config"]), stored)
-        if stored["images"]["shape"][-1] not in (1, 3) or not isinstance(stored["images"]["sha256"], str):
-            raise UserError("what it says of the images makes no sense")
-    except (UserError, KeyError, TypeError, IndexError) as error:
-        raise UserError(f"{checkpoint_dir / CONFIG_FILE} is damaged: {error}; restore it") from error
-    return config, stored["images"]
+    return with_places(TrainingConfig.from_json(stored["config"]), stored), stored["images"]
 
 
 def check_draws_images(checkpoint_dir, config):
@@ -113,20 +92,20 @@ def check_draws_images(checkpoint_dir, config):
 
 
 def usual_weights(checkpoint_dir):
-    """The path of the averaged generator in a run's folder where there is one, else of the generator."""
+    """The path of a run's averaged generator, or of the generator where it keeps no average."""
     averaged = pathlib.Path(checkpoint_dir, checkpoints.AVERAGED_FILE)
     return averaged if averaged.exists() else averaged.with_name(checkpoints.GENERATOR_FILE)
 
 
 def find_weights(checkpoint_dir, name=None):
-    """Finds a generator's file in a run's folder.
+    """Finds a generator's file in a run's folder, a `pathlib.Path`.
 
     Args:
-        checkpoint_dir: the run's folder, a `pathlib.Path`.
+        checkpoint_dir: the folder.
         name: of the file in it, or None: the averaged generator, where there is one.
 
     Returns:
-        Its path, and what is noted in it: epoch and FID, where they are.
+        Its path, and what is noted in it: {"epoch": ..., "fid": ...} as far as they are.
 
     Raises:
         UserError: there is no such file, or it is damaged.
@@ -152,11 +131,7 @@ def find_weights(checkpoint_dir, name=None):
 
 
 def load_generator(config, channels, path):
-    """The run's generator with the weights in a file, in float32 on any machine.
-
-    Raises:
-        UserError: the weights do not fit, or are not finite.
-    """
+    """The run's generator with the weights in a file, in float32 on any machine; UserError where they do not fit."""
     import tensorflow as tf
 
     from wgan.models import networks, surroundings

@@ -10,28 +10,11 @@ from wgan.common.messages import one_line
 from wgan.runs import files
 
 # With what h5py and Keras answer files that are damaged or meant for another network.
-UNREADABLE = (
-    OSError,
-    RuntimeError,
-    KeyError,
-    ValueError,
-    TypeError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-)
+UNREADABLE = (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError, AttributeError, MemoryError)
 
 
 def check_readable(path):
-    """Refuses a damaged file: one of this project by its checksum, another where HDF5 finds the damage.
-
-    Args:
-        path: a `pathlib.Path` to a file that is there.
-
-    Raises:
-        UserError: the file cannot be used.
-    """
+    """Raises UserError for a damaged file: one of this project by its checksum, another where HDF5 finds the damage."""
     sealed = files.is_sealed(path)
     try:
         if sealed is False:
@@ -49,11 +32,8 @@ def load(network, path, owner):
     Keras opens no link to another file. It passes over what a file holds beyond the network, so that a critic for
     larger images would be taken for a smaller one: that is why kernels are compared first.
 
-    Args:
-        owner: whose weights are expected, for the message: "this run's generator".
-
     Raises:
-        UserError: the weights do not fit, are damaged, or are not finite.
+        UserError: the weights do not fit `owner`, as in "this run's generator", are damaged, or are not finite.
     """
     try:
         held = _kernels_in(path)

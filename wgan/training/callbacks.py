@@ -14,7 +14,7 @@ import time
 import keras
 from tqdm import tqdm
 
-from wgan.common.errors import NumbersWentWrong, TakenOver
+from wgan.common.errors import NumbersWentWrong
 from wgan.images import curves, grids, samples
 from wgan.models import randomness
 from wgan.models.randomness import Purpose
@@ -41,9 +41,7 @@ class WatchLock(keras.callbacks.Callback):
         self._lock = lock
 
     def on_epoch_end(self, epoch, logs=None):
-        self._lock.look()
-        if self._lock.lost:
-            raise TakenOver(f"{self._lock.lost}; this one stops and leaves the folder to it")
+        self._lock.check()
 
 
 class HistoryWriter(keras.callbacks.Callback):

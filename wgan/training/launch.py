@@ -37,8 +37,7 @@ class Found(typing.NamedTuple):
 def launch(config, fresh=False, dry_run=False):
     """Begins a run, or continues the one that `config.checkpoint_dir` holds.
 
-    Where the label is `each`: one run per class, one after another, each in a folder of its own; then a grid with
-    a row per class. The same call again goes on with the class that it was at.
+    Where the label is `each`: one run per class, each in a folder of its own; then a grid with a row per class.
 
     Args:
         config: a `TrainingConfig`.
@@ -109,9 +108,14 @@ def _launch_each(config, fresh, dry_run):
     config = _with_places(config)
     config.check()
     names = data.class_names(config.dataset, config.data_dir)
-    _check_apart(config, *(class_folders.run_of_class(config, name, fresh) for name in names))  # before any is trained
-    config = _with_folder_on_drive(config, dry_run)
-    runs = [class_folders.run_of_class(config, name, fresh) for name in names]
+    runs = [class_folders.run_of_class(config, name) for name in names]
+    _check_apart(config, *runs)  # before any is trained
+    if config.drive_dir:
+        drive.check_place(config.drive_dir)
+        if not dry_run:
+            os.makedirs(config.drive_dir, exist_ok=True)  # in which each class has its copy
+        elif not os.path.isdir(config.drive_dir):
+            runs = [dataclasses.replace(run, drive_dir=None) for run in runs]
     for run in runs:
         print(f"class {run.label}", flush=True)
         status = _launch_one(run, fresh, dry_run)  # a class may itself be called each
@@ -126,16 +130,6 @@ def _launch_each(config, fresh, dry_run):
             drive.copy_file(grid, os.path.join(config.drive_dir, grid.name))
         print(f"a row per class in {grid}: {', '.join(map(one_line, names))}")
     return 0
-
-
-def _with_folder_on_drive(config, dry_run):
-    """Makes the folder in which each class has its copy; a dry run goes without where there is none."""
-    if not config.drive_dir:
-        return config
-    drive.check_place(config.drive_dir)
-    if not dry_run:
-        os.makedirs(config.drive_dir, exist_ok=True)
-    return config if os.path.isdir(config.drive_dir) else dataclasses.replace(config, drive_dir=None)
 
 
 def _examine_newest(config, folder, remote, fresh):
