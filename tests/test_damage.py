@@ -547,7 +547,7 @@ def idx_files(folder):
         (weights_in_the_layout_of_keras_2, 150),
         (configuration, 800),
         (run_mark, 200),
-        (feature_weights, 15),
+        (feature_weights, 5),
         (feature_provenance, 100),
         (grids, 500),
         (folder_of_images, 25),

@@ -92,7 +92,7 @@ def fails(monkeypatch, when):
 
 def test_a_new_machine_gets_the_run_back_and_the_grids_stay_on_the_drive(finished, tmp_path, capsys):
     assert launch(finished) == 0
-    before, there = contents(tmp_path / "checkpoints"), contents(tmp_path / "drive")
+    before, there = without_previous(tmp_path / "checkpoints"), contents(tmp_path / "drive")
     assert contents(tmp_path / "drive/checkpoints") == before
     assert pngs(tmp_path / "drive/samples") == pngs(tmp_path / "samples")
     assert set(contents(tmp_path / "drive/samples")) == {".run_id", "reals.png", "grids_00001-00500.zip"}
@@ -220,7 +220,7 @@ def test_a_fresh_start_that_was_killed_before_its_first_copy_is_in_nobodys_way(f
         assert launch(finished, dry_run=True) == 0 and "epochs to run: 1 to 7" in capsys.readouterr().out
     else:
         assert launch(finished) == 0
-        assert contents(tmp_path / "drive/checkpoints") == contents(tmp_path / "checkpoints")
+        assert without_previous(tmp_path / "drive/checkpoints") == without_previous(tmp_path / "checkpoints")
 
 
 # --- in what order ---
@@ -336,7 +336,7 @@ def test_a_drive_that_fails_to_the_end_gives_one_line_and_the_same_command_makes
     assert said[-1].startswith(f"train.py: copies in {tmp_path / 'drive'} could not be written: [Errno 5]")
     assert epoch_of(tmp_path / "drive/checkpoints") is None
     assert launch(finished) == 0
-    assert contents(tmp_path / "drive/checkpoints") == contents(tmp_path / "checkpoints")
+    assert without_previous(tmp_path / "drive/checkpoints") == without_previous(tmp_path / "checkpoints")
 
 
 # --- training ---
