@@ -10,7 +10,6 @@ import pytest
 from wgan.apps import train
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-TOY = "tests/toy_recipe.py"  # train.py with the toy recipe
 
 
 @pytest.mark.parametrize(
@@ -67,8 +66,8 @@ def start(tmp_path, script, *arguments):
 @pytest.mark.parametrize(
     "number, status", [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow), (signal.SIGINT, 130)]
 )
-def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, number, status):
-    with start(tmp_path, TOY, "--epochs", "1000000", "--sample_every", "1000000") as process:
+def test_a_signal_saves_and_the_same_command_goes_on(toy, run_script, tmp_path, number, status):
+    with start(tmp_path, "tests/toy_recipe.py", "--epochs", "1000000", "--sample_every", "1000000") as process:
         for line in process.stdout:
             if line.startswith("epoch 1/"):
                 process.send_signal(number)
@@ -79,9 +78,9 @@ def test_a_signal_saves_and_the_same_command_goes_on(tmp_path, number, status):
     saved = int(out.split("saved at epoch ")[1].split(";")[0])
     assert len((tmp_path / "c/history.csv").read_text().splitlines()) == saved + 1
 
-    with start(tmp_path, TOY, "--epochs", str(saved + 1), "--sample_every", "1000000") as process:
-        out, err = process.communicate()
-    assert process.returncode == 0, err
+    places = (f"--checkpoint_dir={tmp_path / 'c'}", f"--sample_dir={tmp_path / 's'}")
+    status, out, err = run_script(train, "--recipe=toy", f"--epochs={saved + 1}", "--sample_every=1000000", *places)
+    assert status == 0, err
     assert f"continuing the run in {tmp_path / 'c'} after epoch {saved}" in out
 
 
