@@ -142,11 +142,19 @@ def test_the_step_compiles_under_xla_to_the_same_numbers():
     assert relative_error(*averages) < 0.01
 
 
-def test_auto_takes_bfloat16_where_the_processor_has_units_for_it(monkeypatch):
+@pytest.mark.parametrize(
+    "vendor, flags, expected",
+    [
+        ("GenuineIntel", "avx512f avx512_bf16", "float32"),
+        ("GenuineIntel", "avx512f amx_bf16", "bfloat16"),
+        ("AuthenticAMD", "avx512f avx512_bf16", "bfloat16"),
+        ("AuthenticAMD", "avx2", "float32"),
+    ],
+)
+def test_auto_takes_bfloat16_where_the_processor_is_faster_with_it(monkeypatch, vendor, flags, expected):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
-    for flags, expected in ((["avx512_bf16"], "float32"), (["avx512f", "amx_bf16"], "bfloat16")):
-        monkeypatch.setattr(precision, "_processor_flags", lambda: flags)
-        assert precision.resolve("auto") == expected
+    monkeypatch.setattr(precision, "processor", lambda: {"vendor_id": vendor, "flags": flags})
+    assert precision.resolve("auto") == expected
     assert precision.resolve("float16") == "float16"
 
 

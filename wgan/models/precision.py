@@ -10,10 +10,10 @@ _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mix
 
 
 def resolve(precision):
-    """Turns `auto` into bfloat16 where this machine has matrix units for it, else into float32."""
+    """Turns `auto` into bfloat16 where this machine is faster with it, else into float32: see docs/performance.md."""
     if precision != "auto":
         return precision
-    return "bfloat16" if has_bfloat16_units() else "float32"
+    return "bfloat16" if has_bfloat16_units() or _has_quick_bfloat16_vectors() else "float32"
 
 
 @contextlib.contextmanager
@@ -44,10 +44,17 @@ def scaled_against_underflow(optimizer, precision):
 
 
 def has_bfloat16_units():
-    """Whether what computes here is faster in bfloat16 than in float32."""
+    """Whether what computes here has matrix units for bfloat16."""
     if tf.config.list_physical_devices("GPU"):
         return (gpu_capability() or (0, 0)) >= (8, 0)  # NVIDIA's from Ampere on; Colab's T4 has 7.5
-    return "amx_bf16" in _processor_flags()
+    return "amx_bf16" in processor().get("flags", "").split()
+
+
+def _has_quick_bfloat16_vectors():
+    """Whether the processor is an AMD with AVX-512 BF16 (from Zen 4 on). Intel's are slower with it than in float32."""
+    found = processor()
+    is_computing = not tf.config.list_physical_devices("GPU")
+    return is_computing and found.get("vendor_id") == "AuthenticAMD" and "avx512_bf16" in found["flags"].split()
 
 
 def gpu_capability():
@@ -56,10 +63,11 @@ def gpu_capability():
     return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability") if gpus else None
 
 
-def _processor_flags():
-    """What Linux says of an x86 processor; empty elsewhere, where TensorFlow has no such units to use."""
+def processor():
+    """What Linux says of the first processor, such as its `vendor_id` and `flags`; empty elsewhere."""
     try:
         text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ()
-    return next((line.split(":", 1)[1].split() for line in text.splitlines() if line.startswith("flags")), ())
+        return {}
+    lines = (line.split(":", 1) for line in text.split("\n\n")[0].splitlines() if ":" in line)
+    return {name.strip(): value.strip() for name, value in lines}
