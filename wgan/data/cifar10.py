@@ -77,8 +77,7 @@ def decode(raw, shown):
         shown: the file's path, for messages.
 
     Returns:
-        images: uint8 [N, 32, 32, 3], a view on the file's bytes.
-        labels: integers [N], 0..9.
+        Images, uint8 [N, 32, 32, 3], a view on the file's bytes; and labels, integers [N], 0..9.
 
     Raises:
         UserError: the file is truncated, asks for a forbidden object, or is not a CIFAR-10 batch.

@@ -77,15 +77,9 @@ def load(dataset, data_dir, label, split, image_size=32):
 
 
 def load_for_run(config):
-    """The images of a run: those it trains on, and in `heldout` those it never sees.
+    """The `ImageSet` of a run's `TrainingConfig`; UserError as `load`.
 
-    The latter are what `--holdout` sets aside; with `--split train` they are the test images.
-
-    Args:
-        config: a `wgan.config.TrainingConfig`.
-
-    Raises:
-        UserError: as `load`; missing test images are a notice only.
+    In `heldout` is what `--holdout` sets aside. With `--split train` it is the test images, where there are any.
     """
     return keep_labels(_with_heldout(config), config.labels_per_class)
 
@@ -105,11 +99,7 @@ def _with_heldout(config):
 
 
 def class_names(dataset, data_dir):
-    """The names of a data set's classes, in the order of their numbers.
-
-    Raises:
-        UserError: as `check`, or it has no classes.
-    """
+    """The names of a data set's classes, in the order of their numbers; UserError where there are none."""
     check(dataset, data_dir, None, "all")
     chosen, path = _choose(dataset, data_dir, "all")
     names = chosen.class_names_in(path)

@@ -15,9 +15,6 @@ SILENCE_S = 60  # a server silent for this long has failed: without a limit a de
 def keras_splits(dataset):
     """Downloads a data set with Keras, which verifies the hash and keeps a copy for the next time.
 
-    Args:
-        dataset: the name of a module in `keras.datasets`.
-
     Returns:
         {"train": (images, labels), "test": (images, labels)}: uint8 [N, height, width(, 3)], and integers [N].
 

@@ -126,12 +126,7 @@ FOLDER = ImageFolder("folder")
 
 
 def check_apart(data_dir, places):
-    """Raises UserError where a run would write among the images.
-
-    Args:
-        data_dir: the folder of images.
-        places: (flag, path) of the folders that the run writes to.
-    """
+    """Raises UserError where a run would write among the images; `places` are (flag, path) of its folders."""
     read = [os.path.realpath(os.path.join(data_dir, name)) for name in ("", *_class_names(_tree(data_dir)))]
     read += [os.path.dirname(folder) for folder in read if own_files.is_named_for_grids(folder)]
     for flag, place in places:
@@ -238,7 +233,7 @@ def _on_one_scale(images, data_dir, levels, places):
 
     Args:
         images: uint8 [N, size, size, 3], each such image scaled by its own values; changed in place.
-        levels: `image_files.ReadImage.levels` by the name of each such image; all whole numbers, or all fractions.
+        levels: the `ReadImage.levels` of each such image by its name; all whole numbers, or all fractions.
         places: where each image stands in `images`.
     """
     of_set = min(low for low, _ in levels.values()), max(high for _, high in levels.values())

@@ -139,10 +139,7 @@ def read(path, size, levels=None):
         levels: which values of more than 8 bits become 0 and 255 (see `full_scale`); None: the image's own.
 
     Returns:
-        A `ReadImage`. What is transparent lies on white.
-
-    Raises:
-        NotRead: whatever is wrong with it.
+        A `ReadImage`, what is transparent on white; or raises NotRead, whatever is wrong with it.
     """
     try:
         return _read(path, size, levels)

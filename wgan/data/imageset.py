@@ -14,29 +14,17 @@ CHOICE_SEED = 0  # not the run's: runs with several seeds set the same images as
 
 @dataclasses.dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
 class ImageSet:
-    """The images of one class, or of a whole data set.
+    """The images of one class, or of a whole data set."""
 
-    Attributes:
-        images: uint8 [N, size, size, C], C-contiguous; C is 1 (grey) or 3 (RGB).
-        name: what was loaded, for people: "cifar10 horse, train and test".
-        class_name: the canonical label: a class name, or "all".
-        notices: lines the user should see, such as which broken images were skipped.
-        heldout: like `images`: those never trained on, or None.
-        heldout_indices: where they stood among the images, if `--holdout` set them aside.
-        labels: int32 [N], the class of each image as an index into `label_names`; None where there are no classes.
-        label_names: names of the classes that `labels` may name.
-        heldout_labels: like `labels`, of `heldout`.
-    """
-
-    images: np.ndarray
-    name: str
-    class_name: str
-    notices: tuple[str, ...] = ()
-    heldout: np.ndarray | None = None
-    heldout_indices: tuple[int, ...] = ()
-    labels: np.ndarray | None = None
+    images: np.ndarray  # uint8 [N, size, size, C], C-contiguous; C is 1 (grey) or 3 (RGB)
+    name: str  # what was loaded, for people: "cifar10 horse, train and test"
+    class_name: str  # the canonical label: a class name, or "all"
+    notices: tuple[str, ...] = ()  # lines the user should see, such as which broken images were skipped
+    heldout: np.ndarray | None = None  # like `images`: those never trained on
+    heldout_indices: tuple[int, ...] = ()  # where they stood among the images, if `--holdout` set them aside
+    labels: np.ndarray | None = None  # int32 [N], indices into `label_names`; None where there are no classes
     label_names: tuple[str, ...] = ()
-    heldout_labels: np.ndarray | None = None
+    heldout_labels: np.ndarray | None = None  # like `labels`, of `heldout`
 
 
 def fingerprint(images):
@@ -47,11 +35,10 @@ def fingerprint(images):
 
 
 def resize(images, size, resample):
-    """Resizes images to squares.
+    """Resizes uint8 [N, height, width] (grey) or [N, height, width, 3] to squares.
 
     Args:
-        images: uint8 [N, height, width] (grey) or [N, height, width, 3].
-        size: pixels a side of the result.
+        size: pixels a side.
         resample: one of `PIL.Image.Resampling`.
 
     Returns:
@@ -66,8 +53,7 @@ def resize(images, size, resample):
 def set_aside(image_set, count):
     """Moves `count` images of an `ImageSet`, chosen at random but always the same, from `images` to `heldout`.
 
-    Raises:
-        UserError: hardly any image would be left to train on.
+    UserError where hardly any image would be left to train on.
     """
     total = len(image_set.images)
     if total - count < MIN_IMAGES_LEFT:

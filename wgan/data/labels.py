@@ -7,10 +7,9 @@ ALL = "all"
 
 
 def resolve(label, class_names, dataset, default=ALL):
-    """The canonical form of a label: the class name, or "all".
+    """The canonical form of a label: the class name, or "all". Given back it means the same.
 
-    A name goes before a number, so that a class folder called "3" is reached by its name, and so that
-    resolving a canonical label changes nothing.
+    A name goes before a number, so that a class folder called "3" is reached by its name.
 
     Args:
         label: None, a class name in any case, a number as text, or "all".

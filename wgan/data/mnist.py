@@ -108,10 +108,7 @@ def read_idx(path, item_shape):
         item_shape: the shape of one item: (28, 28) for images, () for labels.
 
     Returns:
-        uint8 [N, *item_shape].
-
-    Raises:
-        UserError: the file cannot be read, or its header and its length disagree.
+        uint8 [N, *item_shape]; UserError where the file cannot be read, or its header and its length disagree.
     """
     try:
         with open(path, "rb") as file:

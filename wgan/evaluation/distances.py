@@ -26,13 +26,10 @@ def frechet_distance(features, others):
     The distance grows as the number of images falls: compare only values from the same numbers.
 
     Args:
-        features, others: [n, dimensions] and [m, dimensions], n and m at least 2.
+        features, others: [n, dimensions] and [m, dimensions], n and m at least 2; else ValueError.
 
     Returns:
         A float, at least 0.
-
-    Raises:
-        ValueError: the arrays are not such arrays.
     """
     features, others = checked(features, others)
     (mean, factor), (other_mean, other_factor) = _normal_fit(features), _normal_fit(others)
@@ -57,14 +54,11 @@ def kernel_distance(features, others, within=None):
     The standard error is the jackknife's: the estimate without each image in turn, for either set.
 
     Args:
-        features, others: [n, dimensions] and [m, dimensions], n and m at least 3.
+        features, others: [n, dimensions] and [m, dimensions], n and m at least 3; else ValueError.
         within: `kernel_sums_within(features)`, where it is known already.
 
     Returns:
         Two floats: the estimate, and its standard error.
-
-    Raises:
-        ValueError: the arrays are not such arrays.
     """
     features, others = checked(features, others, least=3)
     within = kernel_sums_within(features) if within is None else within

@@ -19,16 +19,13 @@ _MEBIBYTES = 64  # of distances at once
 def precision_recall(reals, samples, k=K, real_radii=None):
     """Improved precision and recall (Kynkäänniemi et al. 2019, section 3).
 
-    A ball around each real image reaches to its k-th nearest other real image. Precision is the share of
-    samples inside any such ball: are they realistic? Recall is the same with reals and samples
-    exchanged: is all of the real variety there?
+    A ball around each real image reaches to its k-th nearest other real image. Precision, in [0, 1], is the share of
+    samples inside any such ball: are they realistic? Recall is the same with reals and samples exchanged: is all of
+    the real variety there?
 
     Args:
         reals, samples: [n, dimensions] and [m, dimensions], n and m more than k.
         real_radii: `radii(reals, k)`, where it is known already.
-
-    Returns:
-        Two floats in [0, 1].
     """
     reals, samples = checked(reals, samples, least=1)
     real_radii = radii(reals, k) if real_radii is None else real_radii
@@ -44,14 +41,11 @@ def precision_recall(reals, samples, k=K, real_radii=None):
 def density_coverage(reals, samples, k=5):
     """Density and coverage (Naeem et al. 2020, equations 3 and 4), sturdier against outliers.
 
-    Density counts in how many real balls a sample lies, on average and divided by k; it may exceed 1.
-    Coverage is the share of real balls that hold a sample. k is what that paper chose.
+    Density, at least 0, counts in how many real balls a sample lies, on average and divided by k; it may exceed 1.
+    Coverage, in [0, 1], is the share of real balls that hold a sample. k is what that paper chose.
 
     Args:
         reals, samples: [n, dimensions] and [m, dimensions], n more than k.
-
-    Returns:
-        Two floats, the first at least 0, the second in [0, 1].
     """
     reals, samples = checked(reals, samples, least=1)
     real_radii, memberships = radii(reals, k), np.zeros(len(reals), int)  # how many samples lie in each ball
@@ -76,13 +70,9 @@ class Copies:
 
 @on_one_thread()
 def find_copies(training, samples):
-    """Compares samples with their nearest training images: the authenticity of Alaa et al. (2022, section 3.3).
+    """`Copies` among samples, [m, dimensions], of training images, [n, dimensions], n at least 2.
 
-    Args:
-        training, samples: [n, dimensions] and [m, dimensions], n at least 2.
-
-    Returns:
-        `Copies`.
+    This is the authenticity of Alaa et al. (2022, section 3.3).
     """
     checked(training, training)  # one image alone has no other to be near to
     training, samples = checked(training, samples, least=1)

@@ -59,16 +59,13 @@ def make_row(name, reals, samples, training=None):
 
 
 def yardsticks(extract, reals, images, other):
-    """What the figures are worth: the best, the nearly right, and the worst that can be expected.
+    """Yields rows that say what the figures are worth: half of the real images against the other; another class; noise.
 
     Args:
         extract: an `Extractor`.
         reals: features of `images`.
         images: uint8 [N, size, size, channels].
         other: an `ImageSet` of another class, or None.
-
-    Yields:
-        Rows as dictionaries: one half of the real images against the other; another class; noise.
     """
     order = np.random.default_rng(0).permutation(len(reals))
     half, rest = np.array_split(reals[order], 2)
@@ -80,14 +77,11 @@ def yardsticks(extract, reals, images, other):
 
 
 def closest_pairs(samples, training, copies):
-    """A grid of the samples that come nearest to training images, each with that image to its right.
+    """A grid of the samples nearest to training images, each with that image to its right, four pairs a row.
 
     Args:
         samples, training: uint8 [., size, size, channels].
         copies: what `find_copies` said of them.
-
-    Returns:
-        uint8 [height, width, channels], four pairs a row.
     """
     # By distance: by closeness, training images that are unlike all others would fill the grid.
     closest = np.argsort(copies.distances, kind="stable")[:PAIRS_SHOWN]

@@ -90,10 +90,7 @@ def choose_frames(epochs, max_frames):
 
 
 def read_grid(where):
-    """Reads a grid as uint8 [H, W, 3]; a grey one becomes three equal channels.
-
-    Args:
-        where: the path of a PNG, or a `ZippedGrid`.
+    """A grid, a PNG's path or a `ZippedGrid`, as uint8 [H, W, 3]; a grey one becomes three equal channels.
 
     Raises:
         UserError: it cannot be read, is damaged, or is far larger than a grid.
@@ -170,24 +167,17 @@ def check_fps(suffix, fps):
 
 
 def write_animation(sample_dir, output, progress=iter, warn=print, **looks):
-    """Makes an animation, which loops forever, of the grids in a folder.
-
-    An `output` that is there already is replaced when the new one is complete, and not before.
+    """Makes an animation, which loops forever, of the grids in a folder; a `Summary` of it.
 
     Args:
         sample_dir: the folder with the grids, in any layout.
-        output: the file to write; its suffix (.gif, .webp, .mp4) decides the format.
+        output: the file, complete or not written; its suffix (.gif, .webp, .mp4) decides the format.
         progress: called with the list of (epoch, where) to show, returns an iterable over it.
-        warn: called with one line for each grid that is passed over: unreadable, or of another size
-            than the first one shown.
+        warn: called with one line for each grid that is unreadable, or of another size than the first one shown.
         looks: the fields of a `Film`.
 
-    Returns:
-        A Summary.
-
     Raises:
-        UserError: a bad argument, nothing to show, too many frames for the memory, or a format whose extra package is
-            missing.
+        UserError: a bad argument, nothing to show, too many frames for the memory, or an extra package is missing.
         OSError: `output` cannot be written.
     """
     output, sample_dir = (pathlib.Path(path).expanduser() for path in (output, sample_dir))

@@ -28,15 +28,12 @@ def figures(points):
 
 @usual_style()
 def draw(points, scores=None, epoch=None):
-    """A histogram of the points beside the target's density, and the discriminator's curve.
+    """A histogram of points beside the target's density and the discriminator's curve: uint8 [height, width, 3].
 
     Args:
         points: float [N, 1].
         scores: the discriminator's probability of real at each of `PLACES`, or None.
         epoch: for the title, or None.
-
-    Returns:
-        uint8 [height, width, 3].
     """
     figure = Figure(figsize=(4.8, 3.2), dpi=100, layout="constrained")
     axes = figure.subplots()

@@ -49,15 +49,12 @@ def image_grid(images, columns, gap=2):
 
 
 def save_png(path, grid, is_marked=True):
-    """Writes a PNG, complete or not at all.
+    """Writes a PNG, complete or not at all; OSError where it cannot be written.
 
     Args:
-        path: the PNG file, in a folder that is there.
+        path: the file, in a folder that is there.
         grid: uint8 [H, W, 3], or [H, W, 1] which becomes a grey PNG.
         is_marked: whether the file says that it is this program's, so that it is not trained on.
-
-    Raises:
-        OSError: the file cannot be written.
     """
     image = Image.fromarray(grid[:, :, 0] if grid.shape[2] == 1 else grid)
     metadata = PngInfo()
@@ -70,11 +67,7 @@ def save_png(path, grid, is_marked=True):
 
 
 def save_sample(sample_dir, epoch, grid, layout="flat"):
-    """Writes a grid where `sample_path` says; the folder of 500 is made, and `sample_dir` is not.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """As `save_png`, where `sample_path` says; the folder of 500 is made, and `sample_dir` is not."""
     path = sample_path(sample_dir, epoch, layout)
     if layout == "folders":
         path.parent.mkdir(exist_ok=True)

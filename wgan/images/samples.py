@@ -9,14 +9,9 @@ BYTES_OF_A_PLOT = 25_000
 
 
 def grid_drawer(gan, recipe, seed):
-    """What to draw of a GAN in training.
+    """What to draw of a GAN in training: a function from an epoch to the grid, uint8 [height, width, 1 or 3].
 
-    Args:
-        gan, recipe: a `GAN` and its `Recipe`.
-        seed: of the latents, int64 [2].
-
-    Returns:
-        A function from the epoch's number to the grid of the same latents, uint8 [height, width, 1 or 3].
+    The latents are always the same, of the seed, int64 [2].
     """
     rows, columns = recipe.grid_shape
     latents = randomness.latents(distribution.POINTS if recipe.is_1d else rows * columns, gan.generator, seed)
