@@ -15,13 +15,17 @@ from wgan.common.errors import UserError
 from wgan.data import labels
 
 
-def refused(*arguments, function=data.check):
+def message_of(function, *arguments):
     """The message of the UserError that a call raises, known to be one line."""
     with pytest.raises(UserError) as caught:
         function(*arguments)
     message = str(caught.value)
     assert message and "\n" not in message
     return message
+
+
+def refused(*arguments, function=data.check):
+    return message_of(function, *arguments)
 
 
 @pytest.fixture

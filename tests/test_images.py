@@ -16,9 +16,6 @@ def test_to_uint8_maps_rounds_and_clips():
     floats = np.array([-1.0, 0.0, 1.0, -3.0, 7.0, 0.999, -0.5], dtype=np.float32)
     assert grids.to_uint8(floats).tolist() == [0, 128, 255, 0, 255, 255, 64]
     assert grids.to_uint8(floats).dtype == np.uint8
-
-
-def test_to_uint8_undoes_the_scaling_of_every_level():
     levels = np.arange(256, dtype=np.uint8)
     assert np.array_equal(grids.to_uint8(levels.astype(np.float32) / 127.5 - 1), levels)
 
@@ -50,23 +47,14 @@ def test_fewer_images_than_columns_and_no_gap():
 
 
 @pytest.mark.parametrize(
-    "bad",
-    [
-        np.zeros((0, 4, 4, 3), np.uint8),
-        np.zeros((4, 4, 3), np.uint8),
-        np.zeros((1, 4, 4, 2), np.uint8),
-        np.zeros((1, 4, 4, 3), np.float32),
-    ],
+    "shape, dtype", [((0, 4, 4, 3), "u1"), ((4, 4, 3), "u1"), ((1, 4, 4, 2), "u1"), ((1, 4, 4, 3), "f4")]
 )
-def test_grid_refuses_other_arrays(bad):
+def test_grid_refuses_other_arrays_and_impossible_layouts(shape, dtype):
     with pytest.raises(ValueError, match="uint8"):
-        grids.image_grid(bad, 2)
-
-
-@pytest.mark.parametrize("columns, gap", [(0, 2), (2, -1)])
-def test_grid_refuses_impossible_layouts(columns, gap):
-    with pytest.raises(ValueError, match="columns"):
-        grids.image_grid(random_images(1), columns, gap)
+        grids.image_grid(np.zeros(shape, dtype), 2)
+    for columns, gap in ((0, 2), (2, -1)):
+        with pytest.raises(ValueError, match="columns"):
+            grids.image_grid(random_images(1), columns, gap)
 
 
 @pytest.mark.parametrize("channels, mode", [(3, "RGB"), (1, "L")])
@@ -103,19 +91,15 @@ def test_samples_are_listed_by_number_and_other_files_passed_over(tmp_path):
     for epoch in (100000, 99999, 1, 2, 1000000):
         sample_files.sample_path(tmp_path, epoch).touch()
     for other in (
-        "reals.png",
-        ".tmp-12-sample_00003.png",
+        "reals",
+        ".tmp-12-sample_00003",
+        "sample_5",
+        "sample_000001",
+        "xsample_00001",
         "sample_00004.png.bak",
-        "sample_5.png",
-        "sample_000001.png",
-        "xsample_00001.png",
-        "sample_00006.jpg",
     ):
-        (tmp_path / other).touch()
+        (tmp_path / f"{other}.png").touch()
     assert sample_files.list_samples(tmp_path) == [
         (epoch, sample_files.sample_path(tmp_path, epoch)) for epoch in (1, 2, 99999, 100000, 1000000)
     ]
-
-
-def test_a_missing_folder_has_no_samples(tmp_path):
     assert sample_files.list_samples(tmp_path / "none") == []

@@ -8,6 +8,11 @@ import sys
 
 import numpy as np
 import pytest
+import short_runs
+from PIL import Image
+
+from wgan.images import grids
+from wgan.runs import sample_files
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DATA = os.environ.get("WGAN_TEST_DATA")
@@ -29,30 +34,17 @@ np.save(sys.argv[2], generator(latents).numpy())
 """
 
 
+def script(*arguments):
+    return subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
+    """The folder of the run."""
     folder = tmp_path_factory.mktemp("horses")
-    answer = subprocess.run(
-        [
-            sys.executable,
-            "train.py",
-            "--label",
-            "7",
-            "--epochs",
-            "20",
-            "--data_dir",
-            DATA,
-            "--precision",
-            "float32",
-            "--checkpoint_dir",
-            folder / "checkpoints",
-            "--sample_dir",
-            folder / "samples",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    places = {"checkpoint_dir": folder / "checkpoints", "sample_dir": folder / "samples"}
+    settings = {"label": 7, "epochs": 20, "data_dir": DATA, "precision": "float32", **places}
+    answer = script("train.py", *short_runs.flags(settings))
     assert answer.returncode == 0, answer.stderr
     assert "cifar10 horse" in answer.stdout and "6000 images" in answer.stdout
     return folder
@@ -71,17 +63,8 @@ def test_the_wasserstein_estimate_rises_while_the_critic_learns_then_turns(run):
 
 
 def test_a_new_process_draws_the_same_samples_from_the_weights(run, tmp_path):
-    from PIL import Image
-
-    from wgan.images import grids
-    from wgan.runs import sample_files
-
-    subprocess.run(
-        [sys.executable, "-c", DRAW, str(run / "checkpoints"), str(tmp_path / "drawn.npy")],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
+    answer = script("-c", DRAW, run / "checkpoints", tmp_path / "drawn.npy")
+    assert answer.returncode == 0, answer.stderr
     grid = grids.image_grid(grids.to_uint8(np.load(tmp_path / "drawn.npy")), columns=4)
     with Image.open(sample_files.sample_path(run / "samples", 20)) as saved:
         difference = np.abs(np.asarray(saved).astype(int) - grid)
@@ -89,11 +72,6 @@ def test_a_new_process_draws_the_same_samples_from_the_weights(run, tmp_path):
 
 
 def test_the_grids_become_a_gif(run):
-    answer = subprocess.run(
-        [sys.executable, "export_gif.py", "--sample_dir", run / "samples", "--output", run / "training.gif"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    answer = script("export_gif.py", "--sample_dir", run / "samples", "--output", run / "training.gif")
     assert answer.returncode == 0, answer.stderr
     assert "20 frames, epochs 1 to 20" in answer.stdout
