@@ -11,7 +11,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
 from wgan.common import options
 from wgan.common.errors import UserError
@@ -102,6 +102,8 @@ def read_grid(where):
                 if image.width * image.height > _MAX_GRID_PIXELS:
                     raise UserError(f"{image.width}x{image.height} pixels are too many for a grid")
                 return np.asarray(image.convert("RGB"))
+    except UnidentifiedImageError as error:  # whose message is about an object in memory
+        raise UserError("not a PNG") from error
     except Exception as error:  # Pillow raises many kinds for a damaged file
         raise UserError(f"not a readable PNG ({one_line(error)})") from error
 
