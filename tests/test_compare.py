@@ -19,6 +19,7 @@ from wgan.apps import compare, train
 from wgan.apps.comparison import page, plan, runs
 from wgan.apps.comparison.row import ROW_FILE
 from wgan.common.errors import UserError
+from wgan.config import TrainingConfig
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can catch")
@@ -113,7 +114,7 @@ def test_every_recipe_has_a_seed_before_the_next_and_its_own_settings_on_the_sam
     ]
     configs = [run.config for run in made[:3]]
     assert [(config.batch_size, config.critic_steps, config.optimizer) for config in configs] == [
-        (256, 5, "adam"),
+        (32, 5, "adam"),  # its usual settings for digits
         (256, 5, "rmsprop"),
         (128, 1, "adam"),
     ]
@@ -128,16 +129,17 @@ def test_settings_go_before_common_ones_and_those_before_the_flags(tmp_path):
     content = {
         "common": {"batch_size": 64, "learning_rate": 1, "label": 4, "deterministic": True},
         "one": {"batch_size": 8, "sample_every": 3, "learning_rate": 1e-3, "recipe": "dcgan"},
-        "two": {"label": None, "learning_rate": None},
+        "two": {"label": None, "learning_rate": None, "batch_size": 256},
     }
     first, second = comparison(tmp_path, settings=settings_file(tmp_path, content)).plan()
     one, two = first.config, second.config
     assert (one.batch_size, one.label, one.sample_every, one.learning_rate) == (8, "4", 3, 1e-3)
     assert (one.recipe, one.critic_steps, one.image_size, one.deterministic) == ("dcgan", 1, 32, True)
-    assert (two.batch_size, two.label, two.sample_every, two.learning_rate) == (64, "3", 2, 4e-4)
+    assert (two.batch_size, two.label, two.sample_every, two.learning_rate) == (256, "3", 2, 5e-4)
     assert first.summary == "--batch_size 8 --sample_every 3 --learning_rate 0.001 --recipe dcgan"
-    given = train.read_flags(["train.py", *first.command[2:]])
-    assert one == type(one).of_recipe(given.pop("recipe"), **given)
+    for run in (first, second):
+        given = train.read_flags(["train.py", *run.command[2:]])
+        assert run.config == TrainingConfig.of_recipe(given.pop("recipe"), **given)
 
 
 @pytest.mark.parametrize(
@@ -339,11 +341,11 @@ def results_in(tmp_path):
 def test_the_same_command_goes_on_and_another_one_is_refused(fake_train, tmp_path, capsys):
     stopped = {"gan_mlp/seed_0": {"epochs": 1, "status": 143}}
     assert fake_train("--seeds", "2", behaviour=stopped) == (143, ["wgan_gp/seed_0", "gan_mlp/seed_0"])
-    assert results_in(tmp_path)["wgan_gp"]["fid"]["values"] == [40 + 256]
+    assert results_in(tmp_path)["wgan_gp"]["fid"]["values"] == [40 + 32]
     assert fake_train("--seeds", "2", "--report_only") == (0, [])
     assert fake_train("--seeds", "2") == (0, ["gan_mlp/seed_0", "wgan_gp/seed_1", "gan_mlp/seed_1"])
     assert results_in(tmp_path)["gan_mlp"]["fid"]["values"] == [40 + 128, 41 + 128]
-    assert "wgan_gp: FID 296.5 ± 0.7, KID 0.01000 ± 0.00000, precision 0.5" in capsys.readouterr().out
+    assert "wgan_gp: FID 72.50 ± 0.71, KID 0.01000 ± 0.00000, precision 0.5" in capsys.readouterr().out
     assert "continuing after 1" in (tmp_path / "out/gan_mlp/seed_0/log.txt").read_text()
     assert fake_train("--seeds", "2") == (0, [])
 
@@ -358,7 +360,7 @@ def test_the_same_command_goes_on_and_another_one_is_refused(fake_train, tmp_pat
             fake_train(*arguments, budget=budget)
     assert (tmp_path / "out/index.html").read_bytes() == before
     assert fake_train(budget=("--epochs", "6")) == (0, ["wgan_gp/seed_0", "gan_mlp/seed_0"])
-    assert results_in(tmp_path)["wgan_gp"]["fid"]["values"] == [60 + 256]
+    assert results_in(tmp_path)["wgan_gp"]["fid"]["values"] == [60 + 32]
 
 
 def test_settings_are_compared_and_other_ones_under_an_old_name_refused(fake_train, tmp_path):

@@ -51,18 +51,16 @@ def run_litert(path, latents):
     return Interpreter(str(path)).get_signature_runner("serving_default")(latents=latents)["images"]
 
 
+READERS = {"saved_model": ("model", run_saved_model), "litert": ("a.tflite", run_litert), "onnx": ("a.onnx", run_onnx)}
+
+
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")
-@pytest.mark.parametrize(
-    "format, name, run",
-    [
-        ("saved_model", "model", run_saved_model),
-        ("litert", "a.tflite", run_litert),
-        pytest.param("onnx", "a.onnx", run_onnx, marks=NEEDS_ONNX),
-    ],
-)
-def test_an_export_draws_what_the_original_draws(run_with_weights, expected, tmp_path, run_script, format, name, run):
+@pytest.mark.parametrize("format", ["saved_model", "litert", pytest.param("onnx", marks=NEEDS_ONNX)])
+def test_an_export_draws_what_the_original_draws(run_with_weights, expected, tmp_path, run_script, format):
+    name, run = READERS[format]
     out = tmp_path / "new" / name
-    status, printed, err = run_script(export_model, "--weights", run_with_weights, "--format", format, "--out", out)
+    words = ("--weights", run_with_weights, "--format", format, "--out", out)
+    status, printed, err = run_script(export_model, *words)
     assert status == 0 and err == "" and len(printed.splitlines()) == 1
     assert "latents [N, 8] to images [N, 32, 32, 1]" in printed and "epoch 7" in printed
     assert float(printed.split()[-1]) < 1e-4

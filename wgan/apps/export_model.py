@@ -59,9 +59,10 @@ def export_model(export):
                 f"the {export.format} export differs from the original by {difference:.2g}, more than "
                 f"{MAX_DIFFERENCE:g}, and was not kept; try another --format"
             )
+    size = sum(path.stat().st_size for path in (out, *out.rglob("*")) if path.is_file())
     side = source.config.image_size
     return (
-        f"wrote {out} ({_size(out) / 1e6:.1f} MB) from {source}: latents [N, {generator.latent_dim}] to images "
+        f"wrote {out} ({size / 1e6:.1f} MB) from {source}: latents [N, {generator.latent_dim}] to images "
         f"[N, {side}, {side}, {source.channels}]; "
         f"{export_formats.SAMPLES} samples differ from the original's by at most {difference:.2g}"
     )
@@ -79,11 +80,6 @@ def _place(format, out):
         raise UserError(f"--out {path} is there already; choose another folder, or remove it")
     files.check_writable(path.parent, f"--out {path}")
     return path
-
-
-def _size(path):
-    inside = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in inside if file.is_file())
 
 
 def define_flags():

@@ -123,15 +123,14 @@ def versions():
     import keras
     import tensorflow as tf
 
-    threads = tf.config.threading.get_intra_op_parallelism_threads()
-    chosen = {name: os.environ[name] for name in (*OVERRULING, *CHOICES) if name in os.environ}
-    return {
+    found = {
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
-        **({"threads": threads} if threads else {}),
-        **({"environment": chosen} if chosen else {}),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads(),
+        "environment": {name: os.environ[name] for name in (*OVERRULING, *CHOICES) if name in os.environ},
     }
+    return {name: value for name, value in found.items() if value}
 
 
 @contextlib.contextmanager
