@@ -31,8 +31,11 @@ class Dataset:
         return self.class_names
 
     def similar(self, class_name, data_dir):
-        """Another class, to compare with; None where there is none."""
-        return labels.following(class_name, self.class_names_in(data_dir))
+        """Another class, to compare with: the next one; None for "all", or where there is no other."""
+        names = self.class_names_in(data_dir)
+        if class_name not in names or len(names) < 2:
+            return None
+        return names[(names.index(class_name) + 1) % len(names)]
 
     def check(self, data_dir, label, split):
         """The canonical label, once the files are known to be there; see `wgan.data.check`."""

@@ -34,13 +34,6 @@ def resolve(label, class_names, dataset, default=ALL):
     raise UserError(f"{dataset} has no class {one_line(label)!r}{did_you_mean(text, class_names)}: {choices}")
 
 
-def following(class_name, class_names):
-    """The class after this one, the first after the last; None for "all", or where there is no other."""
-    if class_name not in class_names or len(class_names) < 2:
-        return None
-    return class_names[(class_names.index(class_name) + 1) % len(class_names)]
-
-
 def _valid(class_names):
     if list(class_names) == [str(number) for number in range(len(class_names))]:
         return f"{', '.join(class_names)} or {ALL}"
