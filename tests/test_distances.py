@@ -144,7 +144,7 @@ def test_kernel_distance_has_no_bias(shift):
     other_support = support + shift
     draws = [
         kernel_distance(support[rng.integers(30, size=12)], other_support[rng.integers(30, size=8)])[0]
-        for _ in range(2000)
+        for _ in range(500)
     ]
     error = np.std(draws) / np.sqrt(len(draws))
     assert abs(np.mean(draws) - _population_kid(support, other_support)) < 3 * error
