@@ -65,9 +65,7 @@ def test_the_pages_first_example_runs(tmp_path, monkeypatch, capsys):
 
 def test_the_pages_own_gan_trains():
     _, code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    short = code.replace(
-        "1, 5, 32, first_epoch=1, last_epoch=10), epochs=10", "1, 5, 4, first_epoch=1, last_epoch=2), epochs=2"
-    )
+    short = code.replace("1, (5, 32), range(1, 11)), epochs=10", "1, (5, 4), range(1, 3)), epochs=2")
     assert short != code
     names = {}
     exec(short, names)
