@@ -32,8 +32,9 @@ def run(**flags):
     return json.loads(answer.stdout.splitlines()[-1])
 
 
-def compare(precisions, rounds, epochs, data_dir):
+def compare(precisions, rounds, epochs, data_dir, batch_size):
     """The first table: one row per contestant and precision."""
+    settings = dict(epochs=epochs, data_dir=data_dir, batch_size=batch_size)
     names = ["ours", "keras", "torch"]
     if importlib.util.find_spec("torch") is None:
         print("note: PyTorch is not installed, so it is left out (pip install -e '.[torch]')", file=sys.stderr)
@@ -44,7 +45,7 @@ def compare(precisions, rounds, epochs, data_dir):
         found = {name: [] for name in names}
         for _ in range(rounds):
             for name in names:
-                found[name].append(run(name=name, precision=precision, epochs=epochs, data_dir=data_dir))
+                found[name].append(run(name=name, precision=precision, **settings))
         for name, results in found.items():
             seconds = statistics.median(second for result in results for second in result["seconds"])
             rows.append(
@@ -52,7 +53,7 @@ def compare(precisions, rounds, epochs, data_dir):
                     "name": name,
                     "precision": precision,
                     "seconds": seconds,
-                    "flops_share": epoch_flops(winograd=results[0]["winograd"]) / seconds / matmul,
+                    "flops_share": epoch_flops(batch_size, winograd=results[0]["winograd"]) / seconds / matmul,
                     "matmul_flops": matmul,
                     "first_epoch": statistics.median(result["first_epoch"] for result in results),
                     "peak_memory": max(result["peak_memory"] for result in results),
@@ -61,10 +62,11 @@ def compare(precisions, rounds, epochs, data_dir):
     return rows
 
 
-def print_comparison(rows):
+def print_comparison(rows, batch_size):
     print(
-        f"arithmetic of an epoch with merged upsampling: {epoch_flops() / 1e9:.0f} GFLOP; with Winograd "
-        f"convolutions, which ours has but on GPUs and in bfloat16 on AMX: {epoch_flops(winograd=True) / 1e9:.0f}\n"
+        f"arithmetic of an epoch with merged upsampling: {epoch_flops(batch_size) / 1e9:.0f} GFLOP; with Winograd "
+        f"convolutions, which ours has but on GPUs and in bfloat16 on AMX: "
+        f"{epoch_flops(batch_size, winograd=True) / 1e9:.0f}\n"
     )
     print(
         "| implementation | precision | s / epoch | ours is faster by | of a matrix product's speed | first epoch | "
@@ -127,6 +129,7 @@ def main(argv):
     groups.define("Run", "precisions", str, "float32,bfloat16", "Separated by commas; the first one for scaling.")
     groups.define("Run", "rounds", int, 3, "Processes per contestant.")
     groups.define("Run", "epochs", int, 5, "Epochs to time in each, after a first one.")
+    groups.define("Run", "batch_size", int, 256, "Images per update in the comparison.")
     groups.define("Run", "data_dir", str, None, "CIFAR-10 (as in train.py); noise without it.")
     groups.define("Run", "json", str, None, "Also write the rows to this file.")
     values = groups.parse(argv)
@@ -137,8 +140,8 @@ def main(argv):
         rows = scale(precisions[0], values["epochs"])
         print_scaling(rows)
     else:
-        rows = compare(precisions, values["rounds"], values["epochs"], values["data_dir"])
-        print_comparison(rows)
+        rows = compare(precisions, values["rounds"], values["epochs"], values["data_dir"], values["batch_size"])
+        print_comparison(rows, values["batch_size"])
     if values["json"]:
         pathlib.Path(values["json"]).parent.mkdir(parents=True, exist_ok=True)
         files.write_text(values["json"], json.dumps(rows, indent=2) + "\n")
