@@ -117,20 +117,38 @@ def test_an_archive_keeps_the_grids_that_only_the_drive_has(finished, tmp_path):
     assert names == ["grids_00001-00500.zip", "grids_00501-01000.zip"]
 
 
-def test_what_is_there_already_is_not_copied_again(finished, tmp_path, monkeypatch):
-    launch(finished)
-    (tmp_path / "checkpoints" / checkpoints.CRITIC_FILE).touch()
-    copied = []
+@pytest.fixture
+def copied(monkeypatch):
+    """A list that gets the name of each file that is copied, but for states."""
+    names = []
     for module, name, target in ((drive, "copy_file", 1), (grid_archives, "update", 0)):
 
         def noted(*arguments, function=getattr(module, name), target=target):
-            copied.append(arguments[target].name)
+            names.append(arguments[target].name)
             function(*arguments)
 
         monkeypatch.setattr(module, name, noted)
+    return names
+
+
+def test_what_is_there_already_is_not_copied_again(finished, tmp_path, copied):
+    launch(finished)
+    copied.clear()
+    (tmp_path / "checkpoints" / checkpoints.CRITIC_FILE).touch()
     assert launch(finished) == 0 and copied == [checkpoints.CRITIC_FILE]
     save_grid(tmp_path / "samples", EPOCHS, level=99)
     assert launch(finished) == 0 and copied[1:] == ["grids_00001-00500.zip"]
+
+
+def test_each_file_is_fetched_once(finished, tmp_path, copied):
+    launch(finished)
+    set_epoch(tmp_path / "drive/checkpoints", EPOCHS + 1)
+    for lose in (lambda: None, lambda: lose_the_machine(tmp_path)):
+        lose()
+        copied.clear()
+        launch(finished)
+        fetched = sorted(name for name in copied if name != ".run_id")
+        assert fetched == sorted(contents(tmp_path / "drive/checkpoints", ["training_state", ".run_id"]))
 
 
 def test_the_newer_state_wins_and_the_one_before_is_kept(finished, tmp_path):
@@ -379,14 +397,16 @@ def test_fresh_replaces_the_copy_too(finished, tmp_path, eagerly, capsys, new_ma
     assert not (there / "checkpoints" / checkpoints.PREVIOUS_STATE_FILE).exists()
 
 
-def test_nothing_is_copied_to_a_drive_that_another_run_has_taken_over(finished, tmp_path):
+def test_nothing_is_copied_or_removed_where_another_run_has_taken_the_drive_over(finished, tmp_path):
     remote = drive.Drive(finished)
     remote.prepare()
     remote.lock.lost = "process 7 on elsewhere has taken over"
-    before = contents(tmp_path / "drive")
+    save_grid(tmp_path / "drive/samples", EPOCHS + 1)  # what it has written
+    (tmp_path / "drive/checkpoints/.tmp-7-config.json").write_text("{")
+    before = set((tmp_path / "drive").rglob("*"))
     with pytest.raises(TakenOver, match="process 7 on elsewhere"):
         remote.copy_all(EPOCHS)
-    assert contents(tmp_path / "drive") == before
+    assert set((tmp_path / "drive").rglob("*")) == before
 
 
 def test_each_class_has_its_copy(finished, tmp_path, monkeypatch):

@@ -123,7 +123,7 @@ def test_a_failing_drive_is_tried_again_and_named_once(quick, capsys):
     assert said.count("warning: copies cannot be written") == said.count("note: writing works again: copies") == 1
 
 
-def test_a_request_holds_up_nothing_and_is_met_after_the_job_under_way():
+def test_requests_hold_up_nothing_and_are_met_together_after_the_job_under_way():
     done, begun, gate = [], threading.Event(), threading.Event()
 
     def job():
@@ -137,9 +137,10 @@ def test_a_request_holds_up_nothing_and_is_met_after_the_job_under_way():
         thread.request()
         begun.wait()
         thread.request()
-        asked = 2
+        thread.request()
+        asked = 3
         gate.set()
-    assert done[-1] == 2 and len(done) == 2
+    assert done[-1] == 3 and len(done) == 2
 
 
 @pytest.mark.parametrize(

@@ -111,3 +111,20 @@ def test_the_weights_a_run_began_with_may_be_named_from_another_folder(project, 
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert differences_from(same, stored) == []
     assert differences_from(other, stored) == ["init_from was before, now ../elsewhere/before"]
+
+
+def test_a_run_begins_in_a_working_folder_that_has_been_removed(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    places = {name: str(tmp_path / name) for name in ("checkpoint_dir", "sample_dir")}
+    short_runs.begin(TrainingConfig(dataset="digits", label="3", **places))
+    assert trained.read_run(tmp_path / "checkpoint_dir")[0].sample_dir == places["sample_dir"]
+
+
+@pytest.mark.parametrize("config", [["epochs"], "epochs", None, {}, {"epochs": "3"}])
+def test_a_stored_configuration_that_is_none_is_named(project, config):
+    path = project / "checkpoints/config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "config": config}))
+    with pytest.raises(UserError, match="config.json cannot be read .*; restore it"):
+        trained.read_run(project / "checkpoints")

@@ -79,11 +79,12 @@ class Drive:
             print(f"fetching the run from {self.place}: epoch {state.epoch}", flush=True)
             kept = f"its earlier grids stay in {self.folder.sample_dir}, where export_gif.py --sample_dir reads them"
             print(f"note: {kept}", file=sys.stderr)
+            before = paths if _has_state(here) else [self.folder.config_path]
             with checkpoints.state_copied(state.path, here):
-                _copy_to(here, paths if _has_state(here) else [self.folder.config_path])
+                _copy_to(here, before)
+            _copy_to(here, [path for path in paths if path not in before])
         else:
-            paths = [path for path in paths if not (here / path.name).exists()]
-        _copy_to(here, paths)
+            _copy_to(here, [path for path in paths if not (here / path.name).exists()])
 
     def remove_run(self):
         """Removes the copy's state and all that is beside it; its grids are removed by `copying`, in its thread."""
@@ -149,6 +150,7 @@ class _Copies:
     def update(self):
         """Copies what has changed, yielding after each file; after a failure the same call again goes on."""
         local, there = self._drive.local, self._drive.folder
+        self._drive.lock.check()  # also before another try: the drive may have been away for long
         if not self._is_clear:  # of what the run has gone back from
             there.remove_leftovers()
             there.remove_grids_after(self._epoch)
@@ -195,9 +197,10 @@ class _Copies:
 
 
 def _has_state(folder):
-    """Whether a state can be the last of a checkpoint's files to be copied, to say that all of them have been.
+    """Whether a state is there, be it the previous one.
 
-    The first one comes before the weights, since weights without a state look like those of a run that has lost it.
+    If so, a newer one is put in place after all other files of its checkpoint, and says that they are there. The first
+    one comes before the weights: weights without a state look like those of a run that has lost it.
     """
     return any((folder / name).exists() for name in checkpoints.STATE_FILES)
 

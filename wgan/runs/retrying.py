@@ -23,7 +23,7 @@ class RetryingThread:
     def __init__(self, what, job):
         """Args: what: the files that are written, for messages. job: a generator function, which yields after steps."""
         self._what, self._job, self._saver = what, job, TolerantSaver()
-        self._requests = queue.SimpleQueue()  # one item for each; None: the end
+        self._requests = queue.SimpleQueue()  # True: one that waits; None: the end
         self._steps = 0
         self._error = None  # a mistake in the program
         self._leaving, self._deadline, self._cancelled = threading.Event(), None, False
@@ -31,9 +31,10 @@ class RetryingThread:
         self._thread.start()
 
     def request(self):
-        """Has the job done once more, raising what an earlier time has raised other than OSError."""
+        """Has the job done from its beginning, once for all requests that wait; raises what has ended the thread."""
         self._raise_error()
-        self._requests.put(True)
+        if self._requests.empty():
+            self._requests.put(True)
 
     def _work(self):
         try:

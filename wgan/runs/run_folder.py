@@ -88,8 +88,8 @@ class RunFolder:
         try:
             stored = self._read_json()
             config, images = stored["config"], stored["images"]
-            are_known = isinstance(images["count"], int) and isinstance(images["sha256"], str)
-            if "epochs" not in config or not are_known or images["shape"][-1] not in (1, 3):
+            typed = ((config["epochs"], int), (images["count"], int), (images["sha256"], str))
+            if not all(isinstance(value, kind) for value, kind in typed) or images["shape"][-1] not in (1, 3):
                 raise ValueError("what it says of the run or its images makes no sense")
             TrainingConfig.from_json(config)
             return stored
@@ -178,7 +178,7 @@ class RunFolder:
         earlier = self._stored_json()
         starts = [*_events(earlier, "starts"), {**start, "time": _now()}]
         rollbacks = _events(earlier, "setbacks") + _events(earlier, "rollbacks")  # the first: earlier versions
-        run = {"config": config.to_json(), "images": images, "working_dir": os.getcwd()}  # where relative paths begin
+        run = {"config": config.to_json(), "images": images, "working_dir": _working_dir()}
         self._write_json({**run, "starts": starts, "rollbacks": rollbacks})
 
     def add_rollback(self, rollback):
@@ -246,6 +246,12 @@ def with_places(config, stored):
 def fingerprint_of_labels(image_set):
     """SHA-256 (hex) of an `ImageSet`'s labels; None where it has none."""
     return None if image_set.labels is None else data.fingerprint(image_set.labels)
+
+
+def _working_dir():
+    """The folder where relative paths begin; None where it has been removed."""
+    with contextlib.suppress(OSError):
+        return os.getcwd()
 
 
 def _events(stored, name):
