@@ -152,7 +152,8 @@ class TrainingConfig:
         if 0 < self.decay_epochs < self.epochs:
             raise UserError(
                 f"--epochs is {self.epochs}, and at --decay_epochs {self.decay_epochs} the learning rate is zero, so "
-                f"that nothing would change after it; give --epochs up to {self.decay_epochs}, or more --decay_epochs"
+                f"that nothing would change after it; give --epochs up to {self.decay_epochs}, or a larger "
+                "--decay_epochs"
             )
         if self.deterministic and self.xla == "on":
             raise UserError(

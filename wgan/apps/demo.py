@@ -154,6 +154,9 @@ def find_generators(place):
         UserError: there is none.
     """
     places = [pathlib.Path(os.path.expanduser(each)) for each in ([place] if place else USUAL_PLACES)]
+    if not any(each.exists() for each in places):
+        wanted = " or ".join(map(str, places))
+        raise UserError(f"there is no {wanted}; name a run's folder with --checkpoint_dir, or a file with --weights")
     candidates = [folder for each in places for folder in (each, *sorted(each.glob("*/")))]
     folders = [folder for folder in candidates if trained.usual_weights(folder).is_file()]
     found = []

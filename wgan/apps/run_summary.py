@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import os
 import pathlib
 import shlex
 import shutil
@@ -112,7 +113,7 @@ def animate(source, sample_dir, folder):
 
     It is the one beside the weights, or made of the run's grids: in `sample_dir`, or where the run put them.
     """
-    sample_dir = sample_dir and pathlib.Path(sample_dir).expanduser()
+    sample_dir = sample_dir and pathlib.Path(os.path.expanduser(sample_dir))
     beside, made = source.path.with_name(ANIMATION_FILE), pathlib.Path(tempfile.mkdtemp(dir=folder))
     if beside.exists() and sample_dir is None:
         return shutil.copy(beside, made), None

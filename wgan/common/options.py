@@ -68,7 +68,7 @@ def _check_value(name, value, choices, bounds):
         return
     if choices and value not in choices:
         near = did_you_mean(value, map(str, choices))
-        raise UserError(f"--{name} is {one_line(value)!r}{near}; choose one of {', '.join(map(str, choices))}")
+        raise UserError(f"--{name} is {one_line(repr(value))}{near}; choose one of {', '.join(map(str, choices))}")
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"--{name} is {value}; it must be a finite number")
     for kind, bound in bounds.items():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import sys
 
@@ -57,8 +58,9 @@ def evaluate(checkpoint_dir, weights=None, **more):
     Raises:
         UserError: for all that the user can mend.
     """
-    request, checkpoint_dir = ReportRequest(checkpoint_dir, weights, **more), pathlib.Path(checkpoint_dir).expanduser()
+    request = ReportRequest(checkpoint_dir, weights, **more)
     options.check(request)
+    checkpoint_dir = pathlib.Path(os.path.expanduser(checkpoint_dir))
     config, stored = trained.read_run(checkpoint_dir)
     trained.check_draws_images(checkpoint_dir, config)
     path, attributes = trained.find_weights(checkpoint_dir, weights)
@@ -77,7 +79,7 @@ def evaluate(checkpoint_dir, weights=None, **more):
         measured, pairs = _measure(generator, image_set, other, request, seed)
     found = {"weights": {"file": str(path), **attributes}, "latents_seed": seed, **measured}
     found["reference"]["images_of_the_run"] = is_same
-    found["files"] = _write(pathlib.Path(request.output_dir or checkpoint_dir).expanduser(), found, pairs)
+    found["files"] = _write(pathlib.Path(os.path.expanduser(request.output_dir or checkpoint_dir)), found, pairs)
     print(f"{report.as_text(found)}\n\nwrote {' and '.join(found['files'])}")
     return found
 

@@ -6,6 +6,7 @@ A grid is read when the writer of the file asks for its frame; see `wgan.images.
 import dataclasses
 import io
 import math
+import os
 import pathlib
 import warnings
 from typing import NamedTuple
@@ -182,7 +183,7 @@ def write_animation(sample_dir, output, progress=iter, warn=print, **looks):
         UserError: a bad argument, nothing to show, too many frames for the memory, or an extra package is missing.
         OSError: `output` cannot be written.
     """
-    output, sample_dir = (pathlib.Path(path).expanduser() for path in (output, sample_dir))
+    output, sample_dir = (pathlib.Path(os.path.expanduser(path)) for path in (output, sample_dir))
     film, suffix, shown = Film(**looks), output.suffix.lower(), []
     film.check(output)
     samples = _samples(sample_dir, film.max_frames, warn)

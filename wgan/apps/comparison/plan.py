@@ -87,7 +87,7 @@ class Comparison:
 
     @property
     def folder(self):
-        return pathlib.Path(self.output_dir).expanduser()
+        return pathlib.Path(os.path.expanduser(self.output_dir))
 
     def plan(self):
         """All `Run`s, in the order in which they are made: each setting with seed 0, then each with seed 1 ...
@@ -179,7 +179,7 @@ def read_settings(path):
         UserError: there is no such file, or a flag does not exist, has no such value, or is not for a setting.
     """
     try:
-        found = json.loads(pathlib.Path(path).expanduser().read_text(encoding="utf-8"))
+        found = json.loads(pathlib.Path(os.path.expanduser(path)).read_text(encoding="utf-8"))
         common = found.pop(COMMON, {})
         all_flags = {name: {**common, **flags} for name, flags in found.items()}
         if not found:
