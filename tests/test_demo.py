@@ -170,7 +170,7 @@ def test_what_cannot_be_served_is_said_in_one_line(run_with_weights, run_script,
         for flags, phrase in (
             ([], "the page needs Gradio: pip install gradio"),
             (["--port", "0"], "--port is 0"),
-            (["--checkpoint_dir", "nowhere"], "there is no nowhere"),
+            (["--checkpoint_dir", "nowhere"], "there is no nowhere; name a run's folder with --checkpoint_dir"),
             (["--weights", "nothing.h5"], f"there is no {run_with_weights}/nothing.h5"),
             (["--checkpoint_dir", ""], "--checkpoint_dir is empty"),
             (["--port", str(other.getsockname()[1])], "cannot listen at port"),

@@ -66,6 +66,8 @@ def test_the_home_folder_is_meant_where_the_shell_leaves_its_sign_alone(tmp_path
     make_samples(tmp_path / "s", [1, 2])
     assert write_animation("~/s", "~/out/a.gif").path == tmp_path / "out/a.gif"
     assert (tmp_path / "out/a.gif").exists()
+    with pytest.raises(UserError, match="no grids .* in ~no-such-user/s"):
+        write_animation("~no-such-user/s", "~/out/a.gif")
 
 
 # --- choosing the epochs ---
