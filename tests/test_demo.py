@@ -110,9 +110,10 @@ def test_the_figures_of_evaluate_py_are_shown_of_the_file_that_they_are_of(run_w
     assert run_summary.nearest(trained.locate(run)).shape == (274, 274, 3)
     other = trained.locate(run / "generator.weights.h5")
     assert run_summary.last_report(other) == (None, None) and run_summary.nearest(other) is None
-    (run / "evaluation.json").write_text("{")
-    with pytest.raises(UserError, match="evaluation.json is damaged .* write it anew with evaluate.py"):
-        run_summary.summarize(trained.locate(run))
+    for damaged in ("{", json.dumps({**report, "rows": [{**report["rows"][0], "kid": None}]})):
+        (run / "evaluation.json").write_text(damaged)
+        with pytest.raises(UserError, match="evaluation.json is damaged .* write it anew with evaluate.py"):
+            run_summary.summarize(trained.locate(run))
 
 
 def test_shipped_generators_are_found_with_their_figures_and_their_animation(tmp_path, monkeypatch):

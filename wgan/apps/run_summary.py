@@ -80,14 +80,18 @@ def last_report(source):
 
 
 def _read_report(path):
-    """What `evaluate.py` wrote, None where it wrote nothing."""
+    """What `evaluate.py` wrote, None where it wrote nothing; UserError where what the page shows is not in it."""
     if not path.exists():
         return None
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        report["weights"]["file"], report["rows"][0]["fid"]  # used later
+        figures = [row[name] for row in report["rows"] for name in ("fid", "kid", "precision", "recall")]
+        numbers = [*figures, report["rows"][0]["images"], report["weights"].get("epoch", 0)]
+        if not all(isinstance(number, (int, float)) for number in numbers):
+            raise ValueError("a figure is no number")
+        pathlib.PurePath(report["weights"]["file"])
         return report
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged ({error!r}): write it anew with evaluate.py, or remove it") from error
 
 
