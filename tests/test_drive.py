@@ -97,6 +97,8 @@ def test_a_new_machine_gets_the_run_back_and_the_grids_stay_on_the_drive(finishe
     assert pngs(tmp_path / "drive/samples") == pngs(tmp_path / "samples")
     assert set(contents(tmp_path / "drive/samples")) == {".run_id", "reals.png", "grids_00001-00500.zip"}
     lose_the_machine(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/.tmp-7-training_state.weights.h5").write_text("a fetch that was killed")
     assert launch(finished) == 0
     said = capsys.readouterr()
     assert "fetching the run from" in said.out and f"grids stay in {tmp_path / 'drive/samples'}" in said.err

@@ -59,7 +59,7 @@ def archive_name(epoch):
 
 
 def first_number(name):
-    """The epoch that the name of a grid, an archive or a folder begins with; 0 where it is none of them."""
+    """The first number in a name, which is the (first) epoch of a grid, an archive or a folder; 0 without one."""
     match = _NUMBER.search(name)
     return int(match[0]) if match else 0
 

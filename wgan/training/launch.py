@@ -82,12 +82,12 @@ def _run(config, folder, lock, remote, fresh):
     """Trains, unless all is done; for the holder of the locks, who looks again: another process may just have left."""
     found = _examine(config, folder, fresh)
     _check_start(found, folder)
+    folder.remove_leftovers()
     if found.is_finished:
         _print_finished(found, folder)
         if remote:
             remote.copy_all(found.epoch)
         return 0
-    folder.remove_leftovers()
     image_set, sha256 = _load_images(found)
     config, device, loop = _with_tensorflow(found.config)
     print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
