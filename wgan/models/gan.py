@@ -193,7 +193,7 @@ class GAN(keras.Model):
         """The fakes of all critic updates, [batch_size, height, width, channels] each: the generator does not move
         until they are over."""
         seeds = [self._stream(epoch, Purpose.CRITIC_LATENTS, step) for step in range(self.critic_steps)]
-        if not hasattr(self.generator, "draw_batches"):
+        if getattr(self.generator, "draw_batches", None) is None:
             return [self.draw_fakes(batch_size, seed) for seed in seeds]
         return self.generator.draw_batches(
             tf.stack([randomness.latents(batch_size, self.generator, seed) for seed in seeds])
