@@ -78,7 +78,7 @@ def import_tensorflow():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # Otherwise the first process takes all memory of all GPUs, and none can evaluate or draw beside a run.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    if platform.machine() in ("x86_64", "AMD64"):
+    if platform.machine() in ("x86_64", "AMD64") and "tensorflow" not in sys.modules:
         # TensorFlow leaves these kernels off on a processor without AVX-512 VNNI, and is 1.5 to 1.8 times slower there.
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     with without_notes(), _environment(_KERAS), warnings.catch_warnings():
