@@ -75,9 +75,13 @@ def test_critic_updates_of_an_epoch_see_different_images(monkeypatch):
     assert len(np.unique(np.concatenate(seen), axis=0)) == 20
 
 
-@pytest.mark.parametrize("limit", [2**21, 0], ids=["together", "one by one"])
+@pytest.mark.parametrize(
+    "limit", [2**21, 0, None], ids=["together", "one by one", "of a generator without draw_batches"]
+)
 def test_fakes_of_an_epoch_are_those_of_single_calls(monkeypatch, limit):
     """And so are the moving statistics, which each of the updates' batches moves in its turn."""
+    if limit is None:
+        monkeypatch.setattr(Generator, "draw_batches", None)
     monkeypatch.setattr("wgan.models.networks.image_generator.MAX_PIXELS_AT_ONCE", limit)
     gan, alone = make_gan(), make_gan()
     batches = gan.draw_critic_fakes(4, 1)

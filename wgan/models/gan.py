@@ -14,7 +14,7 @@ from wgan.models.layers import batch_norm_momentum, shared_kernels
 from wgan.models.losses import LOSSES, Objective, drift
 from wgan.models.randomness import Purpose
 
-MAX_STATISTICS_LATENTS = 16  # in an epoch; few are enough, since statistics are averaged over many epochs
+MAX_STATISTICS_LATENTS = 32  # in an epoch; few are enough, since statistics are averaged over many epochs
 
 
 class GAN(keras.Model):
