@@ -293,11 +293,7 @@ def wait_for_text(browser, name, text):
     wait_for(browser, lambda: text in browser.find_element("css selector", name).text, f"{text!r} in {name}")
 
 
-def test_the_page_follows_its_controls_asks_nobody_else_and_leaves_nothing(page, browser, sampler, two_runs, tmp_path):
-    from selenium.webdriver.common.keys import Keys
-
-    process, url = page
-    browser.get(url)
+def check_what_it_opens_with(browser, sampler, two_runs):
     wait_for_image(browser, demo.grid(sampler))  # without a click
     wait_for(browser, lambda: shown(browser, "film") is not None, "the animation")
     red = shown(browser, "film")[-1, -1]
@@ -306,6 +302,10 @@ def test_the_page_follows_its_controls_asks_nobody_else_and_leaves_nothing(page,
     assert f"evaluate.py --checkpoint_dir {two_runs}/averaged" in browser.find_element("id", "worth").text
     for control in demo.CONTROLS:  # each says what it does
         assert control.info in browser.find_element("id", control.name).text
+
+
+def check_the_controls(browser, sampler):
+    from selenium.webdriver.common.keys import Keys
 
     chosen = {"second_seed": 1}
     for name, value in (("number", 4), ("seed", 7), ("truncation", 0.5), ("interpolation", 0.5), ("second_seed", 5)):
@@ -325,6 +325,8 @@ def test_the_page_follows_its_controls_asks_nobody_else_and_leaves_nothing(page,
         wait_for_image(browser, demo.grid(sampler, 4, drawn, 0.5))
         assert number_in(browser, "seed") == drawn
 
+
+def check_the_other_generator(browser, two_runs):
     browser.find_elements("css selector", "#generator input")[1].click()
     other = ImageSampler(trained.locate(two_runs / "plain").load(), demo.BATCH_SIZE)
     wait_for_image(browser, demo.grid(other, 4, 7, 0.5))
@@ -332,10 +334,21 @@ def test_the_page_follows_its_controls_asks_nobody_else_and_leaves_nothing(page,
     wait_for_text(browser, "#note", "no grids (sample_00001.png ...) in")
     assert not browser.find_elements("css selector", "#film img")
 
+
+def addresses_asked(browser):
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    asked = {
+    return {
         message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"
     }
+
+
+def test_the_page_follows_its_controls_asks_nobody_else_and_leaves_nothing(page, browser, sampler, two_runs, tmp_path):
+    process, url = page
+    browser.get(url)
+    check_what_it_opens_with(browser, sampler, two_runs)
+    check_the_controls(browser, sampler)
+    check_the_other_generator(browser, two_runs)
+    asked = addresses_asked(browser)
     assert len(asked) > 5 and all(address.startswith((url, "data:", "blob:")) for address in asked)
     assert set((tmp_path / "addresses").read_text().split()) == {"127.0.0.1"}
     process.send_signal(signal.SIGINT)

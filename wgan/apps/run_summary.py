@@ -1,6 +1,5 @@
 """What a page says of a trained generator: what it learned from, its figures, and the animation of its training."""
 
-import datetime
 import json
 import os
 import pathlib
@@ -9,8 +8,7 @@ import shutil
 import sys
 import tempfile
 
-import jinja2
-
+from wgan.apps import templates
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.evaluation.evaluate import PAIRS_FILE, REPORT_FILE
@@ -37,21 +35,16 @@ def summarize(source):
     epoch, report = last_report(source)
     known = {
         "config": source.config,
-        "channels": source.channels,
-        "images": RunFolder(TrainingConfig(checkpoint_dir=str(folder))).stored_run()["images"],
+        "images": source.images,
         "generator": str(source),
         "epoch": source.noted.get("epoch"),
         "seconds": training_seconds(folder, source.noted.get("epoch", 0)),
         "measured_at": epoch,
         "report": report,
-        "has_nearest": nearest(source) is not None,
+        "has_nearest": _nearest_path(source, report) is not None,
         "command": shlex.join(["python", "evaluate.py", "--checkpoint_dir", str(folder), *_file_flag(source.path)]),
     }
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["duration"] = lambda seconds: str(datetime.timedelta(seconds=round(seconds)))
-    parts = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).module
+    parts = templates.read(TEMPLATE).module
     return str(parts.introduction(known)), str(parts.worth(known))
 
 
@@ -100,9 +93,13 @@ def nearest(source):
 
     None where it did not measure this generator last.
     """
+    path = _nearest_path(source, last_report(source)[1])
+    return path and animation.read_grid(path)
+
+
+def _nearest_path(source, report):
     path = source.path.with_name(PAIRS_FILE)
-    is_measured = "features" in (last_report(source)[1] or {})
-    return animation.read_grid(path) if is_measured and path.exists() else None
+    return path if "features" in (report or {}) and path.exists() else None
 
 
 def training_seconds(folder, epoch):

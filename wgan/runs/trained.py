@@ -24,9 +24,14 @@ class Trained(NamedTuple):
     """A generator's file, and what its run says of it."""
 
     config: TrainingConfig
-    channels: int  # of the images, 1 or 3
+    images: dict  # what the run stored about its images
     path: pathlib.Path
     noted: dict  # epoch and FID, as floats, where the file has them
+
+    @property
+    def channels(self):
+        """Of the images, 1 or 3."""
+        return self.images["shape"][-1]
 
     def load(self):
         """The generator; UserError where its weights do not fit, or it draws no images of the run's size."""
@@ -62,7 +67,7 @@ def locate(place):
     config, images = read_run(folder, "--weights")
     check_draws_images(folder, config)
     path, noted = find_weights(folder, name)
-    return Trained(config, images["shape"][-1], path, noted)
+    return Trained(config, images, path, noted)
 
 
 def read_run(checkpoint_dir, flag="--checkpoint_dir"):

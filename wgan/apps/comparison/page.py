@@ -1,13 +1,11 @@
 """The page of a comparison, and the same figures as JSON."""
 
-import datetime
 import json
 import math
 import os
 import pathlib
 
-import jinja2
-
+from wgan.apps import templates
 from wgan.apps.comparison import row
 from wgan.apps.comparison.curves import draw_curves
 from wgan.apps.comparison.plan import PAGE_FILE, REPORT_FILE
@@ -51,11 +49,7 @@ def publish(planned, failures, comparison, command):
 
 def page(found, budget, rows):
     """The page as HTML, for what `publish` writes to `comparison.json`."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(spread=spread_in_words, number=number, duration=duration, span=span)
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    template = templates.read(TEMPLATE, spread=spread_in_words, number=number, span=span)
     return template.render(found, budget=budget, rows=rows, curves_file=CURVES_FILE, report_file=REPORT_FILE)
 
 
@@ -72,11 +66,6 @@ def spread_in_words(spread):
 def number(value, form):
     """A number in a format such as `.3f`."""
     return "—" if value is None else format(value, form)
-
-
-def duration(seconds):
-    """`1:02:03`."""
-    return "—" if seconds is None else str(datetime.timedelta(seconds=round(seconds)))
 
 
 def span(numbers):
