@@ -203,12 +203,13 @@ class Progress(keras.callbacks.Callback):
             bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{remaining} left, {rate_noinv_fmt}{postfix}]",
         )
         self._start = self._last_line = time.monotonic()
-        self._before = self._first_epoch - 1
 
     def on_epoch_end(self, epoch, logs):
         number, now = epoch + 1, time.monotonic()
         self._fid = logs.get("fid", self._fid)
         self._bar.set_postfix_str(self._figures(logs), refresh=False)
+        if number == self._first_epoch:  # compiling took most of it: it says nothing of the others
+            self._bar.unpause()
         self._bar.update()
         line_due = (
             number in (self._first_epoch, self._last_epoch) or now - self._last_line >= self.SECONDS_BETWEEN_LINES
@@ -216,16 +217,19 @@ class Progress(keras.callbacks.Callback):
         if line_due and not self._on_terminal:
             self._last_line = now
             print(self._line(number, logs, now - self._start), flush=True)
-        if number == self._first_epoch:  # compiling took most of it: it says nothing of the others
-            self._start, self._before = now, number
+        if number == self._first_epoch:
+            self._start = now
 
     def on_train_end(self, logs=None):
         self._bar.close()
 
     def _line(self, number, logs, elapsed):
-        per_epoch = elapsed / (number - self._before)
+        place = f"epoch {number}/{self._last_epoch}"
+        if number == self._first_epoch:
+            return f"{place}  {self._figures(logs)}  {elapsed:.0f} s, compiling included"
+        per_epoch = elapsed / (number - self._first_epoch)
         left = tqdm.format_interval(per_epoch * (self._last_epoch - number))
-        return f"epoch {number}/{self._last_epoch}  {1 / per_epoch:.2f} epochs/s  {self._figures(logs)}  {left} left"
+        return f"{place}  {1 / per_epoch:.2f} epochs/s  {self._figures(logs)}  {left} left"
 
     def _figures(self, logs):
         last_fid = "" if self._fid is None else f"  FID {self._fid:.3g}"

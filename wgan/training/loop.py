@@ -83,6 +83,8 @@ def train(run, sha256, state, device):
     folder.write_config(config, image_set, sha256, {"epoch": epoch, "device": device, **startup.versions()})
     if config.tensorboard:
         print(tensorboard.how_to_look(folder.events_dir))
+    if gan.jit_compile:
+        print("compiling the epoch with XLA, which takes about a minute", flush=True)
 
     with callbacks.StopOnSignal() as stop, drive.copying(run.drive, epoch) as copy_soon, files.TolerantSaver() as saver:
         saver.save("grids", grids.save_png, folder.reals_path, samples.reals_grid(image_set.images, config.recipe_spec))
