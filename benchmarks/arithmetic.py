@@ -45,7 +45,7 @@ def critic_layers(image_size=32, channels=3):
     return [*layers, Layer("conv", side * side * 25 * inputs * 128, UNDER_5_TAPS), Layer("dense", side * side * 128)]
 
 
-def epoch_flops(batch_size=256, critic_steps=5, image_size=32, winograd=False):
+def epoch_flops(batch_size=32, critic_steps=5, image_size=32, winograd=False):
     """Operations of one epoch, matrix products and convolutions alone; `winograd`: where that method applies.
 
     Critic update, in passes over one batch: reals and fakes forward, input and filter gradients (2 x 3);

@@ -295,7 +295,7 @@ def main(argv):
     groups.define("Run", "name", str, "ours", "ours, keras, torch or matmul.")
     groups.define("Run", "precision", str, "float32", "float32 or bfloat16.")
     groups.define("Run", "epochs", int, 5, "Epochs to time, after a first one.")
-    groups.define("Run", "batch_size", int, 256, "Images per update.")
+    groups.define("Run", "batch_size", int, 32, "Images per update.")
     groups.define("Run", "data_dir", str, None, "CIFAR-10; noise without it.")
     groups.define("Run", "count", int, 6000, "Images; any other number than 6000 is noise.")
     groups.define("Run", "image_size", int, 32, "Pixels a side; any other number than 32 is noise (ours only).")

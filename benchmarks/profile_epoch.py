@@ -24,7 +24,7 @@ def record(images, precision, folder):
     """Trains a few epochs, the last ones under the profiler."""
     import tensorflow as tf
 
-    epochs = contestants.ours(images, precision, batch_size=256)
+    epochs = contestants.ours(images, precision, batch_size=32)
     for _ in range(2):
         next(epochs)
     tf.profiler.experimental.start(folder)

@@ -66,7 +66,9 @@ def main(argv):
     groups.define("Run", "epochs", int, 60, "More are more exact.")
     values = groups.parse(argv)
     with tempfile.TemporaryDirectory() as folder:
-        config = TrainingConfig(label="7", checkpoint_dir=f"{folder}/c", sample_dir=f"{folder}/s", **values)
+        config = TrainingConfig.of_recipe(
+            "wgan_gp", label="7", checkpoint_dir=f"{folder}/c", sample_dir=f"{folder}/s", **values
+        )
         parts, total = measure(config)
     for name, seconds in sorted(parts.items(), key=lambda part: -part[1]):
         print(f"{seconds / total:7.2%}  {name}")

@@ -129,7 +129,7 @@ def main(argv):
     groups.define("Run", "precisions", str, "float32,bfloat16", "Separated by commas; the first one for scaling.")
     groups.define("Run", "rounds", int, 3, "Processes per contestant.")
     groups.define("Run", "epochs", int, 5, "Epochs to time in each, after a first one.")
-    groups.define("Run", "batch_size", int, 256, "Images per update in the comparison.")
+    groups.define("Run", "batch_size", int, 32, "Images per update in the comparison.")
     groups.define("Run", "data_dir", str, None, "CIFAR-10 (as in train.py); noise without it.")
     groups.define("Run", "json", str, None, "Also write the rows to this file.")
     values = groups.parse(argv)

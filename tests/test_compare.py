@@ -114,7 +114,7 @@ def test_every_recipe_has_a_seed_before_the_next_and_its_own_settings_on_the_sam
     ]
     configs = [run.config for run in made[:3]]
     assert [(config.batch_size, config.critic_steps, config.optimizer) for config in configs] == [
-        (32, 5, "adam"),  # its usual settings for digits
+        (32, 5, "adam"),
         (256, 5, "rmsprop"),
         (128, 1, "adam"),
     ]
@@ -135,7 +135,7 @@ def test_settings_go_before_common_ones_and_those_before_the_flags(tmp_path):
     one, two = first.config, second.config
     assert (one.batch_size, one.label, one.sample_every, one.learning_rate) == (8, "4", 3, 1e-3)
     assert (one.recipe, one.critic_steps, one.image_size, one.deterministic) == ("dcgan", 1, 32, True)
-    assert (two.batch_size, two.label, two.sample_every, two.learning_rate) == (256, "3", 2, 5e-4)
+    assert (two.batch_size, two.label, two.sample_every, two.learning_rate) == (256, "3", 2, 1e-3)
     assert first.summary == "--batch_size 8 --sample_every 3 --learning_rate 0.001 --recipe dcgan"
     for run in (first, second):
         given = train.read_flags(["train.py", *run.command[2:]])

@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from short_runs import assert_same_state, begin, state_in
-from toy_recipe import TOY
 
 from wgan import data
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.recipes import RECIPES
 from wgan.runs import checkpoints
 from wgan.runs.history import columns
 from wgan.training import callbacks
@@ -144,7 +142,8 @@ def test_what_does_not_decide_the_result_may_change(toy, finished_toy, tmp_path)
     [
         (dict(batch_size=5, seed=7), ["batch_size was 4, now 5", "seed was 0, now 7"]),
         (dict(label="all"), ["label was 3, now all"]),
-        (dict(learning_rate=1e-3), ["learning_rate was 0.0004, now 0.001"]),
+        (dict(learning_rate=2e-3), ["learning_rate was 0.001, now 0.002"]),
+        (dict(critic_learning_rate=2e-3), ["critic_learning_rate was 0.001, now 0.002"]),
     ],
 )
 def test_other_settings_are_refused_with_both_values(toy, finished_toy, tmp_path, change, words):
@@ -275,22 +274,9 @@ def test_a_damaged_state_gives_way_to_the_one_before_and_does_not_take_its_place
 def test_dry_run_prints_the_plan_and_writes_nothing(toy, tmp_path, capsys):
     assert launch(toy(epochs=1000), dry_run=True) == 0
     printed = capsys.readouterr().out
-    assert "learning_rate: 0.0004" in printed and "183" in printed and "disk: about" in printed
+    assert "learning_rate: 0.001" in printed and "183" in printed and "disk: about" in printed
     assert "critic parameters: 785" in printed and "epochs to run: 1 to 1000" in printed
     assert everything_below(tmp_path) == {}
-
-
-@pytest.mark.parametrize(
-    "device, batch_size, is_said", [("2 CPU cores", 65, True), ("2 CPU cores", 64, False), ("GPU Tesla T4", 65, False)]
-)
-def test_a_recipe_for_processors_is_named_when_a_run_begins_where_it_would_help(
-    toy, capsys, monkeypatch, device, batch_size, is_said
-):
-    monkeypatch.setattr("wgan.common.startup.import_tensorflow", lambda: device)
-    monkeypatch.setitem(RECIPES, "toy", dataclasses.replace(TOY, cpu_recipe="wgan_gp_fast"))
-    for epochs, begins in [(1, True), (2, False)][: 1 + is_said]:
-        launch(toy(epochs=epochs, batch_size=batch_size))
-        assert ("--recipe wgan_gp_fast" in capsys.readouterr().out) == (is_said and begins)
 
 
 def test_init_from_starts_with_the_weights_of_another_run(toy, finished_toy, tmp_path):

@@ -75,6 +75,18 @@ def test_settings_come_back_from_json(toy, changes):
     assert TrainingConfig.from_json(config.to_json()) == config
 
 
+def test_a_setting_that_follows_another_is_the_same_spelled_out(toy):
+    stored = toy(learning_rate=1e-4, batch_size=8).to_json()
+    assert (
+        toy(learning_rate=1e-4, critic_learning_rate=1e-4, batch_size=8, generator_batch_size=8).differences(stored)
+        == []
+    )
+    assert toy(learning_rate=2e-4, batch_size=8).differences(stored) == ["learning_rate was 0.0001, now 0.0002"]
+    assert toy(learning_rate=1e-4, batch_size=8, generator_batch_size=4).differences(stored) == [
+        "generator_batch_size was 8, now 4"
+    ]
+
+
 def test_augmentations_are_named_in_any_order(toy):
     assert toy(augment="cutout, color").augmentation == ("cutout", "color")
     assert toy().augmentation == ()
@@ -82,7 +94,8 @@ def test_augmentations_are_named_in_any_order(toy):
 
 def test_a_data_set_may_have_settings_of_its_own_which_flags_override():
     config = TrainingConfig.of_recipe("wgan_gp", dataset="digits", epochs=20)
-    assert (config.batch_size, config.learning_rate, config.epochs) == (32, 5e-4, 20)
-    assert TrainingConfig.of_recipe("wgan_gp", dataset="mnist") == TrainingConfig(dataset="mnist")
+    assert (config.epochs, config.critic_learning_rate) == (20, 4e-4)
+    assert TrainingConfig.of_recipe("wgan_gp", dataset="digits").epochs == 300
+    assert TrainingConfig.of_recipe("wgan_gp", dataset="mnist").epochs == TrainingConfig().epochs
     assert TrainingConfig.of_recipe("lsgan_mlp", dataset="digits").epochs == 18_750  # of that recipe alone
     config.check()

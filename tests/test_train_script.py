@@ -38,7 +38,7 @@ def test_a_wrong_flag_is_answered_in_one_line(refusal, flags, words):
 def test_help_shows_every_flag_with_its_default(run_script):
     status, out, _ = run_script(train, "--help")
     assert status == 0
-    for words in ("--label", "--epochs [12000]", "--batch_size [256]", "--seed [0]", "--dry_run", "Data:"):
+    for words in ("--label", "--epochs [12000]", "--batch_size [32]", "--seed [0]", "--dry_run", "Data:"):
         assert words in out
 
 

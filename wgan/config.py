@@ -14,6 +14,7 @@ from wgan.data import DATASET_NAMES
 from wgan.recipes import DEFAULT, RECIPES
 
 CHANGES = ("color", "translation", "cutout")  # that `wgan.models.augmentation` makes
+_FOLLOWS = {"critic_learning_rate": "learning_rate", "generator_batch_size": "batch_size"}  # where they are not given
 # Settings that have an effect only with a certain value of another.
 _ONLY_WITH = (
     ("momentum", "optimizer", "sgd"),
@@ -34,8 +35,8 @@ class TrainingConfig:
     """What to train on: a class number, a class name (horse), all for one GAN on every class, or each for one after
     another. Default: horse with cifar10, all elsewhere."""
     dataset: str = option("cifar10", "Data", choices=DATASET_NAMES)
-    """digits needs no download, and wgan_gp has other settings for it (300 epochs, batches of 32, 5e-4); folder is your
-    own images in --data_dir; gaussian is gaussian_1d's."""
+    """digits needs no download, and wgan_gp trains on it for 300 epochs; folder is your own images in --data_dir;
+    gaussian is gaussian_1d's."""
     data_dir: str | None = option(None, "Data", decides_result=False)
     """Where the data already is: the official cifar-10-python.tar.gz or its unpacked folder, MNIST's IDX files, or your
     images. Default: Keras's verified download."""
@@ -53,7 +54,7 @@ class TrainingConfig:
     epochs: int = option(12000, "Training", at_least=1, below=10**9, decides_result=False)
     """Total number of epochs, earlier parts of the run counted in. An epoch is --critic_steps critic updates and one
     generator update."""
-    batch_size: int = option(256, "Training", at_least=2, below=2**16)
+    batch_size: int = option(32, "Training", at_least=2, below=2**16)
     """Images per update."""
     critic_steps: int = option(5, "Training", at_least=1, below=256)
     """Critic updates per generator update."""
@@ -61,10 +62,10 @@ class TrainingConfig:
     """Samples in the generator's update. Default: --batch_size."""
     optimizer: str = option("adam", "Training", choices=("adam", "rmsprop", "sgd"))
     """For both networks."""
-    learning_rate: float = option(4e-4, "Training", above=0, below=1)
-    """For both networks."""
+    learning_rate: float = option(1e-3, "Training", above=0, below=1)
+    """Of the generator, and of the critic where it has none of its own."""
     critic_learning_rate: float | None = option(None, "Training", above=0, below=1)
-    """The critic's own (Heusel et al. 2017). Default: --learning_rate."""
+    """The critic's own (Heusel et al. 2017). Default: 4e-4 in wgan_gp, --learning_rate in other recipes."""
     decay_epochs: int = option(0, "Training", at_least=0, below=10**9)
     """Learning rates fall in a straight line to zero at this epoch, which --epochs may not exceed; stop earlier by
     --epochs and go on with the same value. 0: they stay."""
@@ -118,7 +119,7 @@ class TrainingConfig:
     """Compile the epoch with XLA, which rounds differently. auto: on NVIDIA's GPUs, without --deterministic; on a
     processor it is many times slower."""
 
-    eval_every: int = option(500, "Evaluation", at_least=0, decides_result=False)
+    eval_every: int = option(1000, "Evaluation", at_least=0, decides_result=False)
     """Epochs between two measurements of FID, KID, precision and recall; the last one is measured too. 0: never."""
 
     checkpoint_dir: str = option("checkpoints", "Files", decides_result=False)
@@ -250,12 +251,22 @@ class TrainingConfig:
         Returns:
             A list of sentences such as `batch_size was 256, now 64`; empty when the run can go on.
         """
-        changes = [
-            (field.name, stored.get(field.name, field.default), getattr(self, field.name))
+        now = dataclasses.asdict(self)
+        then = {field.name: stored.get(field.name, field.default) for field in dataclasses.fields(self)}
+        changed = [
+            field.name
             for field in dataclasses.fields(self)
             if field.metadata["decides_result"]
+            and then[field.name] != now[field.name]
+            and _effective(then, field.name) != _effective(now, field.name)
         ]
-        return [f"{name} was {then}, now {now}" for name, then, now in changes if then != now]
+        return [f"{name} was {_effective(then, name)}, now {_effective(now, name)}" for name in changed]
+
+
+def _effective(settings, name):
+    """A setting's value, or that of the setting which it follows where it is not given."""
+    value = settings[name]
+    return settings[_FOLLOWS[name]] if value is None and name in _FOLLOWS else value
 
 
 def _typed(field, value):

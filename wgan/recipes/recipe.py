@@ -47,7 +47,6 @@ class Recipe:
         image_sizes: pixels a side that its networks can draw.
         max_classes: how many classes it learns at most; 0 where it has no use for labels.
         is_1d: whether it makes numbers on a line in place of images.
-        cpu_recipe: the recipe that is better for the time spent where there is no GPU; empty where none is.
     """
 
     name: str
@@ -65,7 +64,6 @@ class Recipe:
     image_sizes: tuple[int, ...] = (28, 32, 64, 128)
     max_classes: int = 0
     is_1d: bool = False
-    cpu_recipe: str = ""
 
     @property
     def wants_labels(self):

@@ -91,17 +91,8 @@ def _run(config, folder, lock, remote, fresh):
     image_set, sha256 = _load_images(found)
     config, device, loop = _with_tensorflow(found.config)
     print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
-    if not found.state and not device.startswith("GPU"):
-        _recommend(config)
     locks = [lock, remote.lock] if remote else [lock]
     return loop.train(loop.Run(config, folder, image_set, locks, remote), sha256, found.state, device)
-
-
-def _recommend(config):
-    """Recommends the recipe that is better on a processor, unless small batches were chosen."""
-    quicker = config.recipe_spec.cpu_recipe
-    if quicker and config.batch_size > TrainingConfig.of_recipe(quicker).batch_size:
-        print(f"tip: without a GPU, --recipe {quicker} gives better samples for the time spent", flush=True)
 
 
 def _launch_each(config, fresh, dry_run):
