@@ -1,4 +1,4 @@
-"""Runs whose output nobody reads any more, and exceptions that end `fit`: the training is saved all the same."""
+"""Runs whose output nobody reads any more, and exceptions that end it: the training is saved all the same."""
 
 import contextlib
 import dataclasses

@@ -32,7 +32,7 @@ def epoch_batches(
     attempt: int = 0,
     labels: np.ndarray | None = None,
 ) -> tf.data.Dataset:
-    """The training data as `fit` takes it: one element is one epoch.
+    """The training data: one element is one epoch, as `run_epochs` and Keras's `fit` take it.
 
     Args:
         images: uint8 [num_images, height, width, channels]; also a `numpy.memmap`. They are not copied,

@@ -23,7 +23,7 @@ from wgan.runs.history import History, HistoryFile, columns
 
 
 class WatchNumbers(keras.callbacks.Callback):
-    """Ends `fit` with NumbersWentWrong after an epoch whose figures cannot be right."""
+    """Ends the training with NumbersWentWrong after an epoch whose figures cannot be right."""
 
     MAX_FIGURE = 1e8  # no critic that learns anything comes near
 
@@ -34,7 +34,7 @@ class WatchNumbers(keras.callbacks.Callback):
 
 
 class WatchLock(keras.callbacks.Callback):
-    """Ends `fit` where another process has taken the run's folder over."""
+    """Ends the training where another process has taken the run's folder over."""
 
     def __init__(self, lock):
         super().__init__()
@@ -144,7 +144,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.save_good()
 
     def save_newest(self):
-        """Saves the last whole epoch where an exception has ended `fit`; one in the middle of an epoch's updates
+        """Saves the last whole epoch where an exception has ended the training; one in the middle of an epoch's updates
         leaves nothing newer than `good`."""
         if self._reached is not None and self._reached[0] != self._saved_epoch:
             number, figures = self._reached

@@ -1,4 +1,4 @@
-"""One training run: networks, optimizers and callbacks put together, and `fit` called once."""
+"""One training run: networks, optimizers and callbacks put together, and the epochs run."""
 
 import collections
 import contextlib
@@ -30,6 +30,7 @@ from wgan.runs.lock import RunLock
 from wgan.runs.run_folder import RunFolder
 from wgan.training import callbacks, tensorboard
 from wgan.training.batches import epoch_batches
+from wgan.training.epochs import epoch_step, run_epochs
 
 GANS = {"plain": GAN, "semi_supervised": SemiSupervisedGAN}  # by the names that recipes use
 MAX_ROLLBACKS = 3  # from the same state
@@ -88,19 +89,20 @@ def train(run, sha256, state, device):
 
     with callbacks.StopOnSignal() as stop, drive.copying(run.drive, epoch) as copy_soon, files.TolerantSaver() as saver:
         saver.save("grids", grids.save_png, folder.reals_path, samples.reals_grid(image_set.images, config.recipe_spec))
-        history = Trainer(gan, run, stop, saver, copy_soon).fit_with_nan_recovery(history)
+        history = Trainer(gan, run, stop, saver, copy_soon).train_with_nan_recovery(history)
     return _report(stop.signal_number, config, len(history.rows))
 
 
 class Trainer:
-    """Calls `fit` for a run, again where its numbers went wrong."""
+    """Runs the epochs, some of them again where numbers went wrong."""
 
     def __init__(self, gan, run, stop, saver, copy_soon):
         """Args: a `GAN`, a `Run`, a `StopOnSignal`, a `TolerantSaver`; what to call when a state has been written."""
         self._gan, self._run, self._stop, self._saver, self._copy_soon = gan, run, stop, saver, copy_soon
+        self._step = epoch_step(gan)
 
-    def fit_with_nan_recovery(self, history):
-        """`fit`, which goes back to the last good state when numbers go wrong; the history at the end.
+    def train_with_nan_recovery(self, history):
+        """Trains, and goes back to the last good state when numbers go wrong; the history at the end.
 
         The same random numbers would lead to the same end, so each attempt draws others.
         """
@@ -110,7 +112,7 @@ class Trainer:
                 self._run.config, self._run.folder, history, self._saver, self._copy_soon
             )
             try:
-                self._fit(history, checkpointing)
+                self._train(history, checkpointing)
                 return history
             except NumbersWentWrong as error:
                 good = checkpointing.good
@@ -133,28 +135,21 @@ class Trainer:
                 self._gan.attempt.assign_add(1)
                 history = History(good.rows)
 
-    def _fit(self, history, checkpointing):
-        """`gan.fit`, after which the newest state is saved whatever has ended it, with one line in place of a
-        traceback where the device's memory is too small."""
-        config, images, epoch = self._run.config, self._run.image_set, len(history.rows)
+    def _train(self, history, checkpointing):
+        """Runs the epochs after those in the history, after which the newest state is saved whatever has ended them,
+        with one line in place of a traceback where the device's memory is too small."""
+        config, images = self._run.config, self._run.image_set
+        epochs = range(len(history.rows) + 1, config.epochs + 1)
         batches = epoch_batches(
             images.images,
             config.seed,
             (config.critic_steps, config.batch_size),
-            range(epoch + 1, config.epochs + 1),
+            epochs,
             int(self._gan.attempt),
             images.labels if config.recipe_spec.wants_labels else None,
         )
         try:
-            self._gan.fit(
-                batches,
-                initial_epoch=epoch,
-                epochs=config.epochs,
-                steps_per_epoch=1,
-                shuffle=False,
-                verbose=0,
-                callbacks=self._callbacks(history, checkpointing),
-            )
+            run_epochs(self._gan, self._step, batches, epochs, self._callbacks(history, checkpointing))
         except (NumbersWentWrong, TakenOver):
             raise
         except BaseException as error:
