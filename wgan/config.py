@@ -119,6 +119,10 @@ class TrainingConfig:
     """Compile the epoch with XLA, which rounds differently. auto: on NVIDIA's GPUs, without --deterministic; on a
     processor it is many times slower."""
 
+    distribute: str = option("none", "Speed", choices=("none", "mirrored"), decides_result=False)
+    """mirrored: all GPUs of this machine share each batch, and train as one does, but for rounding; see
+    docs/scaling.md."""
+
     eval_every: int = option(1000, "Evaluation", at_least=0, decides_result=False)
     """Epochs between two measurements of FID, KID, precision and recall; the last one is measured too. 0: never."""
 
@@ -172,6 +176,25 @@ class TrainingConfig:
                 known = ", ".join(CHANGES)
                 raise UserError(f"--augment has {name!r}; it may be none, or a list of {known}, separated by commas")
         self.recipe_spec.check(self, usual)
+        self.check_distribution()
+
+    def check_distribution(self):
+        """Raises UserError for what would be wrong in silence, or does not work, on several devices."""
+        for is_chosen, flag, reason in (
+            (
+                self.precision == "float16",
+                "--precision float16",
+                "one device's overflow would spoil the weights of all",
+            ),
+            (self.xla == "on", "--xla on", "it compiles an epoch for one device"),
+            (
+                self.recipe_spec.constraint == "whole_batch_penalty",
+                f"--recipe {self.recipe}",
+                "its penalty takes one norm over the whole batch, of which each device has a part",
+            ),
+        ):
+            if is_chosen and self.distribute != "none":
+                raise UserError(f"--distribute {self.distribute} excludes {flag}: {reason}; leave one out")
 
     def _check_steps(self, recipe_has_steps):
         """The settings that lower learning rates: some go together, and some exclude each other."""

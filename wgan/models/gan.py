@@ -7,7 +7,7 @@ import functools
 import keras
 import tensorflow as tf
 
-from wgan.models import randomness
+from wgan.models import randomness, replicas
 from wgan.models.augmentation import augment, flip
 from wgan.models.constraints import GradientPenalty, NoConstraint
 from wgan.models.layers import batch_norm_momentum, shared_kernels
@@ -132,23 +132,27 @@ class GAN(keras.Model):
         return logs
 
     @tf.function  # so that the epoch's graph is traced once for all its critic updates
+    @replicas.mean_of_each
     def update_critic(self, reals, fakes, epoch, step, *further):
         """One pass of the paper's inner loop (lines 3 to 9) on reals and fakes [batch, height, width, channels].
 
-        `further` is for GANs whose critic learns more: `critic_loss` gets it as it is.
+        `further` is for GANs whose critic learns more: `critic_loss` gets it, [batch, ...] each.
         """
-        batch_size = reals.shape[0]
         stream = functools.partial(self._stream, epoch, step=step)
-        epsilon = randomness.uniform([batch_size, *[1] * (reals.shape.rank - 1)], stream(Purpose.INTERPOLATION))
+        epsilon = randomness.uniform([reals.shape[0], *[1] * (reals.shape.rank - 1)], stream(Purpose.INTERPOLATION))
         if self.flips:
             reals = flip(reals, stream(Purpose.FLIPS))
+        reals, epsilon, *further = map(
+            replicas.rows, (reals, epsilon, *further)
+        )  # the fakes are this replica's already
         if self.augmentation:
-            both = augment(tf.concat([reals, fakes], axis=0), self.augmentation, stream(Purpose.CRITIC_AUGMENTATION))
-            reals, fakes = tf.split(both, 2)
+            seed = replicas.seed(stream(Purpose.CRITIC_AUGMENTATION))
+            reals, fakes = tf.split(augment(tf.concat([reals, fakes], axis=0), self.augmentation, seed), 2)
 
         with tf.GradientTape() as tape, shared_kernels():
-            loss, logs = self.critic_loss(reals, fakes, epsilon, stream(Purpose.CRITIC_DROPOUT), *further)
-            loss = self.critic_optimizer.scale_loss(loss)  # unchanged, but in float16
+            dropout_seed = replicas.seed(stream(Purpose.CRITIC_DROPOUT))
+            loss, logs = self.critic_loss(reals, fakes, epsilon, dropout_seed, *further)
+            loss = self.critic_optimizer.scale_loss(replicas.part(loss))  # unchanged, but in float16
         gradients = tape.gradient(loss, self.critic.trainable_variables)
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
         self.constraint.after_update(self.critic)
@@ -172,15 +176,17 @@ class GAN(keras.Model):
             loss += self.drift_weight * drift(real_logits)
         return loss, {"critic_loss": loss, **self.objective.figures(real_logits, fake_logits), **figures}
 
+    @replicas.mean_of_each
     def update_generator(self, batch_size, epoch):
         """The paper's lines 11 and 12; gives the generator's loss, float32 []."""
         with tf.GradientTape() as tape:
             fakes = self.draw_fakes(batch_size, self._stream(epoch, Purpose.GENERATOR_LATENTS))
             if self.augmentation:
-                fakes = augment(fakes, self.augmentation, self._stream(epoch, Purpose.GENERATOR_AUGMENTATION))
-            logits = self.critic_logits(fakes, self._stream(epoch, Purpose.GENERATOR_DROPOUT))
+                seed = replicas.seed(self._stream(epoch, Purpose.GENERATOR_AUGMENTATION))
+                fakes = augment(fakes, self.augmentation, seed)
+            logits = self.critic_logits(fakes, replicas.seed(self._stream(epoch, Purpose.GENERATOR_DROPOUT)))
             loss = self.objective.generator_loss(logits)
-            scaled_loss = self.generator_optimizer.scale_loss(loss)
+            scaled_loss = self.generator_optimizer.scale_loss(replicas.part(loss))
         gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
         return loss
@@ -189,24 +195,27 @@ class GAN(keras.Model):
         """The critic's logits [batch] in training."""
         return self.critic(images, dropout_seed=dropout_seed)
 
+    @replicas.on_each
     def draw_critic_fakes(self, batch_size, epoch):
         """The fakes of all critic updates, [batch_size, height, width, channels] each: the generator does not move
-        until they are over."""
+        until they are over. Each of several replicas draws its rows."""
         seeds = [self._stream(epoch, Purpose.CRITIC_LATENTS, step) for step in range(self.critic_steps)]
         if getattr(self.generator, "draw_batches", None) is None:
             return [self.draw_fakes(batch_size, seed) for seed in seeds]
-        return self.generator.draw_batches(
-            tf.stack([randomness.latents(batch_size, self.generator, seed) for seed in seeds])
-        )
+        return self.generator.draw_batches(tf.stack([self._latents(batch_size, seed) for seed in seeds]))
 
     def draw_fakes(self, batch_size, seed):
         """Images [batch_size, height, width, channels] from fresh latents, batch statistics in use."""
-        return self.generator(randomness.latents(batch_size, self.generator, seed), training=True)
+        return self.generator(self._latents(batch_size, seed), training=True)
+
+    def _latents(self, batch_size, seed):
+        return replicas.rows(randomness.latents(batch_size, self.generator, seed))
 
     def start_average(self):
         """Makes the averaged generator the same as the generator."""
         self.averaged_generator.set_weights(self.generator.get_weights())
 
+    @replicas.on_each
     def update_average(self, decay, latents):
         """average = decay * average + (1 - decay) * generator, for the weights.
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wgan.models import randomness, winograd
+from wgan.models import randomness, replicas, winograd
 
 # An image of even height and width is four small images, its phases: row and column even, row even and
 # column odd, and so on. Pixel 2u + p of a row lies at place u of phase p.
@@ -226,6 +226,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return tf.concat([self._normalize(group, training, track) for group in tf.split(inputs, groups)], axis=0)
 
     def _normalize(self, inputs, training, track):
+        if training and replicas.count() > 1:
+            return self._normalize_over_replicas(inputs, track)
         shape = tf.shape(inputs)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             tf.reshape(inputs, [shape[0], 1, -1, inputs.shape[-1]]),
@@ -244,6 +246,19 @@ class BatchNormalization(keras.layers.BatchNormalization):
             self._move(self.moving_variance, variance * (count - 1) / count)
         known = None not in inputs.shape[1:]  # exported networks need sides that stay known
         return tf.reshape(outputs, [-1, *inputs.shape[1:]] if known else tf.shape(inputs))
+
+    def _normalize_over_replicas(self, inputs, track):
+        """By the statistics of the whole batch, of which each replica has as many rows."""
+        values = tf.cast(inputs, self.variable_dtype)
+        axes = list(range(inputs.shape.rank - 1))
+        moments = tf.stack([tf.reduce_mean(values, axes), tf.reduce_mean(tf.square(values), axes)])
+        mean, square = tf.unstack(replicas.mean(moments))
+        variance = tf.maximum(square - tf.square(mean), 0.0)
+        if track:
+            self._move(self.moving_mean, mean)
+            self._move(self.moving_variance, variance)
+        outputs = tf.nn.batch_normalization(values, mean, variance, self.beta, self.gamma, self.epsilon)
+        return tf.cast(outputs, inputs.dtype)
 
     def _move(self, average, value):
         common = _common_momentum.get()

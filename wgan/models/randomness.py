@@ -51,6 +51,11 @@ def substream(seed, place):
     return seed + tf.constant([place * 2**48, 0], tf.int64)
 
 
+def of_replica(seed, number):
+    """Another seed, int64 [2], for each replica below 2**14; the first one's is `seed` itself."""
+    return seed + tf.stack([tf.constant(0, tf.int64), tf.cast(number, tf.int64) * 2**48])
+
+
 def integers(shape, seed):
     """int32 draws, every value equally likely."""
     return tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.int32, alg="philox")

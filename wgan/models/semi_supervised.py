@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from wgan.models import losses, randomness
+from wgan.models import losses, randomness, replicas
 from wgan.models.gan import GAN, scale
 from wgan.models.randomness import Purpose
 
@@ -80,11 +80,13 @@ class SemiSupervisedGAN(GAN):
         return self.critic(images, dropout_seed=dropout_seed, training=True, track=False)[0]
 
     @tf.function
+    @replicas.on_each
     def update_classifier(self, images, labels, dropout_seed):
         """One step of the classifier alone, on images [batch, height, width, channels] and labels int32 [batch]."""
+        images, labels = replicas.rows(images), replicas.rows(labels)
         with tf.GradientTape() as tape:
-            _, classes = self.classifier(images, dropout_seed=dropout_seed, training=True)
-            loss = self.classifier_optimizer.scale_loss(losses.class_loss(classes, labels))
+            _, classes = self.classifier(images, dropout_seed=replicas.seed(dropout_seed), training=True)
+            loss = self.classifier_optimizer.scale_loss(replicas.part(losses.class_loss(classes, labels)))
         variables = self.classifier.trainable_variables
         gradients = [
             tf.zeros_like(variable) if gradient is None else gradient  # the validity head has no part in it

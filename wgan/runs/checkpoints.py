@@ -131,7 +131,7 @@ def _write(network, path, history=None, **attributes):
 
 
 def _write_state(folder, gan, history):
-    _write(gan, folder / STATE_FILE, history, epoch=len(history.rows), attempt=int(gan.attempt))
+    _write(gan, folder / STATE_FILE, history, epoch=len(history.rows), attempt=int(gan.attempt.numpy()))
 
 
 def _keep_previous(path, temporary):

@@ -26,7 +26,9 @@ def run_epochs(gan, step, batches, epochs, callbacks):
     watching.on_train_begin()
     for number, batch in zip(epochs, batches):
         watching.on_epoch_begin(number - 1)
-        logs = {name: float(value) for name, value in sorted(step(batch).items())}
+        with gan.distribute_strategy.scope():
+            logs = step(batch)
+        logs = {name: float(value) for name, value in sorted(logs.items())}
         watching.on_epoch_end(number - 1, logs)
         if gan.stop_training:
             break

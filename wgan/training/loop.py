@@ -28,7 +28,7 @@ from wgan.runs.drive import Drive
 from wgan.runs.history import History, columns
 from wgan.runs.lock import RunLock
 from wgan.runs.run_folder import RunFolder
-from wgan.training import callbacks, tensorboard
+from wgan.training import callbacks, distribution, tensorboard
 from wgan.training.batches import epoch_batches
 from wgan.training.epochs import epoch_step, run_epochs
 
@@ -77,7 +77,10 @@ def train(run, sha256, state, device):
     config, folder, image_set = run.config, run.folder, run.image_set
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    gan = build_gan(config, image_set.images.shape[-1])
+    with distribution.strategy_of(config).scope():
+        gan = build_gan(config, image_set.images.shape[-1])
+    if note := distribution.note_of(config):
+        print(note)
     _check_space(config, folder, gan, image_set)
     epoch, history = _begin(gan, run, state)
     folder.mark_as_one_run()
@@ -123,7 +126,7 @@ class Trainer:
                     ) from error
                 rollbacks[good.epoch] += 1
                 self._run.folder.add_rollback(
-                    {"from_epoch": good.epoch, "attempt": int(self._gan.attempt), "what": str(error)}
+                    {"from_epoch": good.epoch, "attempt": int(self._gan.attempt.numpy()), "what": str(error)}
                 )
                 checkpoints.put_back(self._gan, good.snapshot)
                 if rollbacks[good.epoch] > MAX_ROLLBACKS:
@@ -145,7 +148,7 @@ class Trainer:
             config.seed,
             (config.critic_steps, config.batch_size),
             epochs,
-            int(self._gan.attempt),
+            int(self._gan.attempt.numpy()),
             images.labels if config.recipe_spec.wants_labels else None,
         )
         try:
@@ -262,6 +265,8 @@ def _schedule(config, learning_rate, updates_per_epoch):
 
 
 def _compiled_by_xla(config):
+    if config.distribute != "none":
+        return False
     if config.xla == "auto":
         return precision.gpu_capability() is not None and not config.deterministic  # Keras refuses the two together
     return config.xla == "on"
@@ -296,6 +301,7 @@ def _start_from_others(gan, config):
 @surroundings.usual()
 def print_plan(config, folder, image_set, state):
     """Prints what `train` would do: settings, images, networks and disk use. Writes nothing."""
+    distribution.strategy_of(config)  # which may refuse
     gan = build_gan(config, image_set.images.shape[-1])
     if config.init_from and state is None:
         _start_from_others(gan, config)  # to see whether they fit

@@ -1,0 +1,138 @@
+"""What several GPUs would do, on a processor that TensorFlow takes for two devices, which takes a process of its own.
+
+    python tests/two_devices.py FOLDER
+
+leaves in the folder what tests/test_distribution.py looks at.
+"""
+
+import json
+import pathlib
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import short_runs
+import toy_recipe
+
+from wgan import data
+from wgan.common.errors import UserError
+from wgan.config import TrainingConfig
+from wgan.models.layers import StatelessDropout
+from wgan.training import distribution
+from wgan.training.batches import epoch_batches
+from wgan.training.launch import launch
+from wgan.training.loop import build_gan
+
+GANS = {
+    "batch": dict(),
+    "layer": dict(generator_norm="layer", critic_norm="layer"),
+    "none": dict(generator_norm="none"),
+    "sgan": dict(recipe="sgan", label=None, ema_decay=0.9),
+    "clip": dict(recipe="wgan_clip", critic_dropout=0.0, optimizer="adam"),
+    "gaussian": dict(recipe="gaussian_1d", dataset="gaussian", label=None, image_size=32, latent_dim=1),
+}
+
+
+class RecordingSGD(keras.optimizers.SGD):
+    """Keeps the gradients of every update, by the replica's number."""
+
+    seen = None
+
+    def apply(self, gradients, variables=None):
+        number = int(tf.distribute.get_replica_context().replica_id_in_sync_group)
+        if number == 0:  # replicas run in their order, up to where they have to meet
+            self.seen.append({})
+        self.seen[-1][number] = [gradient.numpy() for gradient in gradients]
+        super().apply(gradients, variables)
+
+
+def train_an_epoch(config):
+    """The GAN after one epoch of plain gradient descent, and the gradients of its updates by replica."""
+    image_set = data.load_for_run(config)
+    with distribution.strategy_of(config).scope():
+        gan = build_gan(config, image_set.images.shape[-1])
+        gan.generator_optimizer, gan.critic_optimizer = RecordingSGD(1e-3), RecordingSGD(1e-3)
+        if config.recipe == "sgan":
+            gan.classifier_optimizer = RecordingSGD(1e-3)
+        for network in (gan.critic, getattr(gan, "classifier", gan.critic)):
+            for layer in network._flatten_layers():
+                if isinstance(layer, StatelessDropout):
+                    layer.rate = 0.0  # each share of a batch has masks of its own
+        shape = config.critic_steps, config.batch_size
+        labels = image_set.labels if config.recipe_spec.wants_labels else None
+        [batch] = epoch_batches(image_set.images, config.seed, shape, range(1, 2), labels=labels)
+        RecordingSGD.seen = []  # one for all optimizers, in the order of the updates
+        figures = gan.train_step(batch)
+    return gan, RecordingSGD.seen, {name: float(value) for name, value in figures.items()}
+
+
+def distance(ones, others):
+    """The norm of the difference of two lists of arrays, as a part of that of the first."""
+    ones, others = (np.concatenate([array.ravel() for array in arrays]) for arrays in (ones, others))
+    return float(np.linalg.norm(ones - others) / np.linalg.norm(ones))
+
+
+def compare(folder, settings):
+    """One GAN on one device and on two."""
+    fields = short_runs.settings(folder, batch_size=8, critic_steps=2, flips="on", **settings)
+    if fields.get("recipe") in ("sgan", "gaussian_1d"):
+        del fields["flips"]
+    config = TrainingConfig(**fields)
+    results = [
+        train_an_epoch(TrainingConfig(**{**fields, "distribute": distribute})) for distribute in ("none", "mirrored")
+    ]
+    (one, alone, figures), (gan, shared, figures_of_both) = results
+    sums = [[sum(parts) for parts in zip(*update.values())] for update in shared]
+    return {
+        "updates": [len(alone), len(shared), config.critic_steps + 1],
+        "gradients": [distance(update[0], total) for update, total in zip(alone, sums, strict=True)],
+        "first_alone": [distance(update[0], parts[0]) for update, parts in zip(alone, shared, strict=True)],
+        "figures": max(abs(figures[name] - figures_of_both[name]) for name in figures),
+        "weights": distance([v.numpy() for v in one.variables], [v.numpy() for v in gan.variables]),
+        "alike": all(
+            np.array_equal(*(part.numpy() for part in variable.value.values))
+            for variable in (*gan.variables, *gan.critic_optimizer.variables)
+            if hasattr(variable.value, "values")
+        ),
+    }
+
+
+def run(folder, **changes):
+    """Runs of the toy recipe, one after another in the same folder, with plain gradient descent."""
+    with toy_recipe.registered():
+        for epochs, distribute in changes.pop("parts"):
+            config = toy_recipe.config(
+                folder, optimizer="sgd", epochs=epochs, distribute=distribute, learning_rate=1e-3, **changes
+            )
+            assert launch(config) == 0
+
+
+def main(folder):
+    folder = pathlib.Path(folder)
+    [processor] = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+    tf.config.run_functions_eagerly(True)
+    found = {name: compare(folder / name, settings) for name, settings in GANS.items()}
+    tf.config.run_functions_eagerly(False)
+
+    run(folder / "one", parts=[(4, "none")])
+    run(folder / "whole", parts=[(4, "mirrored")])
+    run(folder / "parts", parts=[(2, "mirrored"), (4, "mirrored")])
+    run(folder / "one_then_two", parts=[(2, "none"), (4, "mirrored")])
+    run(folder / "two_then_one", parts=[(2, "mirrored"), (4, "none")])
+    found["refusals"] = []
+    for changes in (dict(batch_size=5), dict(generator_batch_size=7)):
+        try:
+            run(folder / "refused", parts=[(4, "mirrored")], **changes)
+        except UserError as error:
+            found["refusals"].append(str(error))
+    (folder / "found.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
