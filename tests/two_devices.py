@@ -1,8 +1,8 @@
 """What several GPUs would do, on a processor that TensorFlow takes for two devices, which takes a process of its own.
 
-    python tests/two_devices.py FOLDER
+    python tests/two_devices.py FOLDER [EPOCHS]
 
-leaves in the folder what tests/test_distribution.py looks at.
+leaves in the folder what tests/test_distribution.py looks at, or a run of so many epochs.
 """
 
 import json
@@ -102,37 +102,47 @@ def compare(folder, settings):
     }
 
 
-def run(folder, **changes):
-    """Runs of the toy recipe, one after another in the same folder, with plain gradient descent."""
+RUNS = {  # each in one folder, some in two parts: epochs, and on how many devices
+    "one": [(4, "none")],
+    "whole": [(4, "mirrored")],
+    "parts": [(2, "mirrored"), (4, "mirrored")],
+    "one_then_two": [(2, "none"), (4, "mirrored")],
+    "two_then_one": [(2, "mirrored"), (4, "none")],
+}
+DESCENT = dict(optimizer="sgd", learning_rate=1e-3)  # which does not enlarge rounding
+
+
+def run(folder, parts, **changes):
+    """A run of the toy recipe."""
     with toy_recipe.registered():
-        for epochs, distribute in changes.pop("parts"):
-            config = toy_recipe.config(
-                folder, optimizer="sgd", epochs=epochs, distribute=distribute, learning_rate=1e-3, **changes
-            )
-            assert launch(config) == 0
+        for epochs, distribute in parts:
+            assert launch(toy_recipe.config(folder, epochs=epochs, distribute=distribute, **DESCENT, **changes)) == 0
 
 
-def main(folder):
+def refusals(folder):
+    """What is said of batches that two devices cannot share."""
+    for changes in (dict(batch_size=5), dict(generator_batch_size=7)):
+        try:
+            run(folder, [(4, "mirrored")], **changes)
+        except UserError as error:
+            yield str(error)
+
+
+def main(folder, epochs=None):
     folder = pathlib.Path(folder)
     [processor] = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+    if epochs:
+        run(folder, [(int(epochs), "mirrored")])
+        return
     tf.config.run_functions_eagerly(True)
     found = {name: compare(folder / name, settings) for name, settings in GANS.items()}
     tf.config.run_functions_eagerly(False)
-
-    run(folder / "one", parts=[(4, "none")])
-    run(folder / "whole", parts=[(4, "mirrored")])
-    run(folder / "parts", parts=[(2, "mirrored"), (4, "mirrored")])
-    run(folder / "one_then_two", parts=[(2, "none"), (4, "mirrored")])
-    run(folder / "two_then_one", parts=[(2, "mirrored"), (4, "none")])
-    found["refusals"] = []
-    for changes in (dict(batch_size=5), dict(generator_batch_size=7)):
-        try:
-            run(folder / "refused", parts=[(4, "mirrored")], **changes)
-        except UserError as error:
-            found["refusals"].append(str(error))
+    for name, parts in RUNS.items():
+        run(folder / name, parts)
+    found["refusals"] = list(refusals(folder / "refused"))
     (folder / "found.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -119,9 +119,11 @@ class TrainingConfig:
     """Compile the epoch with XLA, which rounds differently. auto: on NVIDIA's GPUs, without --deterministic; on a
     processor it is many times slower."""
 
-    distribute: str = option("none", "Speed", choices=("none", "mirrored"), decides_result=False)
-    """mirrored: all GPUs of this machine share each batch, and train as one does, but for rounding; see
-    docs/scaling.md."""
+    distribute: str = option("none", "Speed", choices=("none", "mirrored", "multi_worker"), decides_result=False)
+    """mirrored: all GPUs of this machine share each batch, and train as one does, but for rounding. multi_worker: those
+    of several machines, which TF_CONFIG names. See docs/scaling.md."""
+    worker_timeout: float = option(5.0, "Speed", above=0, decides_result=False)
+    """Minutes to wait at the start for the other machines of multi_worker."""
 
     eval_every: int = option(1000, "Evaluation", at_least=0, decides_result=False)
     """Epochs between two measurements of FID, KID, precision and recall; the last one is measured too. 0: never."""
@@ -192,6 +194,7 @@ class TrainingConfig:
                 f"--recipe {self.recipe}",
                 "its penalty takes one norm over the whole batch, of which each device has a part",
             ),
+            (self.distribute == "multi_worker" and self.label == "each", "--label each", "start a run for each class"),
         ):
             if is_chosen and self.distribute != "none":
                 raise UserError(f"--distribute {self.distribute} excludes {flag}: {reason}; leave one out")
@@ -263,6 +266,12 @@ class TrainingConfig:
     def to_json(self):
         """The fields as a dictionary of JSON values."""
         return dataclasses.asdict(self)
+
+    def deciding(self):
+        """The fields that decide the result, {name: value that takes effect}."""
+        now = dataclasses.asdict(self)
+        names = [field.name for field in dataclasses.fields(self) if field.metadata["decides_result"]]
+        return {name: _effective(now, name) for name in names}
 
     def differences(self, stored):
         """Names the fields that decide the result and differ from a stored run's.

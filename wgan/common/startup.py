@@ -66,8 +66,11 @@ def let_warnings_warn():
             warnings.simplefilter("ignore", category)
 
 
-def import_tensorflow():
+def import_tensorflow(sets_up=True):
     """Imports TensorFlow and Keras and finds devices; all that is written meanwhile, but for known notes, is shown.
+
+    Args:
+        sets_up: set the devices up too; not where they are to be connected with those of other hosts.
 
     Returns:
         The device that computes, in a few words: `GPU Tesla T4`, or `2 CPU cores`.
@@ -75,7 +78,7 @@ def import_tensorflow():
     Raises:
         UserError: Keras cannot be imported with its settings file, or has another backend in this process.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if sets_up else "3")  # lost hosts are told in one line of ours
     # Otherwise the first process takes all memory of all GPUs, and none can evaluate or draw beside a run.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if platform.machine() in ("x86_64", "AMD64") and "tensorflow" not in sys.modules:
@@ -85,7 +88,8 @@ def import_tensorflow():
         let_warnings_warn()
         tf, keras = _imported()
         gpus = tf.config.list_physical_devices("GPU")
-        tf.zeros([])  # sets the devices up
+        if sets_up:
+            tf.zeros([])
     if keras.config.backend() != "tensorflow":
         raise UserError(
             f"this program has imported Keras with the backend {keras.config.backend()}; set KERAS_BACKEND "

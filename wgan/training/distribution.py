@@ -1,14 +1,31 @@
-"""Which devices a run trains on, and what they can share."""
+"""Which devices a run trains on, what they can share, and what the hosts of a run tell each other."""
 
+import contextlib
+import faulthandler
 import functools
+import os
 
+import keras
+import numpy as np
 import tensorflow as tf
 
+from wgan.common import startup
 from wgan.common.errors import UserError
+from wgan.runs import checkpoints
+from wgan.training import hosts
+
+# What TensorFlow answers with where a host has ended or no longer answers.
+LOST = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+)
 
 
 def strategy_of(config):
-    """The strategy of `tf.distribute` that `--distribute` names.
+    """The strategy of `tf.distribute` that `--distribute` names. The one of several hosts connects them.
 
     Raises:
         UserError: other settings exclude it, there are too few devices, or they cannot share the batches.
@@ -16,21 +33,23 @@ def strategy_of(config):
     if config.distribute == "none":
         return tf.distribute.get_strategy()
     config.check_distribution()  # again, since a stored run may have settled the precision
+    if config.distribute == "multi_worker":
+        strategy = _connected(60 * config.worker_timeout)
+        _check_shares(config, strategy.num_replicas_in_sync)
+        return strategy
     devices = _devices()
     if len(devices) < 2:
-        raise UserError(
-            f"--distribute {config.distribute} is for two devices or more, and TensorFlow sees one; leave it out"
-        )
-    for name in ("batch_size", "generator_batch_size"):
-        _check_share(name, getattr(config, name), len(devices))
+        raise UserError("--distribute mirrored is for two devices or more, and TensorFlow sees one; leave it out")
+    _check_shares(config, len(devices))
     return _mirrored(devices)
 
 
 def note_of(config):
     """A line on what several devices do or could do; None with one."""
-    devices = _devices()
     if config.distribute != "none":
-        return f"{len(devices)} devices, each with {config.batch_size // len(devices)} of {config.batch_size} images"
+        count = strategy_of(config).num_replicas_in_sync
+        return f"{count} devices, each with {config.batch_size // count} of {config.batch_size} images"
+    devices = _devices()
     if devices[0].startswith("GPU") and len(devices) > 1:
         return f"tip: this uses one of {len(devices)} GPUs; --distribute mirrored uses all"
     return None
@@ -42,14 +61,115 @@ def _devices():
     return tuple(device.name.removeprefix("/device:") for device in kinds[0] or kinds[1])
 
 
-def _check_share(name, size, count):
-    if size is None or size % count == 0:
-        return
-    below, above = size - size % count, size - size % count + count
-    nearest = f"{below} or {above}" if below else above
-    raise UserError(f"--{name} is {size}, which {count} devices cannot share equally; the nearest is {nearest}")
+def _check_shares(config, count):
+    for name in ("batch_size", "generator_batch_size"):
+        size = getattr(config, name)
+        if size is not None and size % count:
+            below, above = size - size % count, size - size % count + count
+            nearest = f"{below} or {above}" if below else above
+            raise UserError(f"--{name} is {size}, which {count} devices cannot share equally; the nearest is {nearest}")
 
 
 @functools.cache  # TensorFlow mixes up the messages of two strategies in a process
 def _mirrored(devices):
     return tf.distribute.MirroredStrategy(devices)
+
+
+@functools.cache
+def _connected(seconds):
+    """Connects all hosts, which have met just before. Where that hangs, nothing but an exit of the process ends it."""
+    print(f"connecting the hosts, or ending after {seconds / 60:g} minutes", flush=True)
+    with open(os.devnull, "w") as nowhere, startup.without_notes():
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def meet(config, sha256):
+    """Waits for the other hosts of a run, and sees that they have the same settings, images and versions.
+
+    Args:
+        config: with its precision settled.
+        sha256: the images' fingerprint.
+
+    Raises:
+        UserError: as `hosts.meet` does.
+    """
+    facts = {**config.deciding(), "epochs": config.epochs, "the images' SHA-256": sha256}
+    facts |= {"TensorFlow's version": tf.__version__, "Keras's version": keras.__version__}
+    facts["the number of devices"] = len(tf.config.list_physical_devices("GPU")) or 1
+    hosts.meet(hosts.from_environment(), facts, 60 * config.worker_timeout)
+
+
+@contextlib.contextmanager
+def lost_hosts_told(config):
+    """Where another host is lost in the block, a line in place of TensorFlow's error."""
+    try:
+        yield
+    except LOST as error:
+        if config.distribute != "multi_worker":
+            raise
+        raise UserError(
+            "another host has ended or no longer answers; once all are there, the same command on all of them continues"
+        ) from error
+
+
+class Team(keras.callbacks.Callback):
+    """The hosts of a run between two epochs. A signal to one of them stops all after the same epoch."""
+
+    def __init__(self, gan, stop):
+        """Args: a `GAN`; the `StopOnSignal` of this host, which gets the others' signals too."""
+        super().__init__()
+        self._gan, self._stop, self._hosts = gan, stop, hosts.from_environment()
+        self.epoch, self._goes_back = 0, False  # the last one that has ended
+
+    def on_epoch_end(self, epoch, logs=None):
+        signal_number, self._goes_back = self._agree()
+        self.model.stop_training = signal_number is not None or self._goes_back
+        self.epoch = epoch + 1
+
+    def goes_back(self, chief_does=False):
+        """Whether the chief goes back to an earlier state, which it tells the others, maybe in the middle of theirs;
+        once after each training."""
+        return self._goes_back or self._agree(chief_does)[1]
+
+    def _agree(self, goes_back=False):
+        """For all hosts at once: a signal that has come to one of them, or None; whether the chief goes back."""
+        told = np.zeros(len(self._hosts.addresses) + 1)
+        told[self._hosts.number], told[-1] = self._stop.signal_number or 0, goes_back
+        *signals, goes_back = self._sum([told], of_each_host=True)[0]
+        if not any(signals):  # one that has come to this host meanwhile is for the next time
+            return None, bool(goes_back)
+        self._stop.signal_number = int(max(signals))
+        return self._stop.signal_number, bool(goes_back)
+
+    def take_state_of_chief(self, epoch=0):
+        """Gives all hosts the chief's state; the epoch that it is of, which the chief gives."""
+        snapshot = checkpoints.take_snapshot(self._gan)
+        *totals, attempt, epoch = self._sum([*snapshot, self._gan.attempt.numpy(), epoch])
+        checkpoints.put_back(self._gan, [total.astype(array.dtype) for total, array in zip(totals, snapshot)])
+        self._gan.attempt.assign(int(attempt))
+        self._goes_back = False
+        return int(epoch)
+
+    def _sum(self, arrays, of_each_host=False):
+        """Sums arrays over the hosts, or takes the chief's, by zeros from all others; float64 arrays."""
+        strategy = self._gan.distribute_strategy
+        with strategy.scope():
+            sums = self._summed([tf.constant(array, tf.float64) for array in arrays], of_each_host)
+        return [strategy.experimental_local_results(each)[0].numpy() for each in sums]
+
+    @tf.function
+    def _summed(self, values, of_each_host):
+        strategy = tf.distribute.get_strategy()
+        devices = strategy.num_replicas_in_sync // len(self._hosts.addresses)
+
+        def on_each(*values):
+            context = tf.distribute.get_replica_context()
+            number = context.replica_id_in_sync_group
+            counts = number % devices == 0 if of_each_host else number == 0
+            return context.all_reduce("SUM", [tf.where(counts, value, tf.zeros_like(value)) for value in values])
+
+        return strategy.run(on_each, values)

@@ -14,6 +14,7 @@ from wgan.config import TrainingConfig
 from wgan.runs import checkpoints, class_folders, drive, initial_weights
 from wgan.runs.lock import RunLock
 from wgan.runs.run_folder import PLACES, RunFolder, fingerprint_of_labels
+from wgan.training import hosts
 
 
 class Found(typing.NamedTuple):
@@ -56,6 +57,8 @@ def launch(config, fresh=False, dry_run=False):
 
 def _launch_one(config, fresh, dry_run):
     config = _checked(config)
+    if config.distribute == "multi_worker" and not hosts.from_environment().is_chief and not dry_run:
+        return _assist(config)
     folder = RunFolder(config)
     remote = drive.Drive(config) if config.drive_dir else None
     found = _examine_newest(config, folder, remote, fresh)
@@ -69,6 +72,14 @@ def _launch_one(config, fresh, dry_run):
         if remote:
             _take_from(remote, found.config, folder, fresh)
         return _run(found.config, folder, lock, remote, fresh)
+
+
+def _assist(config):
+    """For a host of a run that another one leads."""
+    image_set, sha256 = _load_images(Found(config, None, None))
+    config, device, loop = _with_tensorflow(config, sha256)
+    print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}; the chief shows more")
+    return loop.assist(config, image_set)
 
 
 def _show_plan(found, folder):
@@ -89,7 +100,7 @@ def _run(config, folder, lock, remote, fresh):
             remote.copy_all(found.epoch)
         return 0
     image_set, sha256 = _load_images(found)
-    config, device, loop = _with_tensorflow(found.config)
+    config, device, loop = _with_tensorflow(found.config, sha256)
     print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
     locks = [lock, remote.lock] if remote else [lock]
     return loop.train(loop.Run(config, folder, image_set, locks, remote), sha256, found.state, device)
@@ -184,13 +195,21 @@ def _print_finished(found, folder):
     )
 
 
-def _with_tensorflow(config):
-    """Imports TensorFlow, which takes seconds; the configuration with its precision, the device, `loop`."""
-    device = startup.import_tensorflow()
-    from wgan.models import precision
-    from wgan.training import loop
+def _with_tensorflow(config, sha256=None):
+    """Imports TensorFlow, which takes seconds; the configuration with its precision, the device, `loop`.
 
-    return dataclasses.replace(config, precision=precision.resolve(config.precision)), device, loop
+    With the images' fingerprint, a host of a run on several meets the others.
+    """
+    meets = sha256 and config.distribute == "multi_worker"
+    device = startup.import_tensorflow(sets_up=not meets)
+    from wgan.models import precision
+    from wgan.training import distribution, loop
+
+    config = dataclasses.replace(config, precision=precision.resolve(config.precision))
+    if meets:
+        distribution.meet(config, sha256)
+        distribution.strategy_of(config)  # before anything else sets the devices up
+    return config, device, loop
 
 
 def _checked(config):

@@ -75,10 +75,7 @@ def train(run, sha256, state, device):
         OSError: the disk failed to the end.
     """
     config, folder, image_set = run.config, run.folder, run.image_set
-    if config.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    with distribution.strategy_of(config).scope():
-        gan = build_gan(config, image_set.images.shape[-1])
+    gan = _build(config, image_set)
     if note := distribution.note_of(config):
         print(note)
     _check_space(config, folder, gan, image_set)
@@ -92,8 +89,46 @@ def train(run, sha256, state, device):
 
     with callbacks.StopOnSignal() as stop, drive.copying(run.drive, epoch) as copy_soon, files.TolerantSaver() as saver:
         saver.save("grids", grids.save_png, folder.reals_path, samples.reals_grid(image_set.images, config.recipe_spec))
-        history = Trainer(gan, run, stop, saver, copy_soon).train_with_nan_recovery(history)
+        with distribution.lost_hosts_told(config):
+            history = Trainer(gan, run, stop, saver, copy_soon).train_with_nan_recovery(history)
     return _report(stop.signal_number, config, len(history.rows))
+
+
+@surroundings.usual()
+def assist(config, image_set):
+    """Does the same updates as the chief of a run on several hosts, and writes nothing; the exit status.
+
+    Raises:
+        UserError: another host is lost.
+    """
+    gan = _build(config, image_set)
+    step = epoch_step(gan)
+    with callbacks.StopOnSignal() as stop, distribution.lost_hosts_told(config):
+        team, goes_on = distribution.Team(gan, stop), True
+        while goes_on:
+            epochs = range(team.take_state_of_chief() + 1, config.epochs + 1)
+            run_epochs(gan, step, _batches(gan, config, image_set, epochs), epochs, [team])
+            goes_on = team.goes_back()
+    return 128 + stop.signal_number if stop.signal_number and team.epoch < config.epochs else 0
+
+
+def _build(config, image_set):
+    """The GAN of a run, on the devices that train it."""
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    with distribution.lost_hosts_told(config), distribution.strategy_of(config).scope():
+        return build_gan(config, image_set.images.shape[-1])
+
+
+def _batches(gan, config, image_set, epochs):
+    return epoch_batches(
+        image_set.images,
+        config.seed,
+        (config.critic_steps, config.batch_size),
+        epochs,
+        int(gan.attempt.numpy()),
+        image_set.labels if config.recipe_spec.wants_labels else None,
+    )
 
 
 class Trainer:
@@ -103,6 +138,7 @@ class Trainer:
         """Args: a `GAN`, a `Run`, a `StopOnSignal`, a `TolerantSaver`; what to call when a state has been written."""
         self._gan, self._run, self._stop, self._saver, self._copy_soon = gan, run, stop, saver, copy_soon
         self._step = epoch_step(gan)
+        self._team = distribution.Team(gan, stop) if run.config.distribute == "multi_worker" else None
 
     def train_with_nan_recovery(self, history):
         """Trains, and goes back to the last good state when numbers go wrong; the history at the end.
@@ -137,22 +173,21 @@ class Trainer:
                 )
                 self._gan.attempt.assign_add(1)
                 history = History(good.rows)
+                if self._team:
+                    self._team.goes_back(True)
 
     def _train(self, history, checkpointing):
         """Runs the epochs after those in the history, after which the newest state is saved whatever has ended them,
         with one line in place of a traceback where the device's memory is too small."""
-        config, images = self._run.config, self._run.image_set
-        epochs = range(len(history.rows) + 1, config.epochs + 1)
-        batches = epoch_batches(
-            images.images,
-            config.seed,
-            (config.critic_steps, config.batch_size),
-            epochs,
-            int(self._gan.attempt.numpy()),
-            images.labels if config.recipe_spec.wants_labels else None,
-        )
+        config, gan, epoch = self._run.config, self._gan, len(history.rows)
+        epochs = range(epoch + 1, config.epochs + 1)
+        if self._team:
+            self._team.take_state_of_chief(epoch)
         try:
-            run_epochs(self._gan, self._step, batches, epochs, self._callbacks(history, checkpointing))
+            batches = _batches(gan, config, self._run.image_set, epochs)
+            run_epochs(gan, self._step, batches, epochs, self._callbacks(history, checkpointing))
+            if self._team:
+                self._team.goes_back(False)
         except (NumbersWentWrong, TakenOver):
             raise
         except BaseException as error:
@@ -176,6 +211,7 @@ class Trainer:
             *([events] if config.tensorboard else []),
             checkpointing,
             callbacks.Progress(len(history.rows) + 1, config.epochs),
+            *([self._team] if self._team else []),
         ]
 
 
@@ -301,7 +337,8 @@ def _start_from_others(gan, config):
 @surroundings.usual()
 def print_plan(config, folder, image_set, state):
     """Prints what `train` would do: settings, images, networks and disk use. Writes nothing."""
-    distribution.strategy_of(config)  # which may refuse
+    if config.distribute == "mirrored":
+        distribution.strategy_of(config)  # which may refuse; that of several hosts would wait for them
     gan = build_gan(config, image_set.images.shape[-1])
     if config.init_from and state is None:
         _start_from_others(gan, config)  # to see whether they fit

@@ -1,0 +1,52 @@
+"""Runs on several hosts, each a process on this machine."""
+
+import pathlib
+import subprocess
+import sys
+
+import short_runs
+import two_devices
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+
+from local_hosts import environment, free_addresses
+
+
+def start(folder, numbers=(0, 1), **changes):
+    """Two hosts' processes, or some of them, of a run of the toy recipe in a folder; the chief is the first.
+
+    Only the chief is given that folder.
+    """
+    addresses = free_addresses(2)
+    processes = []
+    for number in numbers:
+        fields = short_runs.settings(
+            folder if number == 0 else folder / "of_others", **two_devices.DESCENT, distribute="multi_worker", **changes
+        )
+        wanted = {name: fields[name] for name in fields if name not in short_runs.SHORT or name in changes}
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, str(ROOT / "tests/toy_recipe.py"), *short_runs.flags(wanted)],
+                env=environment(addresses, number),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+    return processes
+
+
+def wait_for_epoch(chief):
+    """Reads what the chief says until an epoch is over."""
+    while not chief.stdout.readline().startswith("epoch "):
+        assert chief.poll() is None
+
+
+def ends(processes, seconds=100):
+    """The exit status of each, and the last line that it says."""
+    return [
+        (process.returncode, (said.splitlines() or [""])[-1])
+        for process in processes
+        for said in [process.communicate(timeout=seconds)[0]]
+    ]
