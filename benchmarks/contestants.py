@@ -33,6 +33,7 @@ def ours(images, precision, batch_size):
     startup.import_tensorflow()
     from wgan.config import TrainingConfig
     from wgan.training.batches import epoch_batches
+    from wgan.training.epochs import epoch_step
     from wgan.training.loop import build_gan
 
     # The article's dropout, and neither average nor mirror images: the others have these networks and no more.
@@ -47,11 +48,10 @@ def ours(images, precision, batch_size):
         flips="off",
     )
     gan = build_gan(config, channels=images.shape[-1])
-    gan.make_train_function()
-    iterator = iter(epoch_batches(images, 0, (CRITIC_STEPS, batch_size), range(1, 10**6)))
-    while True:
-        for value in gan.train_function(iterator).values():
-            float(value)  # as the callbacks of a run do, which waits for the epoch's end
+    step = epoch_step(gan)
+    for batch in epoch_batches(images, 0, (CRITIC_STEPS, batch_size), range(1, 10**6)):
+        for value in step(batch).values():
+            float(value)  # as a run does, which waits for the epoch's end
         yield
 
 

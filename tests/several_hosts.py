@@ -3,6 +3,7 @@
 import pathlib
 import subprocess
 import sys
+import threading
 
 import short_runs
 import two_devices
@@ -11,6 +12,16 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
 from local_hosts import environment, free_addresses
+
+STARTED = []
+
+
+def kill_all():
+    """Ends what a test has left."""
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.wait()
 
 
 def start(folder, numbers=(0, 1), **changes):
@@ -34,16 +45,21 @@ def start(folder, numbers=(0, 1), **changes):
                 text=True,
             )
         )
+    STARTED.extend(processes)
     return processes
 
 
 def wait_for_epoch(chief):
     """Reads what the chief says until an epoch is over."""
+    watchdog = threading.Timer(200, chief.kill)
+    watchdog.daemon = True
+    watchdog.start()
     while not chief.stdout.readline().startswith("epoch "):
         assert chief.poll() is None
+    watchdog.cancel()
 
 
-def ends(processes, seconds=100):
+def ends(processes, seconds=200):
     """The exit status of each, and the last line that it says."""
     return [
         (process.returncode, (said.splitlines() or [""])[-1])

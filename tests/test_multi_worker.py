@@ -19,6 +19,12 @@ pytestmark = pytest.mark.slow
 LOST = "toy_recipe.py: another host has ended or no longer answers; once all are there, the same command on all of them"
 
 
+@pytest.fixture(autouse=True)
+def ended():
+    yield
+    several_hosts.kill_all()
+
+
 def state(folder):
     return short_runs.state_in(folder / "checkpoints")
 
@@ -28,7 +34,7 @@ def test_a_run_whose_hosts_were_killed_and_stopped_ends_in_the_same_bits(tmp_pat
     chief, other = several_hosts.start(parts, epochs=10**6, sample_every=10**6)
     several_hosts.wait_for_epoch(chief)
     other.kill()
-    [(status, line)] = several_hosts.ends([chief], seconds=20)
+    [(status, line)] = several_hosts.ends([chief])
     assert status == 2 and line.startswith(LOST)
     several_hosts.ends([other])
 
@@ -50,7 +56,7 @@ def test_a_chief_that_is_killed_ends_the_others(tmp_path):
     chief, other = several_hosts.start(tmp_path, epochs=10**6, sample_every=10**6)
     several_hosts.wait_for_epoch(chief)
     chief.kill()
-    [(status, line)] = several_hosts.ends([other], seconds=20)
+    [(status, line)] = several_hosts.ends([other])
     assert status == 2 and line.startswith(LOST)
     several_hosts.ends([chief])
 
@@ -59,7 +65,7 @@ def test_a_host_that_is_frozen_ends_the_others(tmp_path):
     chief, other = several_hosts.start(tmp_path, epochs=10**6, sample_every=10**6)
     several_hosts.wait_for_epoch(chief)
     other.send_signal(signal.SIGSTOP)
-    [(status, line)] = several_hosts.ends([chief], seconds=40)
+    [(status, line)] = several_hosts.ends([chief])
     assert status == 2 and line.startswith(LOST)
     other.kill()
     several_hosts.ends([other])

@@ -53,3 +53,11 @@ def test_every_epoch_purpose_and_step_has_a_stream_of_its_own():
     assert len(seeds) == 4 * len(Purpose) * 3
     first, second = (randomness.normal([10_000], seed(epoch)).numpy() for epoch in (1, 2))
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.05
+
+
+def test_every_replica_has_a_stream_of_its_own_and_the_first_that_of_one_device():
+    streams = [randomness.of_replica(seed(1), tf.constant(number)) for number in (0, 1, 2)]
+    np.testing.assert_array_equal(streams[0], seed(1))
+    first, second, third = (randomness.normal([10_000], each).numpy() for each in streams)
+    for one, other in ((first, second), (first, third), (second, third)):
+        assert abs(np.corrcoef(one, other)[0, 1]) < 0.05

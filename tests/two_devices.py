@@ -108,6 +108,9 @@ RUNS = {  # each in one folder, some in two parts: epochs, and on how many devic
     "parts": [(2, "mirrored"), (4, "mirrored")],
     "one_then_two": [(2, "none"), (4, "mirrored")],
     "two_then_one": [(2, "mirrored"), (4, "none")],
+    "adam_one": [(4, "none")],
+    "adam_whole": [(4, "mirrored")],
+    "adam_parts": [(2, "mirrored"), (4, "mirrored")],
 }
 DESCENT = dict(optimizer="sgd", learning_rate=1e-3)  # which does not enlarge rounding
 
@@ -116,7 +119,8 @@ def run(folder, parts, **changes):
     """A run of the toy recipe."""
     with toy_recipe.registered():
         for epochs, distribute in parts:
-            assert launch(toy_recipe.config(folder, epochs=epochs, distribute=distribute, **DESCENT, **changes)) == 0
+            config = toy_recipe.config(folder, epochs=epochs, distribute=distribute, **{**DESCENT, **changes})
+            assert launch(config) == 0
 
 
 def refusals(folder):
@@ -139,7 +143,7 @@ def main(folder, epochs=None):
     found = {name: compare(folder / name, settings) for name, settings in GANS.items()}
     tf.config.run_functions_eagerly(False)
     for name, parts in RUNS.items():
-        run(folder / name, parts)
+        run(folder / name, parts, **(dict(optimizer="adam") if name.startswith("adam") else {}))
     found["refusals"] = list(refusals(folder / "refused"))
     (folder / "found.json").write_text(json.dumps(found))
 

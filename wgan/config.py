@@ -65,7 +65,8 @@ class TrainingConfig:
     learning_rate: float = option(1e-3, "Training", above=0, below=1)
     """Of the generator, and of the critic where it has none of its own."""
     critic_learning_rate: float | None = option(None, "Training", above=0, below=1)
-    """The critic's own (Heusel et al. 2017). Default: 4e-4 in wgan_gp, --learning_rate in other recipes."""
+    """The critic's own (Heusel et al. 2017). Default: 4e-4 in wgan_gp, whatever --learning_rate is; in other recipes
+    --learning_rate."""
     decay_epochs: int = option(0, "Training", at_least=0, below=10**9)
     """Learning rates fall in a straight line to zero at this epoch, which --epochs may not exceed; stop earlier by
     --epochs and go on with the same value. 0: they stay."""

@@ -26,7 +26,7 @@ def train(config: TrainingConfig, fresh: bool = False) -> int:
     It has the signals SIGINT, SIGTERM and SIGHUP for its time, so that Ctrl-C saves; call it in the main thread.
 
     Args:
-        config: the run, as `TrainingConfig(...)` or, with a recipe's settings, `TrainingConfig.of_recipe(...)`.
+        config: the run, as `TrainingConfig.of_recipe(name, ...)`; the class alone leaves a recipe's own settings out.
         fresh: replace an earlier run in these folders.
 
     Returns:

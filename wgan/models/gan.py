@@ -142,9 +142,8 @@ class GAN(keras.Model):
         epsilon = randomness.uniform([reals.shape[0], *[1] * (reals.shape.rank - 1)], stream(Purpose.INTERPOLATION))
         if self.flips:
             reals = flip(reals, stream(Purpose.FLIPS))
-        reals, epsilon, *further = map(
-            replicas.rows, (reals, epsilon, *further)
-        )  # the fakes are this replica's already
+        # The fakes are this replica's already.
+        reals, epsilon, *further = map(replicas.rows, (reals, epsilon, *further))
         if self.augmentation:
             seed = replicas.seed(stream(Purpose.CRITIC_AUGMENTATION))
             reals, fakes = tf.split(augment(tf.concat([reals, fakes], axis=0), self.augmentation, seed), 2)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from wgan.common import startup
 from wgan.common.errors import UserError
+from wgan.common.messages import one_line
 from wgan.runs import checkpoints
 from wgan.training import hosts
 
@@ -77,27 +78,33 @@ def _mirrored(devices):
 
 @functools.cache
 def _connected(seconds):
-    """Connects all hosts, which have met just before. Where that hangs, nothing but an exit of the process ends it."""
+    """Connects all hosts, which have met just before. Where that hangs, nothing but an exit of the process ends it.
+
+    Raises:
+        UserError: TensorFlow cannot; its own words follow.
+    """
     print(f"connecting the hosts, or ending after {seconds / 60:g} minutes", flush=True)
     with open(os.devnull, "w") as nowhere, startup.without_notes():
         faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
         try:
             return tf.distribute.MultiWorkerMirroredStrategy()
+        except (*LOST, tf.errors.UnknownError, RuntimeError) as error:
+            raise UserError(f"the hosts cannot be connected: {one_line(error, longest=300)}") from error
         finally:
             faulthandler.cancel_dump_traceback_later()
 
 
-def meet(config, sha256):
+def meet(config, fingerprints):
     """Waits for the other hosts of a run, and sees that they have the same settings, images and versions.
 
     Args:
         config: with its precision settled.
-        sha256: the images' fingerprint.
+        fingerprints: what must be the same of the images, {name: SHA-256}.
 
     Raises:
         UserError: as `hosts.meet` does.
     """
-    facts = {**config.deciding(), "epochs": config.epochs, "the images' SHA-256": sha256}
+    facts = {**config.deciding(), "epochs": config.epochs, **fingerprints}
     facts |= {"TensorFlow's version": tf.__version__, "Keras's version": keras.__version__}
     facts["the number of devices"] = len(tf.config.list_physical_devices("GPU")) or 1
     hosts.meet(hosts.from_environment(), facts, 60 * config.worker_timeout)
@@ -112,7 +119,8 @@ def lost_hosts_told(config):
         if config.distribute != "multi_worker":
             raise
         raise UserError(
-            "another host has ended or no longer answers; once all are there, the same command on all of them continues"
+            "another host has ended or no longer answers; once all are there, the same command on all of them "
+            f"continues (TensorFlow: {one_line(error, longest=200)})"
         ) from error
 
 

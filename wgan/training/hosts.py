@@ -61,7 +61,7 @@ def from_environment():
 
 def _checked_address(address):
     host, _, port = address.rpartition(":")
-    if not host or not 0 < int(port) < 2**16:
+    if not host or "[" in host or not 0 < int(port) < 2**16:  # addresses of IPv6 need names
         raise ValueError
     return address
 
@@ -81,8 +81,8 @@ def meet(hosts, facts, seconds):
     with _own_port(hosts) as listener:
         if hosts.is_chief:
             _receive(hosts, facts, listener, deadline)
-    if not hosts.is_chief:
-        _report(hosts, facts, deadline)
+        else:
+            _report(hosts, facts, deadline)
 
 
 @contextlib.contextmanager
@@ -112,10 +112,10 @@ def _receive(hosts, facts, listener, deadline):
                 missing = ", ".join(map(hosts.name, sorted(others - heard)))
                 raise UserError(f"not here within --worker_timeout: {missing}") from error
             connection.settimeout(min(SECONDS_FOR_A_LINE, _left(deadline)))
-            with contextlib.suppress(OSError, ValueError, TypeError):  # it is no host of this run
+            with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):  # it is no host of this run
                 file = connections.enter_context(connection.makefile("rw", encoding="utf-8"))
                 number, theirs = json.loads(file.readline(MAX_LINE))
-                if number in others:
+                if number in others and isinstance(theirs, dict):
                     refusal = refusal or _difference(hosts, number, theirs, facts, number in heard)
                     heard.add(number)
                     replies.append(file)
@@ -130,7 +130,8 @@ def _receive(hosts, facts, listener, deadline):
 def _difference(hosts, number, theirs, facts, is_there):
     """What is wrong with what another host has, or None."""
     if is_there:
-        return f"two processes are {hosts.name(number)}; give each its own index in TF_CONFIG"
+        who = hosts.name(number)
+        return f"two processes are {who}, or it was started twice; give each its own index in TF_CONFIG"
     for name, value in facts.items():
         if theirs.get(name) != value:
             words = f"{name} is {one_line(theirs.get(name))} on {hosts.name(number)} and {value} on {hosts.name(0)}"
@@ -144,7 +145,7 @@ def _report(hosts, facts, deadline):
     while True:
         try:
             with (
-                socket.create_connection((host.strip("[]"), int(port)), timeout=_left(deadline)) as connection,
+                socket.create_connection((host, int(port)), timeout=_left(deadline)) as connection,
                 connection.makefile("rw", encoding="utf-8") as file,
             ):
                 file.write(json.dumps([hosts.number, facts]) + "\n")
@@ -152,7 +153,7 @@ def _report(hosts, facts, deadline):
                 refusal = json.loads(file.readline())
             break
         except (OSError, ValueError) as error:  # it is not there yet
-            if isinstance(error, TimeoutError) or time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 raise UserError(f"not here within --worker_timeout: {hosts.name(0)}") from error
             time.sleep(SECONDS_BETWEEN_ATTEMPTS)
     if refusal:

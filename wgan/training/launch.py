@@ -77,9 +77,15 @@ def _launch_one(config, fresh, dry_run):
 def _assist(config):
     """For a host of a run that another one leads."""
     image_set, sha256 = _load_images(Found(config, None, None))
-    config, device, loop = _with_tensorflow(config, sha256)
+    config, device, loop = _with_tensorflow(config, _fingerprints(config, image_set, sha256))
     print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}; the chief shows more")
     return loop.assist(config, image_set)
+
+
+def _fingerprints(config, image_set, sha256):
+    """What the hosts of a run compare of their images."""
+    labels = {"the labels' SHA-256": fingerprint_of_labels(image_set)} if config.recipe_spec.wants_labels else {}
+    return {"the images' SHA-256": sha256, **labels}
 
 
 def _show_plan(found, folder):
@@ -100,7 +106,7 @@ def _run(config, folder, lock, remote, fresh):
             remote.copy_all(found.epoch)
         return 0
     image_set, sha256 = _load_images(found)
-    config, device, loop = _with_tensorflow(found.config, sha256)
+    config, device, loop = _with_tensorflow(found.config, _fingerprints(found.config, image_set, sha256))
     print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
     locks = [lock, remote.lock] if remote else [lock]
     return loop.train(loop.Run(config, folder, image_set, locks, remote), sha256, found.state, device)
@@ -195,19 +201,19 @@ def _print_finished(found, folder):
     )
 
 
-def _with_tensorflow(config, sha256=None):
+def _with_tensorflow(config, fingerprints=None):
     """Imports TensorFlow, which takes seconds; the configuration with its precision, the device, `loop`.
 
-    With the images' fingerprint, a host of a run on several meets the others.
+    With the fingerprints of its images, a host of a run on several meets the others.
     """
-    meets = sha256 and config.distribute == "multi_worker"
+    meets = fingerprints and config.distribute == "multi_worker"
     device = startup.import_tensorflow(sets_up=not meets)
     from wgan.models import precision
     from wgan.training import distribution, loop
 
     config = dataclasses.replace(config, precision=precision.resolve(config.precision))
     if meets:
-        distribution.meet(config, sha256)
+        distribution.meet(config, fingerprints)
         distribution.strategy_of(config)  # before anything else sets the devices up
     return config, device, loop
 

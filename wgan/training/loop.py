@@ -99,7 +99,7 @@ def assist(config, image_set):
     """Does the same updates as the chief of a run on several hosts, and writes nothing; the exit status.
 
     Raises:
-        UserError: another host is lost.
+        UserError: another host is lost, or this one's memory is too small.
     """
     gan = _build(config, image_set)
     step = epoch_step(gan)
@@ -107,7 +107,10 @@ def assist(config, image_set):
         team, goes_on = distribution.Team(gan, stop), True
         while goes_on:
             epochs = range(team.take_state_of_chief() + 1, config.epochs + 1)
-            run_epochs(gan, step, _batches(gan, config, image_set, epochs), epochs, [team])
+            try:
+                run_epochs(gan, step, _batches(gan, config, image_set, epochs), epochs, [team])
+            except tf.errors.ResourceExhaustedError as error:
+                raise UserError(explain_memory(config)) from error
             goes_on = team.goes_back()
     return 128 + stop.signal_number if stop.signal_number and team.epoch < config.epochs else 0
 
