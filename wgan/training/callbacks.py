@@ -218,6 +218,7 @@ class Progress(keras.callbacks.Callback):
             self._last_line = now
             print(self._line(number, logs, now - self._start), flush=True)
         if number == self._first_epoch:
+            self._bar.refresh()
             self._start = now
 
     def on_train_end(self, logs=None):
