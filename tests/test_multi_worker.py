@@ -52,23 +52,13 @@ def test_a_run_whose_hosts_were_killed_and_stopped_ends_in_the_same_bits(tmp_pat
     assert not (parts / "of_others").exists() and not (whole / "of_others").exists()
 
 
-def test_a_chief_that_is_killed_ends_the_others(tmp_path):
-    chief, other = several_hosts.start(tmp_path, epochs=10**6, sample_every=10**6)
-    several_hosts.wait_for_epoch(chief)
-    chief.kill()
-    [(status, line)] = several_hosts.ends([other])
+@pytest.mark.parametrize("number, what", [(0, signal.SIGKILL), (1, signal.SIGSTOP)])
+def test_a_host_that_is_killed_or_frozen_ends_the_other(tmp_path, number, what):
+    hosts = several_hosts.start(tmp_path, epochs=10**6, sample_every=10**6)
+    several_hosts.wait_for_epoch(hosts[0])
+    hosts[number].send_signal(what)
+    [(status, line)] = several_hosts.ends([hosts[1 - number]])
     assert status == 2 and line.startswith(LOST)
-    several_hosts.ends([chief])
-
-
-def test_a_host_that_is_frozen_ends_the_others(tmp_path):
-    chief, other = several_hosts.start(tmp_path, epochs=10**6, sample_every=10**6)
-    several_hosts.wait_for_epoch(chief)
-    other.send_signal(signal.SIGSTOP)
-    [(status, line)] = several_hosts.ends([chief])
-    assert status == 2 and line.startswith(LOST)
-    other.kill()
-    several_hosts.ends([other])
 
 
 def test_numbers_that_go_wrong_again_and_again_end_all(tmp_path):

@@ -271,8 +271,7 @@ class TrainingConfig:
     def deciding(self):
         """The fields that decide the result, {name: value that takes effect}."""
         now = dataclasses.asdict(self)
-        names = [field.name for field in dataclasses.fields(self) if field.metadata["decides_result"]]
-        return {name: _effective(now, name) for name in names}
+        return {name: _effective(now, name) for name in self._deciding_names()}
 
     def differences(self, stored):
         """Names the fields that decide the result and differ from a stored run's.
@@ -286,14 +285,15 @@ class TrainingConfig:
         """
         now = dataclasses.asdict(self)
         then = {field.name: stored.get(field.name, field.default) for field in dataclasses.fields(self)}
-        changed = [
-            field.name
-            for field in dataclasses.fields(self)
-            if field.metadata["decides_result"]
-            and then[field.name] != now[field.name]
-            and _effective(then, field.name) != _effective(now, field.name)
-        ]
-        return [f"{name} was {_effective(then, name)}, now {_effective(now, name)}" for name in changed]
+        pairs = {
+            name: (_effective(then, name), _effective(now, name))
+            for name in self._deciding_names()
+            if then[name] != now[name]
+        }
+        return [f"{name} was {before}, now {after}" for name, (before, after) in pairs.items() if before != after]
+
+    def _deciding_names(self):
+        return [field.name for field in dataclasses.fields(self) if field.metadata["decides_result"]]
 
 
 def _effective(settings, name):

@@ -89,7 +89,7 @@ def train(run, sha256, state, device):
 
     with callbacks.StopOnSignal() as stop, drive.copying(run.drive, epoch) as copy_soon, files.TolerantSaver() as saver:
         saver.save("grids", grids.save_png, folder.reals_path, samples.reals_grid(image_set.images, config.recipe_spec))
-        with distribution.lost_hosts_told(config):
+        with distribution.lost_hosts_told(config), _memory_told(config):
             history = Trainer(gan, run, stop, saver, copy_soon).train_with_nan_recovery(history)
     return _report(stop.signal_number, config, len(history.rows))
 
@@ -103,16 +103,22 @@ def assist(config, image_set):
     """
     gan = _build(config, image_set)
     step = epoch_step(gan)
-    with callbacks.StopOnSignal() as stop, distribution.lost_hosts_told(config):
+    with callbacks.StopOnSignal() as stop, distribution.lost_hosts_told(config), _memory_told(config):
         team, goes_on = distribution.Team(gan, stop), True
         while goes_on:
             epochs = range(team.take_state_of_chief() + 1, config.epochs + 1)
-            try:
-                run_epochs(gan, step, _batches(gan, config, image_set, epochs), epochs, [team])
-            except tf.errors.ResourceExhaustedError as error:
-                raise UserError(explain_memory(config)) from error
+            run_epochs(gan, step, _batches(gan, config, image_set, epochs), epochs, [team])
             goes_on = team.goes_back()
     return 128 + stop.signal_number if stop.signal_number and team.epoch < config.epochs else 0
+
+
+@contextlib.contextmanager
+def _memory_told(config):
+    """Where the device's memory is too small in the block, a line in place of TensorFlow's error."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise UserError(explain_memory(config)) from error
 
 
 def _build(config, image_set):
@@ -180,8 +186,7 @@ class Trainer:
                     self._team.goes_back(True)
 
     def _train(self, history, checkpointing):
-        """Runs the epochs after those in the history, after which the newest state is saved whatever has ended them,
-        with one line in place of a traceback where the device's memory is too small."""
+        """Runs the epochs after those in the history, after which the newest state is saved whatever has ended them."""
         config, gan, epoch = self._run.config, self._gan, len(history.rows)
         epochs = range(epoch + 1, config.epochs + 1)
         if self._team:
@@ -193,11 +198,9 @@ class Trainer:
                 self._team.goes_back(False)
         except (NumbersWentWrong, TakenOver):
             raise
-        except BaseException as error:
+        except BaseException:
             checkpointing.save_newest()
-            if not isinstance(error, tf.errors.ResourceExhaustedError):
-                raise
-            raise UserError(explain_memory(config)) from error
+            raise
 
     def _callbacks(self, history, checkpointing):
         """All of them, in the order in which they see an epoch."""
