@@ -58,6 +58,7 @@ class RunLock:
         self.lost = None
         self._folder, self._path, self._advice = pathlib.Path(folder), pathlib.Path(folder, LOCK_FILE), advice
         self._leaving, self._last_look = threading.Event(), time.time()
+        self._changing = threading.Lock()  # a lease that two threads acquire and release at once leaves its file behind
         self._lease = filelock.SoftFileLease(
             self._path, lease_duration=LEASE_SECONDS, on_compromise=self._restore, timeout=0.1, thread_local=False
         )
@@ -80,7 +81,7 @@ class RunLock:
         leave.join(LEAVING_SECONDS)
 
     def _leave(self):
-        with contextlib.suppress(OSError):  # what is left behind is the lock of a process that has ended
+        with self._changing, contextlib.suppress(OSError):  # what is left is the lock of a process that has ended
             self._lease.release(force=True)
 
     def _acquire(self):
@@ -131,13 +132,15 @@ class RunLock:
                 if owner and owner.token != compromise.token:
                     self._lose()
                 elif self._folder.is_dir():  # else it would be made, which would hide that a drive is not mounted
-                    if owner:
-                        self._lease.force_break()
-                    self._lease.release(force=True)
-                    self._lease.acquire(0)
-                    if self._leaving.is_set():
-                        self._lease.release(force=True)
-                    return
+                    return self._make_again(owner)
+
+    def _make_again(self, owner):
+        with self._changing:
+            if not self._leaving.is_set():
+                if owner:
+                    self._lease.force_break()
+                self._lease.release(force=True)
+                self._lease.acquire(0)
 
 
 def holder(folder):
