@@ -66,7 +66,7 @@ def keras(images, precision, batch_size):
     from wgan.models import precision as precisions
 
     with precisions.policy_scope(precision):
-        generator, critic = keras_networks(images.shape[-1])
+        generator, critic = keras_generator(images.shape[-1]), keras_critic(images.shape[-1])
     optimizers = [keras.optimizers.Adam(2e-4, 0.5, 0.9) for _ in range(2)]
     for optimizer, network in zip(optimizers, (critic, generator)):
         optimizer.build(network.trainable_variables)
@@ -78,11 +78,7 @@ def keras(images, precision, batch_size):
         points = fakes + tf.random.uniform([batch_size, 1, 1, 1]) * (reals - fakes)
         with tf.GradientTape() as tape:
             difference = tf.reduce_mean(critic(fakes, training=True)) - tf.reduce_mean(critic(reals, training=True))
-            with tf.GradientTape() as inner:
-                inner.watch(points)
-                logits = critic(points, training=False)
-            norms = tf.sqrt(tf.reduce_sum(inner.gradient(logits, points) ** 2, axis=[1, 2, 3]) + 1e-12)
-            loss = difference + PENALTY_WEIGHT * tf.reduce_mean((norms - 1) ** 2)
+            loss = difference + PENALTY_WEIGHT * keras_penalty(critic, points)
         optimizers[0].apply(tape.gradient(loss, critic.trainable_variables), critic.trainable_variables)
         return loss
 
@@ -101,20 +97,30 @@ def keras(images, precision, batch_size):
         yield
 
 
-def keras_networks(channels):
-    """The generator and the critic in Keras's own layers."""
+def keras_penalty(critic, points):
+    """The gradient penalty without its weight, float32 []."""
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        logits = critic(points, training=False)
+    norms = tf.sqrt(tf.reduce_sum(tape.gradient(logits, points) ** 2, axis=[1, 2, 3]) + 1e-12)
+    return tf.reduce_mean((norms - 1) ** 2)
+
+
+def keras_generator(channels):
+    """The generator in Keras's own layers."""
     import keras
     from keras import layers
 
     leaky = lambda: layers.LeakyReLU(negative_slope=SLOPE)
-    conv = lambda filters, strides: layers.Conv2D(filters, 5, strides=strides, padding="same")
     block = lambda kind, filters, momentum: [
         layers.UpSampling2D(2),
         kind(filters, 5, padding="same", use_bias=False),
         layers.BatchNormalization(momentum=momentum),
         leaky(),
     ]
-    generator = keras.Sequential(
+    return keras.Sequential(
         [
             keras.Input([LATENT_DIM]),
             layers.Dense(2048, use_bias=False),
@@ -127,7 +133,16 @@ def keras_networks(channels):
             layers.Conv2DTranspose(channels, 5, padding="same", use_bias=False, activation="tanh"),
         ]
     )
-    critic = keras.Sequential(
+
+
+def keras_critic(channels):
+    """The critic in Keras's own layers."""
+    import keras
+    from keras import layers
+
+    leaky = lambda: layers.LeakyReLU(negative_slope=SLOPE)
+    conv = lambda filters, strides: layers.Conv2D(filters, 5, strides=strides, padding="same")
+    return keras.Sequential(
         [
             keras.Input([32, 32, channels]),
             conv(32, 2),
@@ -143,7 +158,6 @@ def keras_networks(channels):
             layers.Dense(1, dtype="float32"),
         ]
     )
-    return generator, critic
 
 
 def torch(images, precision, batch_size):

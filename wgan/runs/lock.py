@@ -132,7 +132,8 @@ class RunLock:
                 if owner and owner.token != compromise.token:
                     self._lose()
                 elif self._folder.is_dir():  # else it would be made, which would hide that a drive is not mounted
-                    return self._make_again(owner)
+                    self._make_again(owner)
+                    return
 
     def _make_again(self, owner):
         with self._changing:
