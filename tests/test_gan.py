@@ -4,8 +4,9 @@ import pytest
 import tensorflow as tf
 
 from wgan.models import randomness
-from wgan.models.constraints import GradientPenalty
+from wgan.models.constraints import GradientPenalty, NoConstraint
 from wgan.models.gan import GAN, averaging_decay, scale
+from wgan.models.losses import LOSSES
 from wgan.models.networks import Critic, Generator, perceptrons
 from wgan.models.randomness import Purpose
 from wgan.training.batches import epoch_batches
@@ -256,6 +257,17 @@ def test_augmentation_is_part_of_the_generators_step():
     gan.update_generator(4, epoch)
     grey = [(image == 0).mean() for image in seen[0].numpy()]
     assert min(grey) > 0.05  # a cut square, or a part of it
+
+
+def test_a_relativistic_loss_pairs_samples_with_the_real_images_of_the_critics_last_update(eagerly):
+    gan = make_toy_gan(objective=LOSSES["relativistic"], constraint=NoConstraint(), critic_steps=2, flips=True)
+    seen, original = [], gan.critic.call
+    gan.critic.call = lambda images, **kwargs: seen.append(images) or original(images, **kwargs)
+    logs = gan.train_step((tf.constant(1, tf.int64), tf.constant(IMAGES[:8].reshape(2, 4, 32, 32, 1))))
+    _, of_critic, reals, fakes = seen
+    np.testing.assert_array_equal(reals, of_critic[:4])
+    differences = (original(fakes) - original(reals)).numpy()
+    assert float(logs["generator_loss"]) == pytest.approx(np.log1p(np.exp(-differences)).mean(), rel=1e-5)
 
 
 def test_drift_is_the_mean_square_of_the_real_scores():

@@ -11,6 +11,7 @@ from wgan.models.layers import (
     BatchNormalization,
     Conv2D,
     PhasesConv2DTranspose,
+    SpectralNormalization,
     StatelessDropout,
     UpsampleConv2D,
     leaky_relu,
@@ -193,3 +194,38 @@ def test_dropout_gradient_uses_the_same_mask():
         tape.watch(inputs)
         dropped = StatelessDropout(0.3)(inputs, seed=SEED)
     np.testing.assert_allclose(tape.gradient(dropped, inputs).numpy(), dropped.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+def test_spectral_normalization_divides_by_the_largest_singular_value(float64, both_ways, strides):
+    """And its gradient is that of equation 9 of Miyato et al. (2018)."""
+    fast = lambda: Conv2D(5, 5, strides=strides, padding="same")
+    layer, plain = SpectralNormalization(fast()), fast()
+    inputs = tf.constant(np.random.default_rng(7).normal(size=[3, 4 * strides, 4 * strides, 3]))
+    for _ in range(300):
+        layer(inputs, training=True)
+    kernel = layer.layer.kernel
+    left, (largest, *_), right = np.linalg.svd(kernel.numpy().reshape(-1, 5), full_matrices=False)
+    plain(inputs)
+    plain.kernel.assign(kernel / largest)
+    with tf.GradientTape(persistent=True) as tape:
+        ours, theirs = layer(inputs), plain(inputs)
+        scalars = [tf.reduce_sum(tf.sin(outputs)) for outputs in (ours, theirs)]
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-9)
+    slope = tape.gradient(scalars[1], plain.kernel).numpy()
+    first = np.outer(left[:, 0], right[0]).reshape(slope.shape)
+    expected = (slope - np.sum(slope * plain.kernel.numpy()) * first) / largest
+    np.testing.assert_allclose(tape.gradient(scalars[0], kernel).numpy(), expected, rtol=1e-8, atol=1e-8)
+
+
+def test_the_estimate_of_spectral_normalization_moves_with_each_call_in_training_alone():
+    layer = SpectralNormalization(layers.Dense(3))
+    inputs = tf.constant(np.random.default_rng(7).normal(size=[4, 6]), tf.float32)
+    layer(inputs)
+    kernel, u = layer.layer.kernel.numpy(), layer.u.numpy()
+    layer(inputs)
+    np.testing.assert_array_equal(layer.u.numpy(), u)
+    layer(inputs, training=True)
+    moved = kernel.T @ kernel @ u
+    np.testing.assert_allclose(layer.u.numpy(), moved / np.linalg.norm(moved), rtol=1e-5)
+    np.testing.assert_array_equal(layer.layer.kernel.numpy(), kernel)

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from wgan.models import constraints, losses
-from wgan.models.constraints import critic_gradients
+from wgan.models.constraints import GradientPenalty, ZeroCentredPenalty, critic_gradients
 from wgan.models.gan import GAN
 from wgan.models.losses import LOSSES
 from wgan.models.networks import Critic, Generator
@@ -22,13 +22,19 @@ CROSS_ENTROPY = -np.mean(np.log(P_REAL)) - np.mean(np.log(1 - P_FAKE))
         ("cross_entropy", CROSS_ENTROPY, -np.mean(np.log(P_FAKE))),
         ("cross_entropy_mean", CROSS_ENTROPY / 2, -np.mean(np.log(P_FAKE))),
         ("least_squares", np.mean((P_REAL - 1) ** 2 + P_FAKE**2) / 2, np.mean((P_FAKE - 1) ** 2)),
+        ("hinge", np.maximum(0, 1 - REAL).mean() + np.maximum(0, 1 + FAKE).mean(), -FAKE.mean()),
+        ("relativistic", np.log1p(np.exp(FAKE - REAL)).mean(), np.log1p(np.exp(REAL - FAKE)).mean()),
     ],
 )
 def test_losses_are_the_formulas(name, critic_loss, generator_loss):
-    assert float(LOSSES[name].critic_loss(tf.constant(REAL), tf.constant(FAKE))) == pytest.approx(
-        critic_loss, rel=1e-12
-    )
-    assert float(LOSSES[name].generator_loss(tf.constant(FAKE))) == pytest.approx(generator_loss, rel=1e-12)
+    real_logits, fake_logits = tf.constant(REAL), tf.constant(FAKE)
+    assert float(LOSSES[name].critic_loss(real_logits, fake_logits)) == pytest.approx(critic_loss, rel=1e-12)
+    found = generator_loss_of(LOSSES[name], real_logits, fake_logits)
+    assert float(found) == pytest.approx(generator_loss, rel=1e-12)
+
+
+def generator_loss_of(objective, real_logits, fake_logits):
+    return objective.generator_loss(fake_logits, *([real_logits] if objective.is_relativistic else []))
 
 
 @pytest.mark.parametrize("name, sign", [("wasserstein", 1), ("reversed_wasserstein_sum", -1)])
@@ -68,11 +74,11 @@ def test_zero_gradient_has_a_finite_penalty_and_a_finite_slope():
     np.testing.assert_array_equal(tape.gradient(penalty, gradients).numpy(), 0)
 
 
-def _gan_and_batch(seed=0):
+def _gan_and_batch(seed=0, *parts):
     """A double-precision GAN with a batch of two, away from its initial point."""
     rng = np.random.default_rng(seed)
     keras.utils.set_random_seed(seed)
-    gan = GAN(Generator(latent_dim=4), Critic())
+    gan = GAN(Generator(latent_dim=4), Critic(), *parts)
     reals, fakes = rng.uniform(-1, 1, [2, 2, 32, 32, 3])
     epsilon = rng.uniform(size=[2, 1, 1, 1])
     gan.critic(reals)
@@ -94,9 +100,17 @@ def test_critic_gradients_match_finite_differences(float64):
         assert slopes[1 - image] == 0  # a logit depends on its own image alone
 
 
-def test_critic_loss_and_its_gradients_match_finite_differences(float64):
+@pytest.mark.parametrize(
+    "loss, constraint",
+    [
+        ("wasserstein", GradientPenalty()),
+        ("cross_entropy", ZeroCentredPenalty(10.0, on_samples=False)),
+        ("relativistic", ZeroCentredPenalty(10.0, on_samples=True)),
+    ],
+)
+def test_critic_loss_and_its_gradients_match_finite_differences(float64, loss, constraint):
     """The penalty jumps where an activation changes its sign, so the steps are as short as rounding allows."""
-    gan, rng, batch = _gan_and_batch(seed=1)
+    gan, rng, batch = _gan_and_batch(1, LOSSES[loss], constraint)
     variables = gan.critic.trainable_variables
     loss = lambda: gan.critic_loss(*batch, dropout_seed=None)[0]
     with tf.GradientTape() as tape:
@@ -123,17 +137,34 @@ def test_critic_loss_is_the_formula_of_the_paper(float64):
     gan, _, (reals, fakes, epsilon) = _gan_and_batch(seed=2)
     loss, logs = gan.critic_loss(reals, fakes, epsilon, dropout_seed=None)
     points = epsilon * reals + (1 - epsilon) * fakes
-    penalties = []
-    for point in points:  # the naive form: one image at a time
-        with tf.GradientTape() as tape:
-            tape.watch(point)
-            logit = gan.critic(point[None])[0]
-        penalties.append((np.linalg.norm(tape.gradient(logit, point).numpy()) - 1) ** 2)
+    penalties = (slopes_one_by_one(gan.critic, points) - 1) ** 2
     expected = np.mean(gan.critic(fakes) - gan.critic(reals)) + 10 * np.mean(penalties)
     np.testing.assert_allclose(float(loss), expected, rtol=1e-10)
     np.testing.assert_allclose(
         float(logs["wasserstein_estimate"]), np.mean(gan.critic(reals)) - np.mean(gan.critic(fakes)), rtol=1e-10
     )
+
+
+def slopes_one_by_one(critic, images):
+    """The naive form of `critic_gradients`, and their norms."""
+    slopes = []
+    for image in images:
+        with tf.GradientTape() as tape:
+            tape.watch(image)
+            logit = critic(image[None])[0]
+        slopes.append(np.linalg.norm(tape.gradient(logit, image).numpy()))
+    return np.array(slopes)
+
+
+@pytest.mark.parametrize("on_samples", [False, True], ids=["R1", "R1 + R2"])
+def test_zero_centred_penalty_is_the_formula_of_the_paper(float64, on_samples):
+    gan, _, (reals, fakes, _) = _gan_and_batch(seed=2)
+    term, figures = ZeroCentredPenalty(0.3, on_samples).term(gan.critic, reals, fakes, None)
+    slopes = [slopes_one_by_one(gan.critic, images) for images in ([reals, fakes] if on_samples else [reals])]
+    expected = sum(np.mean(each**2) for each in slopes)
+    np.testing.assert_allclose(float(term), 0.3 / 2 * expected, rtol=1e-10)
+    np.testing.assert_allclose(float(figures["gradient_penalty"]), expected, rtol=1e-10)
+    np.testing.assert_allclose(float(figures["gradient_norm"]), np.mean(slopes), rtol=1e-10)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -144,7 +175,7 @@ def test_gradients_repeat_to_the_bit(name):
     @tf.function
     def gradients(real_logits, fake_logits):
         critic_loss = objective.critic_loss(real_logits, fake_logits)
-        generator_loss = objective.generator_loss(fake_logits)
+        generator_loss = generator_loss_of(objective, real_logits, fake_logits)
         return tf.gradients(critic_loss, [real_logits, fake_logits]), tf.gradients(generator_loss, [fake_logits])
 
     graph = gradients.get_concrete_function(*[tf.TensorSpec([4])] * 2).graph

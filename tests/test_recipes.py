@@ -44,7 +44,7 @@ def config_of(name, **values):
 def test_every_recipe_is_there_and_the_main_one_comes_first():
     assert list(RECIPES)[0] == "wgan_gp"
     images = "wgan_gp wgan_gp_fast wgan_gp_article wgan_gp_paper wgan_clip lsgan_mlp sgan gan_mlp dcgan"
-    assert set(RECIPES) == {*images.split(), "gaussian_1d"}
+    assert set(RECIPES) == {*images.split(), "gaussian_1d", "sngan", "r1gan", "r3gan"}
 
 
 def test_settings_and_figures_are_those_of_parts_that_there_are():
@@ -126,6 +126,26 @@ def test_clipped_weights_stay_within_the_bound_after_every_update(eagerly):
     assert largest == pytest.approx([0.005] * 5, rel=1e-6)  # the initial weights lie beyond it
     assert isinstance(gan.critic_optimizer, keras.optimizers.RMSprop)
     assert isinstance(gan.constraint, Clipping)
+
+
+def test_the_spectral_estimate_moves_once_in_each_critic_update_and_is_part_of_the_state(eagerly, tmp_path):
+    images = data.load("digits", None, "3", "all").images[:8].reshape(2, 4, 32, 32, 1)
+    gan = build_gan(config_of("sngan", batch_size=4, critic_steps=2), channels=1)
+    estimates = {variable.path: variable for variable in gan.variables if variable.name == "u"}
+    assert len(estimates) == 5  # four convolutions and the last layer
+    kernel, u = gan.critic.conv_1.layer.kernel, gan.critic.conv_1.u
+    seen, update = [], gan.critic_optimizer.apply
+    gan.critic_optimizer.apply = lambda *args: (seen.append((kernel.numpy(), u.numpy())), update(*args))
+    gan.train_step((tf.constant(1, tf.int64), tf.constant(images)))
+    (_, first), (matrix, second) = seen
+    moved = matrix.reshape(25, 32).T @ matrix.reshape(25, 32) @ first
+    np.testing.assert_allclose(second, moved / np.linalg.norm(moved), rtol=1e-4)
+    np.testing.assert_array_equal(second, u.numpy())  # the generator's update leaves it alone
+    gan.save_weights(tmp_path / "state.weights.h5")
+    other = build_gan(config_of("sngan", batch_size=4, seed=1), channels=1)
+    other.load_weights(tmp_path / "state.weights.h5")
+    for one, again in zip(gan.variables, other.variables, strict=True):
+        np.testing.assert_array_equal(one.numpy(), again.numpy())
 
 
 def test_discriminator_of_sgan_has_an_output_more_than_there_are_classes_and_drops_whole_channels():
@@ -237,6 +257,9 @@ def test_labels_belong_to_their_images():
         ("wgan_clip", dict(beta_2=0.99), "--beta_2 is for --optimizer adam, not for rmsprop"),
         ("wgan_gp", dict(clip_bound=0.1), "--clip_bound does nothing in --recipe wgan_gp"),
         ("dcgan", dict(gradient_penalty_weight=5.0), "--gradient_penalty_weight does nothing in --recipe dcgan"),
+        ("sngan", dict(gradient_penalty_weight=5.0), "--gradient_penalty_weight does nothing in --recipe sngan"),
+        ("r1gan", dict(penalty="one_sided"), "--penalty does nothing in --recipe r1gan"),
+        ("r3gan", dict(generator_batch_size=32), "--generator_batch_size does nothing in --recipe r3gan"),
         ("wgan_gp", dict(image_size=28), "--recipe wgan_gp draws images of 32 or 64 or 128 pixels a side, not 28"),
         ("gaussian_1d", dict(dataset="mnist"), "makes numbers on a line: its --dataset is gaussian"),
         ("wgan_gp", dict(dataset="gaussian"), "makes images, and gaussian has none"),
@@ -354,6 +377,9 @@ def pixel_distance(images, reals):
         ("wgan_gp_fast", 80, dict(batch_size=16)),
         ("wgan_gp_paper", 120, dict(batch_size=16, critic_steps=2, learning_rate=5e-4)),
         ("wgan_clip", 60, dict(batch_size=16, critic_steps=2, learning_rate=1e-3)),
+        ("sngan", 150, dict(batch_size=16)),
+        ("r1gan", 150, dict(batch_size=16)),
+        ("r3gan", 150, dict(batch_size=16)),
         ("lsgan_mlp", 300, {}),
         ("gan_mlp", 300, dict(batch_size=32)),
         ("dcgan", 120, dict(batch_size=16, learning_rate=1e-3)),

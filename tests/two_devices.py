@@ -33,6 +33,8 @@ GANS = {
     "layer": dict(generator_norm="layer", critic_norm="layer"),
     "none": dict(generator_norm="none"),
     "sgan": dict(recipe="sgan", label=None, ema_decay=0.9),
+    "spectral": dict(recipe="sngan", critic_norm="spectral", seed=1),  # seed 0: an activation is at its kink
+    "relativistic": dict(recipe="r3gan"),
     "clip": dict(recipe="wgan_clip", critic_dropout=0.0, optimizer="adam"),
     "gaussian": dict(recipe="gaussian_1d", dataset="gaussian", label=None, image_size=32, latent_dim=1),
 }

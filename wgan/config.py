@@ -97,13 +97,13 @@ class TrainingConfig:
     """Length of the generator's input."""
     generator_norm: str = option("batch", "Networks", choices=("batch", "layer", "none"))
     """Normalisation in the generator."""
-    critic_norm: str = option("none", "Networks", choices=("none", "layer"))
-    """Normalisation in the critic. Over a batch it would spoil the penalty."""
+    critic_norm: str = option("none", "Networks", choices=("none", "layer", "spectral"))
+    """Normalisation in the critic, in sngan spectral: of its kernels. Over a batch it would spoil the penalty."""
     critic_dropout: float = option(0.0, "Networks", at_least=0, below=1)
     """Share of the critic's second layer that is dropped; the residual critic has none."""
 
     gradient_penalty_weight: float = option(10.0, "Constraint", at_least=0)
-    """Weight of the gradient penalty (lambda in the paper)."""
+    """Weight of the gradient penalty (lambda in the paper; gamma in r1gan and r3gan)."""
     penalty: str = option("two_sided", "Constraint", choices=("two_sided", "one_sided"))
     """one_sided does not penalise slopes below 1."""
     clip_bound: float = option(0.01, "Constraint", above=0)

@@ -9,10 +9,10 @@ from wgan.runs.history import COLUMNS, History
 
 PANELS = (
     ("Wasserstein estimate", ("wasserstein_estimate", "training_estimate", "heldout_estimate")),
-    ("probability of real", ("critic_real", "critic_fake")),
+    ("D of real images and of samples", ("critic_real", "critic_fake")),
     ("losses", ("critic_loss", "generator_loss", "class_loss")),
     ("gradient penalty", ("gradient_penalty",)),
-    ("gradient norm (1 is the goal)", ("gradient_norm",)),
+    ("gradient norm (1 is the goal of WGAN-GP)", ("gradient_norm",)),
     ("FID (lower is better)", ("fid",)),
     ("KID (lower is better)", ("kid",)),
     ("precision and recall", ("precision", "recall")),

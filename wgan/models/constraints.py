@@ -69,6 +69,23 @@ class WholeBatchPenalty(GradientPenalty):
         return _root(tf.reduce_sum(tf.square(gradients)))[None]
 
 
+class ZeroCentredPenalty(NoConstraint):
+    """gamma / 2 |grad D|^2 on real images: R1 (Mescheder et al. 2018, equation 9); on samples too: R1 + R2."""
+
+    def __init__(self, weight: float, on_samples: bool):
+        """Args: weight: gamma; on_samples: penalise the slopes at the samples too."""
+        self.weight = weight
+        self.on_samples = on_samples
+
+    def term(self, critic, reals, fakes, epsilon):
+        """As in `GradientPenalty`; the figure `gradient_penalty` is without gamma / 2."""
+        images = tf.concat([reals, fakes], axis=0) if self.on_samples else reals
+        gradients = critic_gradients(critic, images)
+        penalty = (2 if self.on_samples else 1) * zero_centred_penalty(gradients)
+        figures = {"gradient_penalty": penalty, "gradient_norm": tf.reduce_mean(gradient_norms(gradients))}
+        return self.weight / 2 * penalty, figures
+
+
 class Clipping(NoConstraint):
     """Weights within [-bound, bound] after every update (Arjovsky et al. 2017, Algorithm 1, line 7)."""
 
@@ -86,6 +103,8 @@ CONSTRAINTS = {  # by the names that recipes use, from a `TrainingConfig`
     "none": lambda config: NoConstraint(),
     "gradient_penalty": lambda config: GradientPenalty(config.gradient_penalty_weight, config.penalty == "one_sided"),
     "whole_batch_penalty": lambda config: WholeBatchPenalty(config.gradient_penalty_weight),
+    "r1": lambda config: ZeroCentredPenalty(config.gradient_penalty_weight, on_samples=False),
+    "r1_r2": lambda config: ZeroCentredPenalty(config.gradient_penalty_weight, on_samples=True),
     "clipping": lambda config: Clipping(config.clip_bound),
 }
 
@@ -125,6 +144,11 @@ def gradient_penalty(norms, one_sided=False):
     """
     excess = norms - 1.0
     return tf.reduce_mean(tf.square(tf.maximum(excess, 0.0) if one_sided else excess))
+
+
+def zero_centred_penalty(gradients):
+    """mean |grad D|^2: each image's gradient, [batch, height, width, channels], to a scalar."""
+    return tf.reduce_mean(tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3]))
 
 
 def _root(squares):

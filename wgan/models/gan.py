@@ -124,7 +124,8 @@ class GAN(keras.Model):
         ]
         logs = {name: tf.reduce_mean([log[name] for log in critic_logs]) for name in critic_logs[0]}
         batch_size = self.generator_batch_size or real_batches.shape[1]
-        logs["generator_loss"] = self.update_generator(batch_size, epoch)
+        reals = [scale(real_batches[-1])] if self.objective.is_relativistic else []
+        logs["generator_loss"] = self.update_generator(batch_size, epoch, *reals)
         if self.averaged_generator:
             count = min(batch_size, MAX_STATISTICS_LATENTS)
             latents = randomness.latents(count, self.generator, self._stream(epoch, Purpose.STATISTICS_LATENTS))
@@ -140,8 +141,7 @@ class GAN(keras.Model):
         """
         stream = functools.partial(self._stream, epoch, step=step)
         epsilon = randomness.uniform([reals.shape[0], *[1] * (reals.shape.rank - 1)], stream(Purpose.INTERPOLATION))
-        if self.flips:
-            reals = flip(reals, stream(Purpose.FLIPS))
+        reals = self._mirrored(reals, epoch, step)
         # The fakes are this replica's already.
         reals, epsilon, *further = map(replicas.rows, (reals, epsilon, *further))
         if self.augmentation:
@@ -167,7 +167,7 @@ class GAN(keras.Model):
             epsilon: where each image's interpolate lies, float32 [batch, 1, 1, 1] from [0, 1).
             dropout_seed: int64 [2].
         """
-        logits = self.critic_logits(tf.concat([reals, fakes], axis=0), dropout_seed)
+        logits = self.critic(tf.concat([reals, fakes], axis=0), dropout_seed=dropout_seed, training=True)
         real_logits, fake_logits = tf.split(logits, 2)
         term, figures = self.constraint.term(self.critic, reals, fakes, epsilon)
         loss = self.objective.critic_loss(real_logits, fake_logits) + term
@@ -176,23 +176,35 @@ class GAN(keras.Model):
         return loss, {"critic_loss": loss, **self.objective.figures(real_logits, fake_logits), **figures}
 
     @replicas.mean_of_each
-    def update_generator(self, batch_size, epoch):
-        """The paper's lines 11 and 12; gives the generator's loss, float32 []."""
+    def update_generator(self, batch_size, epoch, *reals):
+        """The paper's lines 11 and 12; gives the generator's loss, float32 [].
+
+        A relativistic loss pairs the samples with as many real images, `reals` [batch, height, width, channels]: those
+        of the critic's last update.
+        """
+        mirrored = [replicas.rows(self._mirrored(images, epoch, self.critic_steps - 1)) for images in reals]
+        real_logits = [self._logits_for_generator(images, epoch, place=1) for images in mirrored]
         with tf.GradientTape() as tape:
             fakes = self.draw_fakes(batch_size, self._stream(epoch, Purpose.GENERATOR_LATENTS))
-            if self.augmentation:
-                seed = replicas.seed(self._stream(epoch, Purpose.GENERATOR_AUGMENTATION))
-                fakes = augment(fakes, self.augmentation, seed)
-            logits = self.critic_logits(fakes, replicas.seed(self._stream(epoch, Purpose.GENERATOR_DROPOUT)))
-            loss = self.objective.generator_loss(logits)
+            loss = self.objective.generator_loss(self._logits_for_generator(fakes, epoch), *real_logits)
             scaled_loss = self.generator_optimizer.scale_loss(replicas.part(loss))
         gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
         return loss
 
+    def _logits_for_generator(self, images, epoch, place=0):
+        """Of images that are augmented as the critic's are; each place has random numbers of its own."""
+        if self.augmentation:
+            seed = replicas.seed(self._stream(epoch, Purpose.GENERATOR_AUGMENTATION, place))
+            images = augment(images, self.augmentation, seed)
+        return self.critic_logits(images, replicas.seed(self._stream(epoch, Purpose.GENERATOR_DROPOUT, place)))
+
     def critic_logits(self, images, dropout_seed):
-        """The critic's logits [batch] in training."""
+        """The logits [batch] that the generator climbs."""
         return self.critic(images, dropout_seed=dropout_seed)
+
+    def _mirrored(self, reals, epoch, step):
+        return flip(reals, self._stream(epoch, Purpose.FLIPS, step)) if self.flips else reals
 
     @replicas.on_each
     def draw_critic_fakes(self, batch_size, epoch):

@@ -74,19 +74,21 @@ class Conv2D(keras.layers.Conv2D):
             and self.groups == 1
         )
         if fits and self.strides == (1, 1) and winograd.applies(inputs, taps=5):
-            return winograd.convolve(inputs, self._once(lambda: winograd.transform_kernel(kernel)))
+            return winograd.convolve(inputs, _once(self, lambda: winograd.transform_kernel(kernel)))
         if fits and self.strides == (2, 2) and winograd.applies(inputs, taps=3, split=2):
-            transformed = self._once(lambda: winograd.transform_kernel(_kernel_on_phases(kernel)))
+            transformed = _once(self, lambda: winograd.transform_kernel(_kernel_on_phases(kernel)))
             return winograd.convolve(inputs, transformed, split=2)
         return super().convolution_op(inputs, kernel)
 
-    def _once(self, transform):
-        made = _shared_kernels.get()
-        if made is None:
-            return transform()
-        if id(self) not in made:
-            made[id(self)] = transform()
-        return made[id(self)]
+
+def _once(layer, transform):
+    """What a layer makes of its kernel, for all its calls within `shared_kernels`."""
+    made = _shared_kernels.get()
+    if made is None:
+        return transform()
+    if id(layer) not in made:
+        made[id(layer)] = transform()
+    return made[id(layer)]
 
 
 def _kernel_on_phases(kernel):
@@ -276,7 +278,7 @@ def batch_norm_momentum(momentum):
 
 
 def shared_kernels():
-    """Each `Conv2D` transforms its kernel once for all its calls in this block, in which it must not be updated."""
+    """Each layer transforms its kernel once for all its calls in this block, in which it must not be updated."""
     return _set_in_block(_shared_kernels, {})
 
 
@@ -300,7 +302,7 @@ def normalization(kind, momentum=0.99):
 
     Args:
         kind: "batch"; "layer", each image by its own mean and standard deviation over all places and channels, with a
-            scale and shift per channel (Ba et al. 2016); or "none".
+            scale and shift per channel (Ba et al. 2016); "none"; or "spectral".
         momentum: of the moving statistics of "batch".
 
     Raises:
@@ -310,10 +312,62 @@ def normalization(kind, momentum=0.99):
         "batch": lambda: BatchNormalization(momentum=momentum),
         "layer": lambda: keras.layers.GroupNormalization(groups=1),
         "none": keras.layers.Identity,
+        "spectral": keras.layers.Identity,  # of the kernels: see `normalized`
     }
     if kind not in made:
         raise ValueError(f"no normalisation is called {kind!r}; choose one of {', '.join(made)}")
     return made[kind]()
+
+
+@keras.saving.register_keras_serializable(package="wgan")
+class SpectralNormalization(keras.layers.Wrapper):
+    """A layer with its kernel divided by an estimate of its largest singular value (Miyato et al. 2018).
+
+    The kernel counts as a matrix W [inputs, filters]. Of a vector u near its first right singular vector, |W u| is the
+    estimate, whose gradient is that of the paper's equation 9. u moves by one step of the power iteration,
+    u = W^T W u / |W^T W u|, with each call in training, before it is used. Keras's layer sets the kernel itself to its
+    normalised value instead, so that no gradient passes through the estimate.
+    """
+
+    def __init__(self, layer, **kwargs):
+        """Args: layer: with a `kernel` whose last axis is that of the filters."""
+        super().__init__(layer, autocast=False, **kwargs)  # the estimate has the precision of the variables
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.u = self.add_weight(
+            name="u",
+            shape=self.layer.kernel.shape[-1:],
+            initializer="random_normal",
+            trainable=False,
+            aggregation="only_first_replica",  # all have the same
+        )
+
+    def call(self, inputs, training=False):
+        """What the layer gives; `training`: whether u moves."""
+        if training:
+            self._iterate()
+        with keras.StatelessScope([(self.layer.kernel, _once(self, self._normalized))]):
+            return self.layer(inputs)
+
+    def _iterate(self):
+        matrix, u = self._matrix(), tf.convert_to_tensor(self.u)
+        self.u.assign(tf.math.l2_normalize(tf.linalg.matvec(matrix, tf.linalg.matvec(matrix, u), transpose_a=True)))
+
+    def _normalized(self):
+        estimate = tf.norm(tf.linalg.matvec(self._matrix(), tf.math.l2_normalize(tf.convert_to_tensor(self.u))))
+        return tf.convert_to_tensor(self.layer.kernel) / estimate
+
+    def _matrix(self):
+        return tf.reshape(self.layer.kernel, [-1, self.layer.kernel.shape[-1]])
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+
+def normalized(layer, kind):
+    """A layer, with its kernel normalised where the kind of normalisation is "spectral"."""
+    return SpectralNormalization(layer) if kind == "spectral" else layer
 
 
 @keras.saving.register_keras_serializable(package="wgan")

@@ -16,15 +16,17 @@ class Objective:
 
     Attributes:
         critic_loss: real_logits [batch], fake_logits [batch] to a scalar.
-        generator_loss: fake_logits [batch] to a scalar.
+        generator_loss: fake_logits [batch] to a scalar; of fake_logits, real_logits where it compares them.
         figures: real_logits [batch], fake_logits [batch] to what the history keeps: a dictionary of scalars.
         real_sign: 1 where the critic scores real images above samples, -1 where it is the other way round.
+        is_relativistic: whether the generator's loss takes real images too.
     """
 
     critic_loss: collections.abc.Callable
     generator_loss: collections.abc.Callable
     figures: collections.abc.Callable
     real_sign: int = 1
+    is_relativistic: bool = False
 
 
 def wasserstein_estimate(real_logits, fake_logits):
@@ -48,13 +50,15 @@ def wasserstein_generator_loss(fake_logits):
     return -tf.reduce_mean(fake_logits)
 
 
+def score_figures(real_logits, fake_logits):
+    """mean D(x) and mean D(G(z))."""
+    return {"critic_real": tf.reduce_mean(real_logits), "critic_fake": tf.reduce_mean(fake_logits)}
+
+
 def wasserstein_figures(real_logits, fake_logits):
     """The estimate and its two parts."""
-    return {
-        "wasserstein_estimate": wasserstein_estimate(real_logits, fake_logits),
-        "critic_real": tf.reduce_mean(real_logits),
-        "critic_fake": tf.reduce_mean(fake_logits),
-    }
+    estimate = wasserstein_estimate(real_logits, fake_logits)
+    return {"wasserstein_estimate": estimate, **score_figures(real_logits, fake_logits)}
 
 
 def reversed_wasserstein_figures(real_logits, fake_logits):
@@ -107,6 +111,20 @@ def least_squares_generator_loss(fake_logits):
     return tf.reduce_mean(tf.square(tf.sigmoid(fake_logits) - 1.0))
 
 
+def hinge_critic_loss(real_logits, fake_logits):
+    """mean max(0, 1 - D(x)) + mean max(0, 1 + D(G(z))) (Lim and Ye 2017; Miyato et al. 2018, equation 16)."""
+    return tf.reduce_mean(tf.nn.relu(1.0 - real_logits)) + tf.reduce_mean(tf.nn.relu(1.0 + fake_logits))
+
+
+def relativistic_loss(logits, others):
+    """mean softplus(-(D(a) - D(b))) over pairs of a real image and a sample, logits [batch] each.
+
+    The critic's loss with a = x and b = G(z), the generator's with a = G(z) and b = x (Jolicoeur-Martineau 2018; Huang
+    et al. 2024, equation 2). log 2 where the two cannot be told apart.
+    """
+    return tf.reduce_mean(tf.nn.softplus(others - logits))
+
+
 LOSSES = {  # by the names that recipes use
     "wasserstein": Objective(wasserstein_critic_loss, wasserstein_generator_loss, wasserstein_figures),
     # Sums over the batch in place of means, and reals scored down: sum D(x) - sum D(G(z)), and sum D(G(z)).
@@ -123,6 +141,8 @@ LOSSES = {  # by the names that recipes use
         probability_figures,
     ),
     "least_squares": Objective(least_squares_critic_loss, least_squares_generator_loss, probability_figures),
+    "hinge": Objective(hinge_critic_loss, wasserstein_generator_loss, score_figures),
+    "relativistic": Objective(relativistic_loss, relativistic_loss, score_figures, is_relativistic=True),
 }
 
 

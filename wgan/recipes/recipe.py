@@ -10,9 +10,12 @@ SETTINGS = {
     "bounded_convolutional": ("generator_norm", "critic_norm", "critic_dropout"),
     "wasserstein": ("drift_weight",),
     "reversed_wasserstein_sum": ("drift_weight",),
+    "relativistic": ("drift_weight",),
     "gradient_penalty": ("gradient_penalty_weight", "penalty"),
     "whole_batch_penalty": ("gradient_penalty_weight",),
     "clipping": ("clip_bound",),
+    "r1": ("gradient_penalty_weight",),
+    "r1_r2": ("gradient_penalty_weight",),
     "semi_supervised": ("labels_per_class",),
 }
 # and the columns of history.csv that it fills, beside those that every recipe fills.
@@ -21,6 +24,8 @@ FIGURES = {
     "reversed_wasserstein_sum": ("wasserstein_estimate",),
     "gradient_penalty": ("gradient_penalty", "gradient_norm"),
     "whole_batch_penalty": ("gradient_penalty", "gradient_norm"),
+    "r1": ("gradient_penalty", "gradient_norm"),
+    "r1_r2": ("gradient_penalty", "gradient_norm"),
     "semi_supervised": ("class_loss", "accuracy_real", "accuracy_fake"),
 }
 COMMON_FIGURES = ("critic_loss", "critic_real", "critic_fake", "generator_loss")

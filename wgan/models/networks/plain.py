@@ -11,6 +11,7 @@ from wgan.models.layers import (
     UpsampleConv2D,
     leaky_relu,
     normalization,
+    normalized,
 )
 from wgan.models.networks.image_generator import ImageGenerator
 
@@ -94,7 +95,7 @@ class Critic(keras.Model):
             channels: of the images, 1 or 3.
             image_size: pixels a side, as in `Generator`.
             dropout: share of the second layer's outputs that is dropped in training.
-            norm: none or layer.
+            norm: none, layer, or spectral, which is of all kernels.
             bounded: end in tanh, which no Wasserstein critic should: see wgan_gp_article in `wgan.recipes`.
         """
         super().__init__(**kwargs)
@@ -104,17 +105,17 @@ class Critic(keras.Model):
         self.dropout_rate = dropout
         self.norm = norm
 
-        self.conv_1 = layers.Conv2D(32, 5, strides=2, padding="same")
-        self.conv_2 = layers.Conv2D(64, 5, strides=2, padding="same")
+        self.conv_1 = normalized(layers.Conv2D(32, 5, strides=2, padding="same"), norm)
+        self.conv_2 = normalized(layers.Conv2D(64, 5, strides=2, padding="same"), norm)
         self.dropout = StatelessDropout(dropout)
-        self.conv_3 = Conv2D(128, 5, strides=2, padding="same")
+        self.conv_3 = normalized(Conv2D(128, 5, strides=2, padding="same"), norm)
         self.further_convs = [
-            Conv2D(128, 5, strides=2, padding="same") for _ in range(_doublings_beyond_32(image_size))
+            normalized(Conv2D(128, 5, strides=2, padding="same"), norm) for _ in range(_doublings_beyond_32(image_size))
         ]
-        self.conv_4 = Conv2D(128, 5, padding="same")
+        self.conv_4 = normalized(Conv2D(128, 5, padding="same"), norm)
         self.norms = [normalization(norm) for _ in range(3 + len(self.further_convs))]
         self.flatten = layers.Flatten()
-        self.dense = layers.Dense(1, dtype=self.variable_dtype)  # logits keep their digits
+        self.dense = normalized(layers.Dense(1, dtype=self.variable_dtype), norm)  # logits keep their digits
 
     def call(self, images, dropout_seed=None):
         """Images [batch, image_size, image_size, channels] to logits [batch].

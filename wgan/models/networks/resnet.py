@@ -1,10 +1,12 @@
 """Residual networks: those for CIFAR-10 in the appendix of Gulrajani et al. (2017), with 128 channels throughout."""
 
+import functools
+
 import keras
 import tensorflow as tf
 from keras import layers
 
-from wgan.models.layers import leaky_relu, normalization
+from wgan.models.layers import leaky_relu, normalization, normalized
 from wgan.models.networks.image_generator import ImageGenerator
 
 WIDTH = 128
@@ -23,7 +25,7 @@ class ResidualBlock(keras.layers.Layer):
         """
         Args:
             resample: "up", "down" or None.
-            norm: batch, layer or none.
+            norm: batch, layer, spectral or none.
             relu_first: False for a block that sees images, whose negative values are not to be lost.
         """
         super().__init__(**kwargs)
@@ -33,11 +35,12 @@ class ResidualBlock(keras.layers.Layer):
 
     def build(self, input_shape):
         self.norm_1 = normalization(self.norm)
-        self.conv_1 = layers.Conv2D(WIDTH, 3, padding="same", kernel_initializer="he_uniform")
+        conv = functools.partial(layers.Conv2D, WIDTH, 3, padding="same", kernel_initializer="he_uniform")
+        self.conv_1 = normalized(conv(), self.norm)
         self.norm_2 = normalization(self.norm)
-        self.conv_2 = layers.Conv2D(WIDTH, 3, padding="same", kernel_initializer="he_uniform")
+        self.conv_2 = normalized(conv(), self.norm)
         resized = self.resample or input_shape[-1] != WIDTH
-        self.shortcut = layers.Conv2D(WIDTH, 1) if resized else layers.Identity()
+        self.shortcut = normalized(layers.Conv2D(WIDTH, 1), self.norm) if resized else layers.Identity()
         batch, *sides, channels = input_shape
         up = 2 if self.resample == "up" else 1
         self.norm_1.build(input_shape)
@@ -101,16 +104,16 @@ class Critic(keras.Model):
     """Halving residual blocks down to 8x8, two more, and the mean over all places."""
 
     def __init__(self, channels=3, image_size=32, norm="none", **kwargs):
-        """Args: channels: of the images, 1 or 3; image_size: as in `Generator`; norm: none or layer."""
+        """Args: channels: of the images, 1 or 3; image_size: as in `Generator`; norm: none, layer or spectral."""
         super().__init__(**kwargs)
         self.channels = channels
         self.image_size = image_size
         self.norm = norm
-        # The first block sees images as they are: no normalisation before it, and no ReLU.
-        self.first_block = ResidualBlock("down", relu_first=False)
+        # The first block sees images as they are: no normalisation before it but that of kernels, and no ReLU.
+        self.first_block = ResidualBlock("down", norm if norm == "spectral" else "none", relu_first=False)
         self.blocks = [ResidualBlock("down", norm) for _ in range(_doublings(image_size) - 2)]
         self.last_blocks = [ResidualBlock(None, norm) for _ in range(2)]
-        self.dense = layers.Dense(1, dtype=self.variable_dtype)  # logits keep their digits
+        self.dense = normalized(layers.Dense(1, dtype=self.variable_dtype), norm)  # logits keep their digits
 
     def call(self, images, dropout_seed=None):
         """Images [batch, image_size, image_size, channels] to logits [batch]; there is no dropout."""
