@@ -110,7 +110,9 @@ def test_a_missing_path_is_named(dataset, tmp_path):
     assert "absent folder does not exist" in refused(dataset, missing, None, "all")
     assert "(empty)" in refused(dataset, "", None, "all")
     assert "does not exist" in refused(dataset, "a\0b", None, "all")
-    assert refused(dataset, missing, None, "all").endswith("or leave --data_dir out") == (dataset != "folder")
+    assert refused(dataset, missing, None, "all").endswith("or leave --data_dir out") == (
+        dataset not in ("folder", "records")
+    )
 
 
 @pytest.mark.parametrize("dataset", ["digits", "folder"])

@@ -49,6 +49,7 @@ def test_replicas_stay_alike(found, name):
 
 @pytest.mark.parametrize("whole, parts", [("whole", "parts"), ("adam_whole", "adam_parts")])
 def test_a_run_in_parts_ends_in_the_same_bits(folder, whole, parts):
+    """That with Adam reads its images from records."""
     short_runs.assert_same_arrays(state(folder / whole), state(folder / parts))
 
 

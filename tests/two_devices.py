@@ -20,6 +20,7 @@ import short_runs
 import toy_recipe
 
 from wgan import data
+from wgan.apps import make_records
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.models.layers import StatelessDropout
@@ -104,7 +105,7 @@ def compare(folder, settings):
     }
 
 
-RUNS = {  # each in one folder, some in two parts: epochs, and on how many devices
+RUNS = {  # the last from records; each in one folder, some in two parts: epochs, and on how many devices
     "one": [(4, "none")],
     "whole": [(4, "mirrored")],
     "parts": [(2, "mirrored"), (4, "mirrored")],
@@ -123,6 +124,14 @@ def run(folder, parts, **changes):
         for epochs, distribute in parts:
             config = toy_recipe.config(folder, epochs=epochs, distribute=distribute, **{**DESCENT, **changes})
             assert launch(config) == 0
+
+
+def records_in(folder):
+    """Makes records of the images of the toy recipe; the settings of a run from them."""
+    with toy_recipe.registered():
+        images = data.load_for_run(toy_recipe.config(folder)).images
+    make_records.write(folder / "records", 28, (("", image) for image in images))
+    return dict(dataset="records", data_dir=str(folder / "records"), label="all")
 
 
 def refusals(folder):
@@ -145,7 +154,8 @@ def main(folder, epochs=None):
     found = {name: compare(folder / name, settings) for name, settings in GANS.items()}
     tf.config.run_functions_eagerly(False)
     for name, parts in RUNS.items():
-        run(folder / name, parts, **(dict(optimizer="adam") if name.startswith("adam") else {}))
+        changes = dict(optimizer="adam") if name.startswith("adam") else {}
+        run(folder / name, parts, **changes, **(records_in(folder) if name == "adam_parts" else {}))
     found["refusals"] = list(refusals(folder / "refused"))
     (folder / "found.json").write_text(json.dumps(found))
 

@@ -35,8 +35,8 @@ class TrainingConfig:
     """What to train on: a class number, a class name (horse), all for one GAN on every class, or each for one after
     another. Default: horse with cifar10, all elsewhere."""
     dataset: str = option("cifar10", "Data", choices=DATASET_NAMES)
-    """digits needs no download, and wgan_gp trains on it for 300 epochs; folder is your own images in --data_dir;
-    gaussian is gaussian_1d's."""
+    """digits needs no download, and wgan_gp trains on it for 300 epochs; folder is your own images in --data_dir,
+    records are what make_records.py has made of them; gaussian is gaussian_1d's."""
     data_dir: str | None = option(None, "Data", decides_result=False)
     """Where the data already is: the official cifar-10-python.tar.gz or its unpacked folder, MNIST's IDX files, or your
     images. Default: Keras's verified download."""

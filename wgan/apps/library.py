@@ -48,7 +48,7 @@ def load_images(
     """Loads real images: `.images` is uint8 [N, image_size, image_size, 1 or 3].
 
     Args:
-        dataset: cifar10, mnist, fashion_mnist, digits or folder.
+        dataset: cifar10, mnist, fashion_mnist, digits, folder, or records, of which `.images[...]` reads some.
         label: class number as text, class name or "all". Default: horse for cifar10, "all" elsewhere.
         data_dir: where the files are; None downloads what can be downloaded.
         split: "all", "train" or "test".

@@ -15,8 +15,9 @@ from wgan.data.folder import FOLDER
 from wgan.data.gaussian import GAUSSIAN
 from wgan.data.imageset import keep_labels, set_aside
 from wgan.data.mnist import FASHION_MNIST, MNIST
+from wgan.data.record_set import RECORDS
 
-_DATASETS = {dataset.name: dataset for dataset in (CIFAR10, MNIST, FASHION_MNIST, DIGITS, FOLDER, GAUSSIAN)}
+_DATASETS = {dataset.name: dataset for dataset in (CIFAR10, MNIST, FASHION_MNIST, DIGITS, FOLDER, RECORDS, GAUSSIAN)}
 DATASET_NAMES = tuple(_DATASETS)
 SPLITS = ("all", "train", "test")
 
@@ -133,7 +134,7 @@ def _choose(dataset, data_dir, split):
     if path is not None and not os.path.exists(path):
         raise UserError(
             f"--data_dir {one_line(data_dir) or '(empty)'} does not exist or cannot be "
-            f"reached: correct the path{'' if dataset == 'folder' else ', or leave --data_dir out'}"
+            f"reached: correct the path{'' if dataset in ('folder', 'records') else ', or leave --data_dir out'}"
         )
     return _DATASETS[dataset], path
 

@@ -30,6 +30,7 @@ MIN_IMAGES = 16
 MAX_BYTES_IN_MEMORY = 4 * 2**30  # 1.4 million images of 32x32, 87,000 of 128x128
 DARKEST_WHITE = 32  # of 255: a set without a brighter value is nearly black
 MAX_ENTRIES_LOOKED_AT = 20_000  # below class folders
+READ_AHEAD = 1000  # images
 _NO_IMAGES = ("thumbs.db", "desktop.ini")
 
 
@@ -113,16 +114,46 @@ class ImageFolder(Dataset):
             )
         if all((part == part[..., :1]).all() for part in np.array_split(images, 1 + len(images) // 1000)):
             images = np.ascontiguousarray(images[..., :1])
-        numbers, label_names = None, ()
-        if all("/" in name for name in names):
-            of_files = [name.split("/")[0] for name in names]
-            label_names = tuple(dict.fromkeys(of_files))  # in the order of the files
-            places = {name: place for place, name in enumerate(label_names)}
-            numbers = np.array([places[name] for name in of_files], np.int32)
+        numbers, label_names = labels_of(names)
         return ImageSet(images, shown, class_name, (*notices, *remarks), labels=numbers, label_names=label_names)
 
 
 FOLDER = ImageFolder("folder")
+
+
+class EachImage:
+    """All images of a folder of class folders, one after another: (name, uint8 [size, size, 3]) in their fixed order.
+
+    Attributes:
+        remarks: lines on what is left out, once all have been asked for.
+    """
+
+    def __init__(self, data_dir, size):
+        """Args: the folder, in which `check` finds no fault; pixels a side."""
+        self._data_dir, self._size = data_dir, size
+        self._names, self.remarks = _files(_tree(data_dir), labels.ALL)
+
+    def __iter__(self):
+        left_out = collections.defaultdict(list)
+        with image_files.usual_pillow():
+            for name, found in _each_read(self._data_dir, self._names, self._size):
+                if isinstance(found, image_files.NotRead):
+                    left_out[str(found)].append(name)
+                elif found.levels:
+                    left_out["of more than 8 bits, and the scale of all is not known yet; convert them"].append(name)
+                else:
+                    yield name, found.pixels
+        self.remarks += _remarks(left_out)
+
+
+def labels_of(names):
+    """Of the names of images: their classes, int32 [N], and the names of those; None and () for loose images."""
+    if not all("/" in name for name in names):
+        return None, ()
+    of_files = [name.split("/")[0] for name in names]
+    label_names = tuple(dict.fromkeys(of_files))  # in the order of the files
+    places = {name: place for place, name in enumerate(label_names)}
+    return np.array([places[name] for name in of_files], np.int32), label_names
 
 
 def check_apart(data_dir, places):
@@ -204,13 +235,17 @@ def _read_all(data_dir, names, size):
         if found.has_more:
             paged.append(name)
     images = images[: len(places)]
-    remarks = [f"{_count(names)} left out ({listed(names)}): {reason}" for reason, names in left_out.items()]
+    remarks = _remarks(left_out)
     remarks += [_on_one_scale(images, data_dir, alike, places) for alike in levels.values() if alike]
     if paged:
         remarks.append(f"of {_count(paged)} the first page or frame alone is read: {listed(paged)}")
     if len(images) and images.max() < DARKEST_WHITE:
         remarks.append(f"the images are nearly black: no value is above {images.max()} of 255")
     return images, list(places), remarks
+
+
+def _remarks(left_out):
+    return [f"{_count(names)} left out ({listed(names)}): {reason}" for reason, names in left_out.items()]
 
 
 def _each_read(data_dir, names, size, levels=None):
@@ -223,7 +258,8 @@ def _each_read(data_dir, names, size, levels=None):
             return reason
 
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        found = pool.map(read, names)
+        parts = (names[start : start + READ_AHEAD] for start in range(0, len(names), READ_AHEAD))
+        found = itertools.chain.from_iterable(pool.map(read, part) for part in parts)
         # disable=None: no bar where standard error is not a terminal.
         yield from zip(names, tqdm(found, "reading images", len(names), leave=False, disable=None, delay=2))
 

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from wgan.common.errors import UserError
+from wgan.data.records import Records
 
 MIN_IMAGES_LEFT = 16
 CHOICE_SEED = 0  # not the run's: runs with several seeds set the same images aside and learn from the same labels
@@ -16,7 +17,7 @@ CHOICE_SEED = 0  # not the run's: runs with several seeds set the same images as
 class ImageSet:
     """The images of one class, or of a whole data set."""
 
-    images: np.ndarray  # uint8 [N, size, size, C], C-contiguous; C is 1 (grey) or 3 (RGB)
+    images: np.ndarray | Records  # uint8 [N, size, size, C], C-contiguous; C is 1 (grey) or 3 (RGB)
     name: str  # what was loaded, for people: "cifar10 horse, train and test"
     class_name: str  # the canonical label: a class name, or "all"
     notices: tuple[str, ...] = ()  # lines the user should see, such as which broken images were skipped
@@ -28,7 +29,12 @@ class ImageSet:
 
 
 def fingerprint(images):
-    """SHA-256 (hex) of an array's shape and bytes: equal exactly when two runs have the same images."""
+    """SHA-256 (hex) of an array's shape and bytes: equal exactly when two runs have the same images.
+
+    `Records` have one of their own, for which they are not read.
+    """
+    if isinstance(images, Records):
+        return images.sha256()
     digest = hashlib.sha256(" ".join(map(str, images.shape)).encode("ascii") + b"\n")
     digest.update(np.ascontiguousarray(images).data)
     return digest.hexdigest()
@@ -63,10 +69,10 @@ def set_aside(image_set, count):
             f"on; {f'give at most {most}' if most > 0 else 'leave it out'}"
         )
     chosen = np.sort(np.random.default_rng(CHOICE_SEED).choice(total, count, replace=False))
-    labels = image_set.labels
+    rest, labels = np.delete(np.arange(total), chosen), image_set.labels
     return dataclasses.replace(
         image_set,
-        images=np.delete(image_set.images, chosen, axis=0),
+        images=image_set.images.part(rest) if isinstance(image_set.images, Records) else image_set.images[rest],
         heldout=image_set.images[chosen],
         labels=None if labels is None else np.delete(labels, chosen),
         heldout_labels=None if labels is None else labels[chosen],

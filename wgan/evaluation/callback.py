@@ -8,7 +8,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from wgan.evaluation import features
-from wgan.evaluation.evaluator import MAX_REALS, Evaluator, Sampler, in_batches, subset_indices
+from wgan.evaluation.evaluator import MAX_REALS, Evaluator, Sampler, at_most, in_batches
 from wgan.images import distribution
 from wgan.models import randomness
 from wgan.models.gan import scale
@@ -60,8 +60,8 @@ class Evaluation(keras.callbacks.Callback):
         """
         super().__init__()
         self._config, self._history, self._saver = config, history, saver
-        self._reals = _at_most(MAX_REALS, image_set.images)
-        self._heldout = None if image_set.heldout is None else _at_most(MAX_REALS, image_set.heldout)
+        self._reals = at_most(MAX_REALS, image_set.images)
+        self._heldout = None if image_set.heldout is None else at_most(MAX_REALS, image_set.heldout)
 
     def on_train_begin(self, logs=None):
         self._lowest_fid = np.nanmin([np.inf, *self._history.column("fid")])  # of what has been saved
@@ -145,7 +145,3 @@ def is_due(number, config):
     """Whether epoch `number` is one to measure."""
     every = config.eval_every
     return bool(every) and (number % every == 0 or number == config.epochs)
-
-
-def _at_most(count, images):
-    return images if len(images) <= count else images[subset_indices(len(images), count)]

@@ -15,6 +15,7 @@ from wgan.runs import files, run_images, trained
 
 FEATURES = ("own", "inception")
 MIN_SAMPLES = 16
+MAX_TRAINING = 100_000  # images that samples are compared with for copies
 REPORT_FILE = "evaluation.json"
 PAIRS_FILE = "nearest.png"
 
@@ -99,7 +100,10 @@ def _measure(generator, image_set, other, request, seed):
     from wgan.evaluation import evaluator, features, report
 
     extract = features.extractor(request.features)
-    drawn, images = evaluator.Sampler(generator, request.samples, seed)(), image_set.images
+    drawn = evaluator.Sampler(generator, request.samples, seed)()
+    images = evaluator.at_most(MAX_TRAINING, image_set.images)
+    if len(images) < len(image_set.images):
+        print(f"note: copies are looked for among {len(images):,} of the {len(image_set.images):,} training images")
     training = extract(images)
     chosen = evaluator.subset_indices(len(training), len(drawn))
     reals = training[chosen]
@@ -107,7 +111,7 @@ def _measure(generator, image_set, other, request, seed):
     measured = {
         "features": extract.description,
         "caveat": extract.caveat,
-        "reference": {"name": image_set.name, "images": len(reals), "training_images": len(images)},
+        "reference": {"name": image_set.name, "images": len(reals), "training_images": len(image_set.images)},
         "versions": startup.versions(),
         "rows": [row, *(report.yardsticks(extract, reals, images[chosen], other) if request.yardsticks else ())],
     }

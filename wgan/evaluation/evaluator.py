@@ -20,6 +20,11 @@ def subset_indices(count, most):
     return np.sort(np.random.default_rng(0).choice(count, most, replace=False))
 
 
+def at_most(most, images):
+    """So many images of an array or of `Records`, an array; always the same ones, in their order."""
+    return images[:] if len(images) <= most else images[subset_indices(len(images), most)]
+
+
 def in_batches(function, array, size=BATCH):
     """What a function makes of an array's parts of at most `size` rows, as a list of numpy arrays."""
     return [

@@ -1,33 +1,51 @@
 """The real images of each epoch, in an order that depends on the seed and the epoch alone."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from wgan.data.records import Records
 from wgan.models import randomness
 from wgan.models.randomness import Purpose
+
+MANY = 2**21  # images, to draw from which keys for all would take a tenth of a second
+
+
+class Shape(NamedTuple):
+    """The batches of an epoch."""
+
+    critic_steps: int
+    batch_size: int
+    host: int = 0  # which one takes its rows of them
+    hosts: int = 1
 
 
 def epoch_indices(seed, epoch, num_images, num_drawn, attempt=0, purpose=Purpose.SHUFFLE):
     """Which images an epoch draws: a fresh shuffle of all; where that is too few, further shuffles follow.
 
-    Sorting random keys in place of a shuffle operation compiles everywhere, also under XLA.
+    Sorting random keys in place of a shuffle operation compiles everywhere, also under XLA. Of very many images so few
+    are drawn that numbers which come up again are left out instead.
 
     Returns:
         int32 [num_drawn], each in [0, num_images).
     """
+    stream = randomness.stream(seed, epoch, purpose, attempt=attempt)
+    if num_images > max(MANY, 8 * num_drawn):
+        numbers = tf.random.stateless_uniform([2 * num_drawn], stream, 0, num_images, tf.int32, "philox")
+        return tf.ensure_shape(tf.unique(numbers).y[:num_drawn], [num_drawn])
     shuffles = math.ceil(num_drawn / num_images)
-    keys = randomness.uniform([shuffles, num_images], randomness.stream(seed, epoch, purpose, attempt=attempt))
+    keys = randomness.uniform([shuffles, num_images], stream)
     if shuffles == 1:  # the first of the sorted keys are all that is wanted, which saves most of the sorting
         return tf.math.top_k(-keys[0], num_drawn).indices
     return tf.reshape(tf.argsort(keys, stable=True), [-1])[:num_drawn]
 
 
 def epoch_batches(
-    images: np.ndarray,
+    images: np.ndarray | Records,
     seed: int,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     epochs: range,
     attempt: int = 0,
     labels: np.ndarray | None = None,
@@ -35,10 +53,11 @@ def epoch_batches(
     """The training data: one element is one epoch, as `run_epochs` and Keras's `fit` take it.
 
     Args:
-        images: uint8 [num_images, height, width, channels]; also a `numpy.memmap`. They are not copied,
+        images: uint8 [num_images, height, width, channels]; also a `numpy.memmap` or `Records`. They are not copied,
             but for the batches drawn from them. Or numbers that are no images, float32 [num_images, 1].
         seed: of the shuffles.
-        shape: (critic_steps, batch_size), the batches of an epoch and the images in each.
+        shape: a `Shape`, or as it: (critic_steps, batch_size), the batches of an epoch and the images in each. A host
+            of several reads its rows alone; the others are zeros, at which nobody looks.
         epochs: those to give, counted from 1, without gaps.
         attempt: another number gives other shuffles.
         labels: int32 [num_images], negative where an image has none; or None.
@@ -48,12 +67,16 @@ def epoch_batches(
         uint8 [critic_steps, batch_size, height, width, channels]. With labels two more follow: as many images,
         drawn from those that have one, and their labels, int32 [critic_steps, batch_size].
     """
-    critic_steps, batch_size = shape
+    critic_steps, batch_size, host, hosts = Shape(*shape)
+    share = batch_size // hosts
     labelled = None if labels is None else np.flatnonzero(labels >= 0)
 
     def take(array, indices):
-        drawn = tf.numpy_function(lambda chosen: array[chosen], [indices], array.dtype, stateful=False)
-        return tf.reshape(drawn, [critic_steps, batch_size, *array.shape[1:]])
+        own = tf.reshape(tf.reshape(indices, [critic_steps, hosts, share])[:, host], [-1])
+        drawn = tf.numpy_function(lambda chosen: array[chosen], [own], array.dtype, stateful=False)
+        drawn = tf.reshape(drawn, [critic_steps, share, *array.shape[1:]])
+        around = [[0, 0], [host * share, (hosts - 1 - host) * share], *[[0, 0]] * (len(array.shape) - 1)]
+        return tf.pad(drawn, around) if hosts > 1 else drawn
 
     def shuffled(epoch, count, purpose):
         return epoch_indices(seed, epoch, count, critic_steps * batch_size, attempt, purpose)

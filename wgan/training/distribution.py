@@ -94,6 +94,14 @@ def _connected(seconds):
             faulthandler.cancel_dump_traceback_later()
 
 
+def place_of(config):
+    """The number of this host, and how many there are."""
+    if config.distribute != "multi_worker":
+        return 0, 1
+    found = hosts.from_environment()
+    return found.number, len(found.addresses)
+
+
 def meet(config, fingerprints):
     """Waits for the other hosts of a run, and sees that they have the same settings, images and versions.
 

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import dataclasses
 import random
+import re
 import shutil
 import sys
 
@@ -89,7 +90,7 @@ def train(run, sha256, state, device):
 
     with callbacks.StopOnSignal() as stop, drive.copying(run.drive, epoch) as copy_soon, files.TolerantSaver() as saver:
         saver.save("grids", grids.save_png, folder.reals_path, samples.reals_grid(image_set.images, config.recipe_spec))
-        with distribution.lost_hosts_told(config), _memory_told(config):
+        with distribution.lost_hosts_told(config), _trouble_told(config):
             history = Trainer(gan, run, stop, saver, copy_soon).train_with_nan_recovery(history)
     return _report(stop.signal_number, config, len(history.rows))
 
@@ -103,7 +104,7 @@ def assist(config, image_set):
     """
     gan = _build(config, image_set)
     step = epoch_step(gan)
-    with callbacks.StopOnSignal() as stop, distribution.lost_hosts_told(config), _memory_told(config):
+    with callbacks.StopOnSignal() as stop, distribution.lost_hosts_told(config), _trouble_told(config):
         team, goes_on = distribution.Team(gan, stop), True
         while goes_on:
             epochs = range(team.take_state_of_chief() + 1, config.epochs + 1)
@@ -113,12 +114,18 @@ def assist(config, image_set):
 
 
 @contextlib.contextmanager
-def _memory_told(config):
-    """Where the device's memory is too small in the block, a line in place of TensorFlow's error."""
+def _trouble_told(config):
+    """Where the device's memory is too small or images cannot be read in the block, a line in place of TensorFlow's
+    error."""
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
         raise UserError(explain_memory(config)) from error
+    except tf.errors.UnknownError as error:
+        told = re.search("UserError: (.*)", error.message)  # of `Records`, which `tf.data` has asked for images
+        if not told:
+            raise
+        raise UserError(told[1]) from error
 
 
 def _build(config, image_set):
@@ -133,7 +140,7 @@ def _batches(gan, config, image_set, epochs):
     return epoch_batches(
         image_set.images,
         config.seed,
-        (config.critic_steps, config.batch_size),
+        (config.critic_steps, config.batch_size, *distribution.place_of(config)),
         epochs,
         int(gan.attempt.numpy()),
         image_set.labels if config.recipe_spec.wants_labels else None,

@@ -1,0 +1,55 @@
+"""Records as a data set: see `wgan.data.records`."""
+
+import os
+
+import numpy as np
+
+from wgan.common.errors import UserError
+from wgan.common.messages import one_line
+from wgan.data import labels, records
+from wgan.data.dataset import Dataset
+from wgan.data.imageset import ImageSet
+
+
+class RecordSet(Dataset):
+    """A folder that `make_records.py` has made."""
+
+    has_splits = False
+    files = "records", "--dataset records"
+
+    def check(self, data_dir, label, split):
+        """The canonical label, once the folder is known to hold an index; see `wgan.data.check`."""
+        if data_dir is None:
+            raise UserError("--dataset records needs --data_dir: the path of the folder that make_records.py has made")
+        return labels.resolve(label, self.class_names_in(data_dir), f"{one_line(data_dir)}")
+
+    def holds(self, path):
+        """Whether there is an index in a folder."""
+        return os.path.isfile(os.path.join(path, records.INDEX))
+
+    def class_names_in(self, data_dir):
+        """The names of the classes, those of the folders that the records were made from."""
+        return records.class_names(data_dir)
+
+    def load(self, data_dir, class_name, split, size):
+        """The images as `Records`; UserError where they are of another size."""
+        images, numbers = records.open_records(data_dir)
+        names = self.class_names_in(data_dir)
+        if images.image_size != size:
+            raise UserError(
+                f"the records in {one_line(data_dir)} are of {images.image_size} pixels: give --image_size "
+                f"{images.image_size}, or make others with make_records.py --image_size {size}"
+            )
+        if class_name != labels.ALL:
+            chosen = np.flatnonzero(numbers == names.index(class_name))
+            images, numbers = images.part(chosen), numbers[chosen]
+        return ImageSet(
+            images,
+            f"records {one_line(data_dir)}, {one_line(class_name)}",
+            class_name,
+            labels=numbers,
+            label_names=names,
+        )
+
+
+RECORDS = RecordSet("records")
