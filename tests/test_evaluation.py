@@ -24,7 +24,7 @@ from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.evaluation import callback, evaluator, features
 from wgan.evaluation.evaluate import evaluate
-from wgan.images.curves import draw_curves
+from wgan.images.curves import draw_curves, panels
 from wgan.models import networks
 from wgan.models.gan import scale
 from wgan.models.losses import LOSSES
@@ -258,6 +258,14 @@ def test_curves_show_what_was_measured_and_bear_what_was_not(tmp_path):
     panels = [difference[height // 2 :, left : left + width // 3] for left in range(0, width - 2, width // 3)]
     panels.append(difference[: height // 2, : width // 3])
     assert all(np.count_nonzero(panel) > 50 for panel in panels)  # FID, KID, precision and recall; the estimates
+
+
+def test_curves_of_a_critic_that_estimates_no_distance_show_what_it_scores():
+    shown, rows = columns(RECIPES["sngan"]), np.full((5, len(COLUMNS)), np.nan)
+    titles = [title for title, _ in panels(shown, History(rows))]
+    assert titles[:2] == ["D of real images and of samples", "losses"]
+    rows[2, COLUMNS.index("heldout_estimate")] = 1.0
+    assert "D of real images less D of samples" in [title for title, _ in panels(shown, History(rows))]
 
 
 def test_a_history_of_an_earlier_version_is_read():

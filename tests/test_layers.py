@@ -199,6 +199,7 @@ def test_dropout_gradient_uses_the_same_mask():
 @pytest.mark.parametrize("strides", [1, 2])
 def test_spectral_normalization_divides_by_the_largest_singular_value(float64, both_ways, strides):
     """And its gradient is that of equation 9 of Miyato et al. (2018)."""
+    keras.utils.set_random_seed(0)  # of the kernel, whose first two singular values must not be near each other
     fast = lambda: Conv2D(5, 5, strides=strides, padding="same")
     layer, plain = SpectralNormalization(fast()), fast()
     inputs = tf.constant(np.random.default_rng(7).normal(size=[3, 4 * strides, 4 * strides, 3]))
@@ -219,6 +220,7 @@ def test_spectral_normalization_divides_by_the_largest_singular_value(float64, b
 
 
 def test_the_estimate_of_spectral_normalization_moves_with_each_call_in_training_alone():
+    keras.utils.set_random_seed(0)
     layer = SpectralNormalization(layers.Dense(3))
     inputs = tf.constant(np.random.default_rng(7).normal(size=[4, 6]), tf.float32)
     layer(inputs)
@@ -227,5 +229,5 @@ def test_the_estimate_of_spectral_normalization_moves_with_each_call_in_training
     np.testing.assert_array_equal(layer.u.numpy(), u)
     layer(inputs, training=True)
     moved = kernel.T @ kernel @ u
-    np.testing.assert_allclose(layer.u.numpy(), moved / np.linalg.norm(moved), rtol=1e-5)
+    np.testing.assert_allclose(layer.u.numpy(), moved / np.linalg.norm(moved), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(layer.layer.kernel.numpy(), kernel)

@@ -75,6 +75,12 @@ def test_a_critic_with_layers_beyond_the_networks_is_not_taken_for_a_smaller_one
         initial_weights.load_weights(gan_of(), folder)
 
 
+def test_a_critic_with_the_same_kernels_in_other_layers_is_refused_with_the_flags(tmp_path):
+    folder = save(gan_of(), tmp_path)
+    with pytest.raises(UserError, match="critic.weights.h5 does not fit the critic: .*or --critic_norm"):
+        initial_weights.load_weights(gan_of(critic_norm="spectral"), folder)
+
+
 def test_what_keras_stores_besides_layers_is_no_difference(tmp_path):
     gan = gan_of()
     folder = save(gan, tmp_path)

@@ -7,8 +7,10 @@ from wgan.data.own_files import SOFTWARE
 from wgan.runs import files
 from wgan.runs.history import COLUMNS, History
 
+_IF_HELD_OUT = ("training_estimate", "heldout_estimate")
 PANELS = (
-    ("Wasserstein estimate", ("wasserstein_estimate", "training_estimate", "heldout_estimate")),
+    ("Wasserstein estimate", ("wasserstein_estimate", *_IF_HELD_OUT)),
+    ("D of real images less D of samples", _IF_HELD_OUT),
     ("D of real images and of samples", ("critic_real", "critic_fake")),
     ("losses", ("critic_loss", "generator_loss", "class_loss")),
     ("gradient penalty", ("gradient_penalty",)),
@@ -21,14 +23,26 @@ PANELS = (
     ("mean and standard deviation (goal: -1 and 1)", ("mean", "std")),
     ("Wasserstein distance to the target", ("wasserstein_distance",)),
 )
-# With a Wasserstein estimate the scores have no scale, and the losses show nothing that the estimate does not.
-WITHOUT_ESTIMATE = ("critic_real", "critic_loss")
+OF_ESTIMATE, OF_SCORES = PANELS[:1], PANELS[1:4]
 
 
-def panels(columns):
-    """Those of `PANELS` that have one of the columns."""
-    left_out = WITHOUT_ESTIMATE if "wasserstein_estimate" in columns else ()
-    return [(title, shown) for title, shown in PANELS if set(shown) & set(columns) and not set(shown) & set(left_out)]
+def panels(columns, history):
+    """Those of `PANELS` that have one of the columns.
+
+    With a Wasserstein estimate the scores have no scale, and the losses show nothing that the estimate does not.
+    """
+    left_out = OF_SCORES if "wasserstein_estimate" in columns else OF_ESTIMATE
+    return [
+        panel
+        for panel in PANELS
+        if set(panel[1]) & set(columns)
+        and panel not in left_out
+        and (panel[1] != _IF_HELD_OUT or _shown(panel[1], history))
+    ]
+
+
+def _shown(names, history):
+    return [column for column in names if np.isfinite(history.column(column)).any()]
 
 
 @usual_style()
@@ -40,14 +54,15 @@ def draw_curves(history_array, path, columns=COLUMNS):
         path: where to.
         columns: those that the run fills.
     """
-    history, chosen = History(history_array), panels(columns)
+    history = History(history_array)
+    chosen = panels(columns, history)
     rows = -(-len(chosen) // 3)
     figure = Figure(figsize=(13, 3.25 * rows), layout="constrained")
     places = figure.subplots(rows, 3, sharex=True, squeeze=False).flat
     for axes in places[len(chosen) :]:
         axes.set_axis_off()
     for axes, (title, names) in zip(places, chosen):
-        shown = [column for column in names if np.isfinite(history.column(column)).any()]
+        shown = _shown(names, history)
         for column in shown:
             _draw(axes, history, column)
         axes.set_title(title)

@@ -99,7 +99,7 @@ class Recipe:
         """
         for name in self.unused:
             if getattr(config, name) != getattr(usual, name):
-                raise UserError(f"--{name} does nothing in --recipe {self.name}; leave it out")
+                raise UserError(f"--recipe {self.name} takes no --{name}; leave it out")
         if not self.is_1d and config.image_size not in self.image_sizes:
             raise UserError(
                 f"--recipe {self.name} draws images of {' or '.join(map(str, self.image_sizes))} pixels a "

@@ -43,7 +43,11 @@ def load(network, path, owner):
                 f"kernels that are missing: {_shapes(needed - held)}; kernels that are too many: "
                 f"{_shapes(held - needed)} (other colours, --image_size, --latent_dim or --network?)"
             )
-        network.load_weights(path)
+        try:
+            network.load_weights(path)
+        except ValueError as error:  # other layers with the same kernels
+            advice = "another --network, --generator_norm or --critic_norm?"
+            raise ValueError(f"{one_line(error, longest=80)} ({advice})") from error
         if not all(np.isfinite(variable.numpy()).all() for variable in network.variables):
             raise ValueError("not all of its numbers are finite")
     except UNREADABLE as error:
