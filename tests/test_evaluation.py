@@ -190,7 +190,8 @@ def test_a_critic_that_memorises_scores_held_out_images_lower():
         optimizer.apply(tape.gradient(loss, gan.critic.trainable_variables), gan.critic.trainable_variables)
 
     def gap():
-        found = callback.critic_estimates(score, 1, image_set.images, image_set.images, image_set.heldout)
+        known = [image_set.images]
+        found = callback.critic_estimates(score, 1, known, known, [image_set.heldout])
         return found["training_estimate"] - found["heldout_estimate"]
 
     assert abs(gap()) < 0.5
@@ -202,7 +203,7 @@ def test_a_critic_that_memorises_scores_held_out_images_lower():
 @pytest.mark.parametrize("recipe, sign", [("wgan_gp", 1), ("wgan_gp_article", -1)])
 def test_estimates_of_a_critic_that_scores_real_images_down_have_the_papers_sign_too(recipe, sign):
     real_sign = LOSSES[RECIPES[recipe].loss].real_sign
-    found = callback.critic_estimates(lambda score: sign * score, real_sign, samples=1.0, reals=3.0, heldout=2.0)
+    found = callback.critic_estimates(lambda score: sign * score, real_sign, samples=[1.0], reals=[3.0], heldout=[2.0])
     assert found == {"training_estimate": 2.0, "heldout_estimate": 1.0}
 
 

@@ -218,7 +218,7 @@ def test_a_gif_and_an_mp4_of_one_walk(draw, tmp_path):
 
 
 def test_an_interrupted_drawing_keeps_the_old_file(run_script, run_with_weights, tmp_path, monkeypatch):
-    def interrupted(self, latents):
+    def interrupted(self, latents, labels=None):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(image_sampler.ImageSampler, "__call__", interrupted)

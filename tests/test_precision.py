@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from wgan import load_generator
 from wgan.config import TrainingConfig
+from wgan.data import ImageSet
 from wgan.models import precision
 from wgan.models.constraints import critic_gradients
 from wgan.models.gan import GAN, scale
@@ -75,9 +76,9 @@ def test_the_step_of_every_recipe_can_be_traced_in_half_precision(recipe, kind):
     config = TrainingConfig.of_recipe(recipe, precision=kind, batch_size=4, critic_steps=1)
     points = RECIPES[recipe].is_1d
     reals = np.zeros([8, 1], np.float32) if points else np.zeros([8, *[config.image_size] * 2, 3], np.uint8)
-    labels = np.zeros(8, np.int32) if RECIPES[recipe].wants_labels else None
-    gan = loop.build_gan(config, reals.shape[-1])
-    batches = epoch_batches(reals, 0, (1, 4), range(1, 2), labels=labels)
+    image_set = ImageSet(reals, "", "all", labels=np.arange(8, dtype=np.int32) % 2, label_names=("a", "b"))
+    gan = loop.build_gan(config, reals.shape[-1], image_set.class_counts)
+    batches = loop.batches_of_run(config, image_set, range(1, 2))
     traced = tf.function(gan.train_step).get_concrete_function(batches.element_spec)
     assert set(traced.output_dtypes.values()) == {tf.float32}
 

@@ -44,7 +44,7 @@ def config_of(name, **values):
 def test_every_recipe_is_there_and_the_main_one_comes_first():
     assert list(RECIPES)[0] == "wgan_gp"
     images = "wgan_gp wgan_gp_fast wgan_gp_article wgan_gp_paper wgan_clip lsgan_mlp sgan gan_mlp dcgan"
-    assert set(RECIPES) == {*images.split(), "gaussian_1d", "sngan", "r1gan", "r3gan"}
+    assert set(RECIPES) == {*images.split(), "wgan_gp_conditional", "gaussian_1d", "sngan", "r1gan", "r3gan"}
 
 
 def test_settings_and_figures_are_those_of_parts_that_there_are():

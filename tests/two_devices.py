@@ -25,14 +25,14 @@ from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.models.layers import StatelessDropout
 from wgan.training import distribution
-from wgan.training.batches import epoch_batches
 from wgan.training.launch import launch
-from wgan.training.loop import build_gan
+from wgan.training.loop import batches_of_run, build_gan
 
 GANS = {
     "batch": dict(),
     "layer": dict(generator_norm="layer", critic_norm="layer"),
     "none": dict(generator_norm="none"),
+    "conditional": dict(recipe="wgan_gp_conditional", label="all", generator_norm="layer"),
     "sgan": dict(recipe="sgan", label=None, ema_decay=0.9),
     "spectral": dict(recipe="sngan", critic_norm="spectral", seed=1),  # seed 0: an activation is at its kink
     "relativistic": dict(recipe="r3gan"),
@@ -58,7 +58,7 @@ def train_an_epoch(config):
     """The GAN after one epoch of plain gradient descent, and the gradients of its updates by replica."""
     image_set = data.load_for_run(config)
     with distribution.strategy_of(config).scope():
-        gan = build_gan(config, image_set.images.shape[-1])
+        gan = build_gan(config, image_set.images.shape[-1], image_set.class_counts)
         gan.generator_optimizer, gan.critic_optimizer = RecordingSGD(1e-3), RecordingSGD(1e-3)
         if config.recipe == "sgan":
             gan.classifier_optimizer = RecordingSGD(1e-3)
@@ -66,9 +66,7 @@ def train_an_epoch(config):
             for layer in network._flatten_layers():
                 if isinstance(layer, StatelessDropout):
                     layer.rate = 0.0  # each share of a batch has masks of its own
-        shape = config.critic_steps, config.batch_size
-        labels = image_set.labels if config.recipe_spec.wants_labels else None
-        [batch] = epoch_batches(image_set.images, config.seed, shape, range(1, 2), labels=labels)
+        [batch] = batches_of_run(config, image_set, range(1, 2))
         RecordingSGD.seen = []  # one for all optimizers, in the order of the updates
         figures = gan.train_step(batch)
     return gan, RecordingSGD.seen, {name: float(value) for name, value in figures.items()}

@@ -4,6 +4,7 @@ python demo.py --checkpoint_dir checkpoints --sample_dir samples --port 7860
 """
 
 import contextlib
+import copy
 import dataclasses
 import functools
 import html
@@ -32,6 +33,7 @@ TITLE = "Images drawn by a neural network"
 MAX_SEED = 9999  # a slider of all 2**31 could not be set
 BATCH_SIZE = 64  # as generate.py's: another one may change a pixel by a grey level
 NO_TRUNCATION = 3  # the slider's right end
+IN_TURN = -1  # in place of a class's number
 WIDTH = 1024  # pixels of an enlarged grid, about: most screens show it smaller, so that it is never blurred
 _CAPTION = "The same random numbers, drawn after more and more epochs of training."
 _CSS = """
@@ -191,11 +193,18 @@ class Shown:
         nearest = None if pairs is None else enlarged(pairs)
         return *run_summary.summarize(self.source), nearest, film, html.escape(why or _CAPTION)
 
-    def draw(self, *values):
-        """The `grid` for the values of the `CONTROLS`."""
+    @property
+    def classes(self):
+        """What the page's choice of a class offers: names and numbers."""
+        return [("all in turn", IN_TURN), *((name, number) for number, name in enumerate(self.source.class_names))]
+
+    def draw(self, label, *values):
+        """The `grid` for the number of a class and the values of the `CONTROLS`."""
+        sampler = copy.copy(self.sampler)
+        sampler.label = label if label in range(sampler.num_classes) else None
         chosen = {control.name: control.bounded(value) for control, value in zip(CONTROLS, values)}
         truncation = chosen.pop("truncation")
-        return grid(self.sampler, truncation=truncation if truncation < NO_TRUNCATION else None, **chosen)
+        return grid(sampler, truncation=truncation if truncation < NO_TRUNCATION else None, **chosen)
 
 
 def import_gradio(folder):
@@ -239,10 +248,11 @@ def make_page(gradio, generators):
         story = [gradio.HTML(introduction, elem_id="introduction")]
         with gradio.Row():
             with gradio.Column(scale=3):
-                first = generators[0].draw(*(control.value for control in CONTROLS))
+                first = generators[0].draw(IN_TURN, *(control.value for control in CONTROLS))
                 samples = image(first, elem_id="samples", format="png", alt_text="Samples of the generator")
             with gradio.Column(scale=2):
                 choice = gradio.Radio(names, value=0, label="Generator", visible=len(names) > 1, elem_id="generator")
+                label = _choice_of_class(gradio, generators[0])
                 button = gradio.Button("New samples", variant="primary", elem_id="new")
                 sliders = {control.name: _slider(gradio, control) for control in CONTROLS}
         with gradio.Row():
@@ -253,10 +263,16 @@ def make_page(gradio, generators):
                 gradio.HTML("<h2>How it was trained</h2>")
                 story.append(image(film, visible=film is not None, elem_id="film"))
                 story.append(gradio.HTML(note, elem_id="note"))
-        _connect(gradio, generators, [choice, *sliders.values()], samples)
-        choice.change(_tell(gradio, generators), choice, story, show_progress="minimal")
+        _connect(gradio, generators, [choice, label, *sliders.values()], samples)
+        choice.change(_tell(gradio, generators), choice, [label, *story], show_progress="minimal")
         button.click(_two_seeds, None, [sliders["seed"], sliders["second_seed"]], show_progress="hidden")
     return page
+
+
+def _choice_of_class(gradio, shown):
+    """For a generator that is asked for a class."""
+    is_asked = bool(shown.source.class_names)
+    return gradio.Dropdown(shown.classes, value=IN_TURN, label="Class", visible=is_asked, elem_id="class")
 
 
 def _slider(gradio, control):
@@ -298,7 +314,8 @@ def _tell(gradio, generators):
     def tell(number):
         with _told(gradio):
             introduction, worth, *images, note = generators[number].story
-        return introduction, worth, *(gradio.Image(each, visible=each is not None) for each in images), note
+        label = _choice_of_class(gradio, generators[number])
+        return label, introduction, worth, *(gradio.Image(each, visible=each is not None) for each in images), note
 
     return tell
 

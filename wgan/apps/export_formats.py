@@ -16,6 +16,7 @@ from wgan.common import startup
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
 from wgan.models import precision, randomness, surroundings
+from wgan.models.classes import knows_classes, with_labels
 
 SAMPLES = 16
 
@@ -34,13 +35,15 @@ def write(generator, format, path):
     latents = image_sampler.draw_latents(
         0, 0, SAMPLES, generator.latent_dim, distribution=randomness.latent_distribution(generator)
     )
+    labels = np.arange(SAMPLES, dtype=np.int32) % generator.num_classes if knows_classes(generator) else None
+    inputs = [latents] if labels is None else [latents, labels]
     write_format, read_format = FORMATS[format]
     with _quiet(), precision.exact():
-        expected = generator(latents, training=False).numpy()
+        expected = generator(with_labels(latents, labels), training=False).numpy()
         try:
             write_format(generator, str(path))
             run = read_format(str(path))
-            found = np.concatenate([run(latents[:1]), run(latents[1:])])
+            found = np.concatenate([run(*(each[part] for each in inputs)) for part in (slice(1), slice(1, None))])
         except (UserError, OSError, MemoryError):
             raise
         except Exception as error:  # converters of other projects answer with anything
@@ -51,23 +54,30 @@ def write(generator, format, path):
 
 
 def _export(generator, path, format):
-    """Exports a generator by Keras, with names for what goes in and out: `latents` and `images`."""
+    """Exports a generator by Keras, with names for what goes in and out: `latents`, with classes `labels`, `images`."""
     latents = keras.Input((generator.latent_dim,), name="latents", dtype="float32")
-    model = keras.Model(latents, {"images": generator(latents, training=False)})
-    model(tf.zeros([1, generator.latent_dim]))  # Keras exports to ONNX only what has been called
+    inputs = with_labels(latents, keras.Input((), name="labels", dtype="int32") if knows_classes(generator) else None)
+    model = keras.Model(inputs, {"images": generator(inputs, training=False)})
+    # Keras exports to ONNX only what has been called.
+    model(tf.nest.map_structure(lambda each: tf.zeros([1, *each.shape[1:]], each.dtype), inputs))
     model.export(path, format=format, verbose=False)
 
 
+def _named(inputs):
+    """A generator's inputs by their names."""
+    return dict(zip(("latents", "labels"), inputs))
+
+
 def _read_saved_model(path):
-    model = tf.saved_model.load(path)
-    return lambda latents: model.serve(latents)["images"].numpy()
+    run = tf.saved_model.load(path).signatures["serving_default"]
+    return lambda *inputs: run(**{name: tf.constant(each) for name, each in _named(inputs).items()})["images"].numpy()
 
 
 def _read_onnx(path):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda latents: session.run(["images"], {"latents": latents})[0]
+    return lambda *inputs: session.run(["images"], _named(inputs))[0]
 
 
 def _write_litert(generator, path):
@@ -87,15 +97,16 @@ def _read_litert(path):
         if Interpreter is None:
             raise UserError("--format litert needs another package: pip install ai-edge-litert") from None
     run = Interpreter(path).get_signature_runner()
-    return lambda latents: run(latents=latents)["images"]
+    return lambda *inputs: run(**_named(inputs))["images"]
 
 
 def _read_keras(path):
     model = keras.saving.load_model(path)
-    return lambda latents: model(latents, training=False).numpy()
+    return lambda latents, labels=None: model(with_labels(latents, labels), training=False).numpy()
 
 
-# How each format is written, with a generator and a path, and read back from it: a function from latents to images.
+# How each format is written, with a generator and a path, and read back from it: a function from latents, and labels
+# where there are classes, to images.
 FORMATS = {
     "saved_model": (functools.partial(_export, format="tf_saved_model"), _read_saved_model),
     "onnx": (functools.partial(_export, format="onnx"), _read_onnx),

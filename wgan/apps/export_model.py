@@ -60,9 +60,9 @@ def export_model(export):
                 f"{MAX_DIFFERENCE:g}, and was not kept; try another --format"
             )
     size = sum(path.stat().st_size for path in (out, *out.rglob("*")) if path.is_file())
-    side = source.config.image_size
+    side, labels = source.config.image_size, " and labels [N]" if source.class_names else ""
     return (
-        f"wrote {out} ({size / 1e6:.1f} MB) from {source}: latents [N, {generator.latent_dim}] to images "
+        f"wrote {out} ({size / 1e6:.1f} MB) from {source}: latents [N, {generator.latent_dim}]{labels} to images "
         f"[N, {side}, {side}, {source.channels}]; "
         f"{export_formats.SAMPLES} samples differ from the original's by at most {difference:.2g}"
     )

@@ -1,4 +1,4 @@
-"""Draws samples from a trained generator: a grid, single images, arrays, or a walk through its latents.
+"""Draws samples from a trained generator: a grid, single images, arrays, or a walk through its latents and classes.
 
 python generate.py --weights checkpoints/generator_ema.weights.h5 --num 64 --seed 1 --out samples.png
 """
@@ -16,12 +16,14 @@ import numpy as np
 from wgan.common import cli, options, startup
 from wgan.common.errors import UserError
 from wgan.common.options import option
+from wgan.data import labels
 from wgan.images import animation, animation_formats, grids
 from wgan.runs import files, trained
 
 MAX_BYTES = 2**30  # of the images in one file, which are all in memory at once
 MAX_FRAMES = 10**5
 GAP = 2  # pixels between the samples of a grid
+EACH = "each"
 _SINGLE_NAME = re.compile(r"[0-9]{6,}\.png")
 
 
@@ -35,7 +37,10 @@ class SampleRequest:
     images (uint8 [N, H, W, C]) and latents (float32 [N, D]); with --interpolate a .gif, .webp or .mp4 (needs: pip
     install imageio-ffmpeg)."""
     num: int = option(64, "Samples", at_least=1, at_most=10**6)
-    """How many samples, or how many walks side by side."""
+    """How many samples, or how many walks side by side. Of each class, where --label names several."""
+    label: str | None = option(None, "Samples")
+    """Which class to draw, by name or number, where the run learned to draw classes (wgan_gp_conditional); several,
+    separated by commas, or each for all of them: a row per class, from the same latents. Default: classes in turn."""
     columns: int = option(0, "Samples", at_least=0)
     """Samples in a row of the grid; 0: as many as there are rows."""
     seed: int = option(0, "Samples", at_least=0, below=2**31)
@@ -45,9 +50,10 @@ class SampleRequest:
     variety. Default: not cut off."""
     batch_size: int = option(64, "Samples", at_least=1, at_most=2**16)
     """Samples drawn at a time: less takes less memory. Another number may change a sample by one grey level of 256."""
-    interpolate: int | None = option(None, "Walk", at_least=2)
+    interpolate: int | None = option(None, "Walk", at_least=1)
     """A film that walks through this many latents, at least 2, on arcs, and back to the first. It begins with the grid
-    of the same seed."""
+    of the same seed. Where --label names several classes, it also goes from each to the next; with 1, the latents stay
+    as they are."""
     frames: int = option(30, "Walk", at_least=1, at_most=MAX_FRAMES)
     """From one latent to the next."""
     fps: float = option(20.0, "Walk")
@@ -67,16 +73,47 @@ class SampleRequest:
         """Samples in a row: as asked for, or near the square root."""
         return min(self.num, self.columns or math.ceil(math.sqrt(self.num)))
 
+    def rows(self, class_names):
+        """The labels of `num` samples each, int [num], one such row for every class where several are asked for.
+
+        Args:
+            class_names: of the classes that the generator knows; without any there is one row, None.
+
+        Raises:
+            UserError: it knows no such class.
+        """
+        if not class_names:
+            if self.label is not None:
+                raise UserError("--label is for a run of wgan_gp_conditional: this one's generator knows no classes")
+            return [None]
+        names = [self.label] if self.label is None or self.label in class_names else self.label.split(",")
+        if self.label == EACH and EACH not in class_names:
+            names = class_names
+        chosen = [labels.resolve(name, class_names, "the generator") for name in names]
+        return [
+            np.arange(self.num) % len(class_names) if name == labels.ALL else np.full(self.num, class_names.index(name))
+            for name in chosen
+        ]
+
+    def stations(self, rows):
+        """Through how many points a film goes, each with its latents and its row of labels."""
+        return max(self.interpolate, len(rows))
+
     def check(self, source):
-        """Raises UserError for the first value that cannot be had with this `wgan.runs.trained.Trained`."""
+        """Raises UserError for the first value that cannot be had with this `wgan.runs.trained.Trained`; the rows."""
         options.check(self)
-        if self.interpolate and self.interpolate * self.frames > MAX_FRAMES:
-            raise UserError(f"--interpolate times --frames is {self.interpolate * self.frames}; at most {MAX_FRAMES}")
+        rows = self.rows(source.class_names)
+        if self.interpolate and self.stations(rows) < 2:
+            raise UserError("--interpolate is 1; it must be at least 2, or --label must name several classes")
+        if self.interpolate and self.stations(rows) * self.frames > MAX_FRAMES:
+            count = self.stations(rows) * self.frames
+            raise UserError(f"--interpolate times --frames is {count}; at most {MAX_FRAMES}")
         self._check_kind()
-        self._check_size(source.config.image_size, source.channels, source.config.latent_dim)
+        self._check_size(source, rows)
         if self.kind == "folder" and self.path.is_dir() and any(map(_SINGLE_NAME.fullmatch, os.listdir(self.path))):
             raise UserError(f"--out {self.path} holds samples already; choose another folder, or remove them")
         files.check_writable(self.path if self.kind == "folder" else self.path.parent, f"--out {self.path}")
+        return rows
 
     def _check_kind(self):
         films = ", ".join(animation_formats.WRITERS)
@@ -94,10 +131,12 @@ class SampleRequest:
         if self.kind == ".mp4":
             animation_formats.check_ffmpeg()
 
-    def _check_size(self, image_size, channels, latent_dim):
+    def _check_size(self, source, rows):
         """A grid, arrays, and the latents of a walk are in memory at once; single images are not."""
-        side, columns = image_size + GAP, self.grid_columns
-        width, height = columns * side + GAP, -(-self.num // columns) * side + GAP
+        image_size, channels = source.config.image_size, source.channels
+        num = self.num if self.interpolate else self.num * len(rows)
+        side, columns = image_size + GAP, self.grid_columns if num == self.num else self.num
+        width, height = columns * side + GAP, -(-num // columns) * side + GAP
         if self.interpolate:
             if max(width, height) > animation.MAX_SIDE:
                 raise UserError(
@@ -105,9 +144,9 @@ class SampleRequest:
                     "a side"
                 )
             scale = _film_scale(self.kind, width, height)
-            animation_formats.check_memory(self.kind, self.interpolate * self.frames, scale * height, scale * width)
-        size = {"folder": 0, ".npz": self.num * image_size**2}.get(self.kind, width * height) * channels
-        size += 4 * latent_dim * self.num * (self.interpolate or 0)
+            animation_formats.check_memory(self.kind, self.stations(rows) * self.frames, scale * height, scale * width)
+        size = {"folder": 0, ".npz": num * image_size**2}.get(self.kind, width * height) * channels
+        size += 4 * source.config.latent_dim * num * (self.stations(rows) if self.interpolate else 0)
         if size > MAX_BYTES:
             raise UserError(
                 f"--num {self.num} would take {size / 1e9:.1f} GB in one file; a folder (--out NAME/) takes any number"
@@ -121,61 +160,74 @@ def generate(request):
     cannot be written.
     """
     source = trained.locate(request.weights)
-    request.check(source)
+    rows = request.check(source)
 
     startup.import_tensorflow()
     from wgan.apps.image_sampler import ImageSampler
 
     request.path.parent.mkdir(parents=True, exist_ok=True)
-    WRITERS.get(request.kind, _write_film)(request, ImageSampler(source.load(), request.batch_size))
-    drawn = f"{request.num} samples"
+    WRITERS.get(request.kind, _write_film)(request, ImageSampler(source.load(), request.batch_size), rows)
+    drawn = f"{request.num} samples" + (f" of each of {len(rows)} classes" if len(rows) > 1 else "")
     if request.interpolate:
-        drawn = f"{request.interpolate * request.frames} frames through {request.interpolate} latents"
+        count = request.stations(rows)
+        drawn = f"{count * request.frames} frames through {count} {'latents' if request.interpolate > 1 else 'classes'}"
     return f"wrote {request.path}: {drawn} of seed {request.seed}, generator {source}"
 
 
-def _write_folder(request, sampler):
-    """One file per sample, numbered from 1, drawn and forgotten batch by batch."""
+def _write_folder(request, sampler, rows):
+    """One file per sample, numbered from 1 through all rows, drawn and forgotten batch by batch."""
     request.path.mkdir(exist_ok=True)
-    for start in range(0, request.num, request.batch_size):
-        count = min(request.batch_size, request.num - start)
-        drawn = sampler(sampler.latents(request.seed, start, count, request.truncation))
-        for number, image in enumerate(drawn, start=start + 1):
-            grids.save_png(request.path / f"{number:06d}.png", image, is_marked=False)  # may be trained on
+    for first, row in zip(itertools.count(1, request.num), rows):
+        for start in range(0, request.num, request.batch_size):
+            count = min(request.batch_size, request.num - start)
+            latents = sampler.latents(request.seed, start, count, request.truncation)
+            drawn = sampler(latents, None if row is None else row[start : start + count])
+            for number, image in enumerate(drawn, start=first + start):
+                grids.save_png(request.path / f"{number:06d}.png", image, is_marked=False)  # may be trained on
 
 
-def _write_grid(request, sampler):
-    drawn = sampler(sampler.latents(request.seed, 0, request.num, request.truncation))
-    grids.save_png(request.path, grids.image_grid(drawn, request.grid_columns, GAP))
-
-
-def _write_arrays(request, sampler):
+def _write_grid(request, sampler, rows):
     latents = sampler.latents(request.seed, 0, request.num, request.truncation)
+    drawn = np.concatenate([sampler(latents, row) for row in rows])
+    grids.save_png(request.path, grids.image_grid(drawn, request.grid_columns if len(rows) == 1 else request.num, GAP))
+
+
+def _write_arrays(request, sampler, rows):
+    latents = sampler.latents(request.seed, 0, request.num, request.truncation)
+    arrays = {"latents": np.tile(latents, (len(rows), 1))}
+    if rows[0] is not None:
+        arrays["labels"] = np.concatenate(rows).astype(np.int32)
+    images = np.concatenate([sampler(latents, row) for row in rows])
     # Given a name, numpy would change one that ends in .NPZ.
     with files.atomic_path(request.path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, images=sampler(latents), latents=latents)
+        np.savez_compressed(file, images=images, **arrays)
 
 
 WRITERS = {"folder": _write_folder, ".png": _write_grid, ".npz": _write_arrays}  # of what is no film
 
 
-def _write_film(request, sampler):
+def _write_film(request, sampler, rows):
     with files.atomic_path(request.path) as temporary:
-        animation_formats.WRITERS[request.kind](temporary, _frames(request, sampler), request.fps, hold=0)
+        animation_formats.WRITERS[request.kind](temporary, _frames(request, sampler, rows), request.fps, hold=0)
 
 
-def _frames(request, sampler):
+def _frames(request, sampler, rows):
     """Yields the film's frames; as many samples as fit into a batch are drawn at once.
 
-    Walk w of n passes through the seed's latents w, w + n, w + 2n ...
+    Walk w of n passes through the seed's latents w, w + n, w + 2n ... and through the rows' classes in their turn.
     """
-    from wgan.apps.image_sampler import closed_walk
+    from wgan.apps.image_sampler import closed_walk, line
 
-    stations = sampler.latents(request.seed, 0, request.interpolate * request.num, request.truncation)
-    walk = closed_walk(stations.reshape(request.interpolate, request.num, -1), request.frames)
-    while latents := list(itertools.islice(walk, max(1, request.batch_size // request.num))):
-        drawn = sampler(np.concatenate(latents))
-        for samples in drawn.reshape(len(latents), request.num, *drawn.shape[1:]):
+    count = request.stations(rows)
+    latents = sampler.latents(request.seed, 0, request.interpolate * request.num, request.truncation)
+    latents = np.resize(latents, (count, request.num, latents.shape[1]))
+    walk = zip(closed_walk(latents, request.frames))
+    if rows[0] is not None:
+        shares = [sampler.shares(rows[station % len(rows)]) for station in range(count)]
+        walk = zip(closed_walk(latents, request.frames), closed_walk(np.stack(shares), request.frames, line))
+    while inputs := list(itertools.islice(walk, max(1, request.batch_size // request.num))):
+        drawn = sampler(*map(np.concatenate, zip(*inputs)))
+        for samples in drawn.reshape(len(inputs), request.num, *drawn.shape[1:]):
             yield _frame(request.kind, grids.image_grid(samples, request.grid_columns, GAP if request.num > 1 else 0))
 
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from wgan.images import grids
 from wgan.models import randomness, surroundings
+from wgan.models.classes import with_labels
 from wgan.models.randomness import Purpose
 
 _BLOCK = 64  # latents from one stream. Part of what a seed means: never change it
@@ -47,27 +48,54 @@ class ImageSampler:
 
     The last batch is filled up with zeros, so the network always sees the same shape and an image has the same
     bits whatever is drawn after it. Another batch size may make kernels add in another order, which can move a
-    value by a grey level. The generator turns latents [batch, latent_dim] into images in [-1, 1].
+    value by a grey level. The generator turns latents [batch, latent_dim], and labels where it is asked for classes,
+    into images in [-1, 1].
     """
 
-    def __init__(self, generator, batch_size):
+    def __init__(self, generator, batch_size, label=None):
+        """
+        Args:
+            generator: as above.
+            batch_size: images at a time.
+            label: of images that are drawn without labels, the number of a class; None: the classes in turn.
+        """
+        self.label = label
         self.latent_dim = generator.latent_dim
         self.distribution = randomness.latent_distribution(generator)
+        self.num_classes = getattr(generator, "num_classes", 0)
         self.batch_size = batch_size
-        self._draw = tf.function(lambda latents: generator(latents, training=False))
+        self._draw = tf.function(lambda latents, labels=None: generator(with_labels(latents, labels), training=False))
 
     @surroundings.usual()
     def latents(self, seed, first, count, truncation=None):
         """What `draw_latents` draws for this generator: float32 [count, latent_dim]."""
         return draw_latents(seed, first, count, self.latent_dim, truncation, self.distribution)
 
+    def shares(self, labels):
+        """Labels, int [N], as shares of the classes, float [N, number of classes]; those as they are."""
+        return np.eye(self.num_classes)[labels] if np.ndim(labels) == 1 else labels
+
     @surroundings.usual()
-    def __call__(self, latents):
-        """float32 [N, latent_dim] to uint8 [N, size, size, channels]; N at least 1."""
-        filled = np.pad(np.float32(latents), ((0, -len(latents) % self.batch_size), (0, 0)))
-        batches = filled.reshape(-1, self.batch_size, self.latent_dim)
-        images = [grids.to_uint8(self._draw(tf.constant(batch)).numpy()) for batch in batches]
+    def __call__(self, latents, labels=None):
+        """Draws N images, at least one: uint8 [N, size, size, channels].
+
+        Args:
+            latents: float32 [N, latent_dim].
+            labels: int [N], or what `shares` gives; None: as the constructor was told.
+        """
+        inputs = [latents]
+        if self.num_classes:
+            usual = np.arange(len(latents)) % self.num_classes if self.label is None else [self.label] * len(latents)
+            inputs.append(self.shares(usual if labels is None else labels))
+        filled = [np.pad(np.float32(each), ((0, -len(latents) % self.batch_size), (0, 0))) for each in inputs]
+        batches = zip(*(each.reshape(-1, self.batch_size, each.shape[1]) for each in filled))
+        images = [grids.to_uint8(self._draw(*map(tf.constant, batch)).numpy()) for batch in batches]
         return np.concatenate(images)[: len(latents)]
+
+
+def line(start, end, share):
+    """Linear interpolation, as `slerp`."""
+    return (1 - share) * start + share * end
 
 
 def slerp(start, end, share):
@@ -101,12 +129,12 @@ def _unit(vectors):
     return vectors / np.where(length == 0, 1, length), length
 
 
-def closed_walk(stations, frames):
+def closed_walk(stations, frames, between=slerp):
     """Yields the latents on the way from each station to the next, and from the last to the first.
 
     `stations`, float [K, N, latent_dim], are those of N walks side by side, through K latents each. A leg has `frames`,
-    the first of them the station itself: K * frames times float64 [N, latent_dim].
+    the first of them the station itself: K * frames times float64 [N, latent_dim]. `between` interpolates.
     """
     for start, end in zip(stations, np.roll(stations, -1, axis=0)):
         for frame in range(frames):
-            yield slerp(start, end, frame / frames)
+            yield between(start, end, frame / frames)

@@ -74,7 +74,12 @@ def load_generator(place: str | os.PathLike) -> "keras.Model":
 
 
 def draw_samples(
-    generator: "keras.Model", count: int = 64, seed: int = 0, truncation: float | None = None, batch_size: int = 64
+    generator: "keras.Model",
+    count: int = 64,
+    seed: int = 0,
+    truncation: float | None = None,
+    batch_size: int = 64,
+    label: int | None = None,
 ) -> np.ndarray:
     """Draws the samples that `generate.py` draws with the same seed.
 
@@ -84,6 +89,7 @@ def draw_samples(
         seed: 0 to 2**31 - 1.
         truncation: latents within plus and minus this number only; None: all.
         batch_size: samples that the network sees at a time.
+        label: the number of the class to draw, of a generator that knows classes; None: classes in turn.
 
     Returns:
         uint8 [count, size, size, 1 or 3].
@@ -96,10 +102,14 @@ def draw_samples(
             "count and batch_size must be at least 1, seed from 0 to 2**31 - 1, truncation above 0; they "
             f"are {count}, {batch_size}, {seed} and {truncation}"
         )
+    num_classes = getattr(generator, "num_classes", 0)
+    if label is not None and not 0 <= label < num_classes:
+        known = f"knows the classes 0 to {num_classes - 1}" if num_classes else "knows no classes"
+        raise UserError(f"label is {label}, and the generator {known}")
     startup.import_tensorflow()
     from wgan.apps import image_sampler
 
-    sampler = image_sampler.ImageSampler(generator, batch_size)
+    sampler = image_sampler.ImageSampler(generator, batch_size, label)
     return sampler(sampler.latents(seed, 0, count, truncation))
 
 

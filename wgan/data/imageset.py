@@ -27,6 +27,13 @@ class ImageSet:
     label_names: tuple[str, ...] = ()
     heldout_labels: np.ndarray | None = None  # like `labels`, of `heldout`
 
+    @property
+    def class_counts(self):
+        """How many images each class has, in the order of `label_names`; empty where there are no classes."""
+        if self.labels is None:
+            return ()
+        return tuple(int((self.labels == number).sum()) for number in range(len(self.label_names)))
+
 
 def fingerprint(images):
     """SHA-256 (hex) of an array's shape and bytes: equal exactly when two runs have the same images.

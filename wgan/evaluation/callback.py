@@ -11,6 +11,7 @@ from wgan.evaluation import features
 from wgan.evaluation.evaluator import MAX_REALS, Evaluator, Sampler, at_most, in_batches
 from wgan.images import distribution
 from wgan.models import randomness
+from wgan.models.classes import with_labels
 from wgan.models.gan import scale
 from wgan.models.randomness import Purpose
 from wgan.runs import checkpoints
@@ -20,7 +21,7 @@ def evaluation(config, image_set, history, saver):
     """The callback that measures what a recipe makes; arguments as in `Evaluation`."""
     if config.recipe_spec.is_1d:
         return PointEvaluation(config)
-    kind = ClassEvaluation if config.recipe_spec.wants_labels else Evaluation
+    kind = ClassEvaluation if config.recipe_spec.max_classes else Evaluation
     return kind(config, image_set, history, saver)
 
 
@@ -60,28 +61,36 @@ class Evaluation(keras.callbacks.Callback):
         """
         super().__init__()
         self._config, self._history, self._saver = config, history, saver
-        self._reals = at_most(MAX_REALS, image_set.images)
-        self._heldout = None if image_set.heldout is None else at_most(MAX_REALS, image_set.heldout)
+        self._reals = self._arrays(image_set.images, image_set.labels)
+        heldout, labels = image_set.heldout, image_set.heldout_labels
+        self._heldout = None if heldout is None else self._arrays(heldout, labels)
+
+    def _arrays(self, images, labels):
+        """Some of the images, and with classes their labels."""
+        arrays = [images, labels] if self._config.recipe_spec.is_conditional else [images]
+        return [at_most(MAX_REALS, array) for array in arrays]
 
     def on_train_begin(self, logs=None):
         self._lowest_fid = np.nanmin([np.inf, *self._history.column("fid")])  # of what has been saved
-        self._sample = Sampler(self.model.sampling_generator, len(self._reals), self._config.seed)
+        images, *labels = self._reals  # samples are of the same classes
+        self._sample = Sampler(self.model.sampling_generator, len(images), self._config.seed, *labels)
         self._score = mean_score(self.model)
         if self._config.eval_every:
-            _say(f"computing the features of {len(self._reals):,} real images")
-            self._evaluator = Evaluator(features.own(), self._reals)
+            _say(f"computing the features of {len(images):,} real images")
+            self._evaluator = Evaluator(features.own(), images)
 
     def on_epoch_end(self, epoch, logs):
         if is_due(epoch + 1, self._config):
             self._measure(epoch + 1, logs)
 
     def _measure(self, number, logs):
-        _say(f"measuring {len(self._reals):,} samples after epoch {number}")
+        _, *labels = self._reals
+        _say(f"measuring {len(self._reals[0]):,} samples after epoch {number}")
         samples = self._sample()
         logs.update(self._evaluator.figures(samples))
         if self._heldout is not None and "heldout_estimate" in self._config.recipe_spec.measures:
             sign = self.model.objective.real_sign
-            logs.update(critic_estimates(self._score, sign, samples, self._reals, self._heldout))
+            logs.update(critic_estimates(self._score, sign, (samples, *labels), self._reals, self._heldout))
         if logs["fid"] < self._lowest_fid:
             self._save_best(number, logs["fid"])
 
@@ -118,16 +127,19 @@ def critic_estimates(score, sign, samples, reals, heldout):
     Args:
         score: what `mean_score` gave.
         sign: 1 for a critic that scores real images up, -1 for one that scores them down.
-        samples, reals, heldout: images that it takes.
+        samples, reals, heldout: the arrays that it takes.
     """
-    fakes = score(samples)
-    return {"training_estimate": sign * (score(reals) - fakes), "heldout_estimate": sign * (score(heldout) - fakes)}
+    fakes = score(*samples)
+    return {"training_estimate": sign * (score(*reals) - fakes), "heldout_estimate": sign * (score(*heldout) - fakes)}
 
 
 def mean_score(gan):
-    """A function from images, uint8 [N, size, size, channels], to the critic's mean score, dropout off."""
-    total = tf.function(lambda images: tf.reduce_sum(gan.critic(scale(images))), reduce_retracing=True)
-    return lambda images: sum(map(float, in_batches(total, images))) / len(images)
+    """A function from images, uint8 [N, size, size, channels], and with classes their labels to the critic's mean
+    score, dropout off."""
+    total = tf.function(
+        lambda images, labels=None: tf.reduce_sum(gan.critic(with_labels(scale(images), labels))), reduce_retracing=True
+    )
+    return lambda *arrays: sum(map(float, in_batches(total, *arrays))) / len(arrays[0])
 
 
 def _guesser(network):

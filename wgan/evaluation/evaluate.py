@@ -6,9 +6,12 @@ import os
 import pathlib
 import sys
 
+import numpy as np
+
 from wgan import data
 from wgan.common import options, startup
 from wgan.common.errors import UserError
+from wgan.common.messages import listed, one_line
 from wgan.common.options import option
 from wgan.images import grids
 from wgan.runs import files, run_images, trained
@@ -66,6 +69,9 @@ def evaluate(checkpoint_dir, weights=None, **more):
     trained.check_draws_images(checkpoint_dir, config)
     path, attributes = trained.find_weights(checkpoint_dir, weights)
     config, image_set, is_same = run_images.load(config, stored, checkpoint_dir, request.data_dir, request.other_images)
+    class_names = trained.class_names(config, stored)
+    if class_names and class_names != image_set.label_names:
+        raise UserError(f"{image_set.name} has other classes than the run, whose generator draws {listed(class_names)}")
     for notice in (*image_set.notices, *([] if is_same else ["these are not the images of the run"])):
         print(f"note: {notice}", file=sys.stderr)
     other = _other_class(config) if request.yardsticks else None
@@ -75,7 +81,7 @@ def evaluate(checkpoint_dir, weights=None, **more):
     from wgan.models import surroundings
 
     with surroundings.usual():
-        generator = trained.load_generator(config, stored["shape"][-1], path)
+        generator = trained.load_generator(config, stored, path)
         seed = config.seed + 1 if request.seed is None else request.seed
         measured, pairs = _measure(generator, image_set, other, request, seed)
     found = {"weights": {"file": str(path), **attributes}, "latents_seed": seed, **measured}
@@ -98,24 +104,47 @@ def _other_class(config):
 def _measure(generator, image_set, other, request, seed):
     """What the report says of a generator, and the grid of samples beside their nearest training images."""
     from wgan.evaluation import evaluator, features, report
+    from wgan.models.classes import knows_classes
 
-    extract = features.extractor(request.features)
-    drawn = evaluator.Sampler(generator, request.samples, seed)()
-    images = evaluator.at_most(MAX_TRAINING, image_set.images)
+    extract, images = features.extractor(request.features), evaluator.at_most(MAX_TRAINING, image_set.images)
     if len(images) < len(image_set.images):
         print(f"note: copies are looked for among {len(images):,} of the {len(image_set.images):,} training images")
+    chosen = evaluator.subset_indices(len(images), request.samples)
+    labels = evaluator.at_most(MAX_TRAINING, image_set.labels) if knows_classes(generator) else None
+    asked = None if labels is None else np.resize(labels[chosen], request.samples)
+    drawn = evaluator.Sampler(generator, request.samples, seed, asked)()
     training = extract(images)
-    chosen = evaluator.subset_indices(len(training), len(drawn))
     reals = training[chosen]
     row, copies = report.make_row("samples", reals, extract(drawn), training)
+    rows = [row]
+    if labels is not None:
+        classes = [(name, training[labels == number]) for number, name in enumerate(image_set.label_names)]
+        rows += report.with_mean(_rows_of_classes(generator, classes, extract, request.samples, seed))
     measured = {
         "features": extract.description,
         "caveat": extract.caveat,
         "reference": {"name": image_set.name, "images": len(reals), "training_images": len(image_set.images)},
         "versions": startup.versions(),
-        "rows": [row, *(report.yardsticks(extract, reals, images[chosen], other) if request.yardsticks else ())],
+        "rows": [*rows, *(report.yardsticks(extract, reals, images[chosen], other) if request.yardsticks else ())],
     }
     return measured, report.closest_pairs(drawn, images, copies)
+
+
+def _rows_of_classes(generator, classes, extract, most, seed):
+    """A row for each class of enough images: its samples, as many as it has images and at most `most`, against these.
+
+    `classes` are names and features of the images, in the order of their numbers; `seed` is of the latents.
+    """
+    from wgan.evaluation import evaluator, report
+
+    classes = [(name, evaluator.at_most(most, reals)) for name, reals in classes]
+    labels = np.repeat(np.arange(len(classes), dtype=np.int32), [len(reals) for _, reals in classes])
+    drawn = evaluator.Sampler(generator, len(labels), seed, labels)()
+    for number, (name, reals) in enumerate(classes):
+        if len(reals) >= MIN_SAMPLES:
+            yield report.make_row(one_line(name), reals, extract(drawn[labels == number]))[0]
+        else:
+            print(f"note: {one_line(name)} is not measured alone: it has {len(reals)} images", file=sys.stderr)
 
 
 def _write(folder, found, pairs):

@@ -6,6 +6,7 @@ import tensorflow as tf
 from wgan.evaluation import distances, neighbours, report
 from wgan.images import grids
 from wgan.models import randomness
+from wgan.models.classes import with_labels
 from wgan.models.randomness import Purpose
 
 MAX_REALS = 6000  # all horses; more cost time without changing the figures much
@@ -25,30 +26,34 @@ def at_most(most, images):
     return images[:] if len(images) <= most else images[subset_indices(len(images), most)]
 
 
-def in_batches(function, array, size=BATCH):
-    """What a function makes of an array's parts of at most `size` rows, as a list of numpy arrays."""
+def in_batches(function, *arrays, size=BATCH):
+    """What a function makes of the arrays' parts of at most `size` rows, as a list of numpy arrays."""
     return [
-        np.asarray(function(tf.convert_to_tensor(array[start : start + size]))) for start in range(0, len(array), size)
+        np.asarray(function(*(tf.convert_to_tensor(array[start : start + size]) for array in arrays)))
+        for start in range(0, len(arrays[0]), size)
     ]
 
 
 class Sampler:
     """Draws the same images from a generator whenever its weights are the same."""
 
-    def __init__(self, generator, count, seed):
+    def __init__(self, generator, count, seed, labels=None):
         """
         Args:
             generator: latents [batch, latent_dim] to images in [-1, 1].
             count: number of images.
             seed: of the latents.
+            labels: which class each image is to be of, int32 [count]; None for a generator that is not asked.
         """
-        stream = randomness.stream(seed, 0, Purpose.EVALUATION_LATENTS)
-        self.latents = randomness.latents(count, generator, stream)
-        self._draw = tf.function(lambda latents: generator(latents, training=False), reduce_retracing=True)
+        latents = randomness.latents(count, generator, randomness.stream(seed, 0, Purpose.EVALUATION_LATENTS))
+        self.inputs = [latents] if labels is None else [latents, labels]
+        self._draw = tf.function(
+            lambda latents, labels=None: generator(with_labels(latents, labels), training=False), reduce_retracing=True
+        )
 
     def __call__(self):
         """uint8 [count, size, size, channels], as they would be saved: with the moving statistics, rounded."""
-        return np.concatenate([grids.to_uint8(images) for images in in_batches(self._draw, self.latents)])
+        return np.concatenate([grids.to_uint8(images) for images in in_batches(self._draw, *self.inputs)])
 
 
 class Evaluator:

@@ -34,7 +34,7 @@ class Extractor:
         """uint8 [N, height, width, 1 or 3] to float32 [N, dimensions]; grey images count as RGB."""
         in_colour = np.broadcast_to(images, (*images.shape[:3], 3))
         with precision.exact():
-            return np.concatenate(in_batches(self._on_batch, in_colour, self.batch))
+            return np.concatenate(in_batches(self._on_batch, in_colour, size=self.batch))
 
     def _batch_features(self, images):
         images = tf.cast(images, tf.float32)

@@ -58,6 +58,14 @@ def make_row(name, reals, samples, training=None):
     return {**counts, **figures(reals, samples), **others}, copies
 
 
+def with_mean(rows):
+    """The rows of classes, and one of their mean figures, where there are any; its FID is the intra-class FID."""
+    rows = list(rows)
+    means = {name: float(np.mean([row[name] for row in rows])) for row in rows[:1] for name in row if name != "name"}
+    counts = {name: round(means[name]) for name in ("reals", "images") if means}
+    return [*rows, {"name": "mean of the classes", **means, **counts}] if rows else []
+
+
 def yardsticks(extract, reals, images, other):
     """Yields rows that say what the figures are worth: half of the real images against the other; another class; noise.
 

@@ -1,9 +1,11 @@
 """The grids that a run leaves in its sample folder: of images, or the distribution of points on a line."""
 
+import numpy as np
 import tensorflow as tf
 
 from wgan.images import distribution, grids
 from wgan.models import randomness
+from wgan.models.classes import of_classes
 
 BYTES_OF_A_PLOT = 25_000
 
@@ -11,23 +13,34 @@ BYTES_OF_A_PLOT = 25_000
 def grid_drawer(gan, recipe, seed):
     """What to draw of a GAN in training: a function from an epoch to the grid, uint8 [height, width, 1 or 3].
 
-    The latents are always the same, of the seed, int64 [2].
+    The latents are always the same, of the seed, int64 [2]. A conditional recipe has a row per class, of the same
+    latents each.
     """
     rows, columns = recipe.grid_shape
-    latents = randomness.latents(distribution.POINTS if recipe.is_1d else rows * columns, gan.generator, seed)
-    draw = tf.function(lambda: gan.sampling_generator(latents, training=False))
+    count = columns if recipe.is_conditional else rows * columns
+    latents, labels = randomness.latents(distribution.POINTS if recipe.is_1d else count, gan.generator, seed), None
+    if recipe.is_conditional:
+        rows = min(rows, gan.generator.num_classes)
+        latents, labels = tf.tile(latents, [rows, 1]), tf.repeat(tf.range(rows), columns)
+    draw = tf.function(lambda: of_classes(gan.sampling_generator, labels)(latents, training=False))
     if recipe.is_1d:
         scores = tf.function(lambda: tf.sigmoid(gan.critic(distribution.PLACES[:, None])))
         return lambda epoch: distribution.draw(draw().numpy(), scores().numpy(), epoch)
     return lambda epoch: grids.image_grid(grids.to_uint8(draw().numpy()), columns)
 
 
-def reals_grid(reals, recipe):
-    """A grid of real images, uint8 [N, height, width, channels], or the points that are to be met."""
+def reals_grid(image_set, recipe):
+    """A grid of an `ImageSet`'s first images, or the points that are to be met."""
+    if recipe.is_1d:
+        return distribution.draw(image_set.images)
     rows, columns = recipe.grid_shape
-    return distribution.draw(reals) if recipe.is_1d else grids.image_grid(reals[: rows * columns], columns)
+    shown = np.arange(min(rows * columns, len(image_set.images)))
+    if recipe.is_conditional:  # a row per class; where there are few images, some of them again
+        places_of = [np.flatnonzero(image_set.labels == number) for number in range(len(image_set.label_names))]
+        shown = np.concatenate([np.resize(places, columns) for places in places_of[:rows]])
+    return grids.image_grid(image_set.images[shown], columns)
 
 
-def bytes_of_a_grid(reals, recipe):
+def bytes_of_a_grid(image_set, recipe):
     """About how large one is on the disk."""
-    return BYTES_OF_A_PLOT if recipe.is_1d else reals_grid(reals, recipe).nbytes
+    return BYTES_OF_A_PLOT if recipe.is_1d else reals_grid(image_set, recipe).nbytes

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from wgan.models import randomness, replicas
 from wgan.models.augmentation import augment, flip
+from wgan.models.classes import of_classes, with_labels, without_labels
 from wgan.models.constraints import GradientPenalty, NoConstraint
 from wgan.models.layers import batch_norm_momentum, shared_kernels
 from wgan.models.losses import LOSSES, Objective, drift
@@ -37,12 +38,13 @@ class GAN(keras.Model):
         ema_decay: float = 0.0,
         flips: bool = False,
         augmentation: collections.abc.Sequence[str] = (),
+        class_frequencies: collections.abc.Sequence[float] | None = None,
         **kwargs,
     ):
         """
         Args:
             generator: latents [batch, latent_dim] to images in [-1, 1].
-            critic: images to logits [batch].
+            critic: images to logits [batch]. With classes, both take a list whose second part is labels, int32 [batch].
             objective: an `Objective`.
             constraint: of `wgan.models.constraints`; None is a gradient penalty with the paper's weight, 10.
             seed: of every random number in training.
@@ -52,6 +54,7 @@ class GAN(keras.Model):
             ema_decay: the most that the averaged generator keeps of itself in an epoch; 0: there is no such generator.
             flips: mirror half of the real images.
             augmentation: which of `wgan.config.CHANGES`.
+            class_frequencies: how often each class is to be drawn, up to a factor; None: the networks know no classes.
         """
         super().__init__(**kwargs)
         self.generator = generator
@@ -65,6 +68,7 @@ class GAN(keras.Model):
         self.ema_decay = ema_decay
         self.flips = flips
         self.augmentation = tuple(augmentation)
+        self.class_frequencies = class_frequencies
         self.attempt = tf.Variable(0, dtype=tf.int64, trainable=False)  # of the random numbers: see `stream`
         self.averaged_generator = None  # until `compile`
 
@@ -77,21 +81,21 @@ class GAN(keras.Model):
         """Makes all variables and sets the two optimizers; further arguments as in `keras.Model.compile`."""
         kwargs.setdefault("jit_compile", False)  # XLA makes these convolutions slower on a processor
         super().compile(optimizer=None, **kwargs)
-        latents = tf.zeros([1, self.generator.latent_dim])
-        self.call(latents)
+        inputs = self._inputs(1, tf.zeros([2], tf.int64))
+        self.call(inputs)
         if not self.built:  # compiled for the first time
-            self.make_further_networks(latents)  # last, so that the others' initial weights are the same without them
-        self(latents)
+            self.make_further_networks(inputs)  # last, so that the others' initial weights are the same without them
+        self(inputs)
         self.generator_optimizer = generator_optimizer
         self.critic_optimizer = critic_optimizer
         generator_optimizer.build(self.generator.trainable_variables)
         critic_optimizer.build(self.critic.trainable_variables)
 
-    def make_further_networks(self, latents):
-        """What is trained beside generator and critic, with its variables; latents [1, latent_dim]."""
+    def make_further_networks(self, inputs):
+        """What is trained beside generator and critic, with its variables; the generator's input for one image."""
         if self.ema_decay:
             self.averaged_generator = type(self.generator).from_config(self.generator.get_config())
-            self.averaged_generator(latents)
+            self.averaged_generator(inputs)
             for variable in self.averaged_generator.variables:  # not its layers: frozen ones may keep their statistics
                 variable.trainable = False
             self.start_average()
@@ -101,26 +105,29 @@ class GAN(keras.Model):
         """All optimizers, in a fixed order."""
         return [self.generator_optimizer, self.critic_optimizer]
 
-    def call(self, latents, training=False):
-        """Latents [batch, latent_dim] to logits [batch], through both networks."""
-        return self.critic(self.generator(latents, training=training))
+    def call(self, inputs, training=False):
+        """The generator's input to logits [batch], through both networks."""
+        _, labels = without_labels(inputs)
+        return self.critic(with_labels(self.generator(inputs, training=training), labels))
 
     def train_step(self, data):
         """One epoch: `critic_steps` critic updates, each on its own batch, then one generator update.
 
         Args:
             data: the epoch's number, int64 []; uint8 images [critic_steps, batch, height, width, channels]; and
-                what else `critic_loss` wants for each of the updates, [critic_steps, ...].
+                what else `critic_loss` wants for each of the updates, [critic_steps, ...]: with classes, the images'
+                labels, int32 [critic_steps, batch].
 
         Returns:
             The history's figures, float32 scalars; those of the critic are means over its updates.
         """
         epoch, real_batches, *further = data
+        labels = further if self.class_frequencies is not None else []
         critic_logs = [
             self.update_critic(
                 scale(real_batches[step]), fakes, epoch, tf.constant(step, tf.int64), *(each[step] for each in further)
             )
-            for step, fakes in enumerate(self.draw_critic_fakes(real_batches.shape[1], epoch))
+            for step, fakes in enumerate(self.draw_critic_fakes(real_batches.shape[1], epoch, *labels))
         ]
         logs = {name: tf.reduce_mean([log[name] for log in critic_logs]) for name in critic_logs[0]}
         batch_size = self.generator_batch_size or real_batches.shape[1]
@@ -128,8 +135,8 @@ class GAN(keras.Model):
         logs["generator_loss"] = self.update_generator(batch_size, epoch, *reals)
         if self.averaged_generator:
             count = min(batch_size, MAX_STATISTICS_LATENTS)
-            latents = randomness.latents(count, self.generator, self._stream(epoch, Purpose.STATISTICS_LATENTS))
-            self.update_average(averaging_decay(self.ema_decay, epoch), latents)
+            inputs = self._inputs(count, self._stream(epoch, Purpose.STATISTICS_LATENTS))
+            self.update_average(averaging_decay(self.ema_decay, epoch), inputs)
         return logs
 
     @tf.function  # so that the epoch's graph is traced once for all its critic updates
@@ -157,7 +164,7 @@ class GAN(keras.Model):
         self.constraint.after_update(self.critic)
         return logs
 
-    def critic_loss(self, reals, fakes, epsilon, dropout_seed):
+    def critic_loss(self, reals, fakes, epsilon, dropout_seed, labels=None):
         """The objective's loss and the constraint's term, with the figures of the history.
 
         For WGAN-GP: mean D(G(z)) - mean D(x) + lambda * penalty.
@@ -166,10 +173,13 @@ class GAN(keras.Model):
             reals, fakes: [batch, height, width, channels].
             epsilon: where each image's interpolate lies, float32 [batch, 1, 1, 1] from [0, 1).
             dropout_seed: int64 [2].
+            labels: of the reals and, in the same order, of the fakes, int32 [batch]; None without classes.
         """
-        logits = self.critic(tf.concat([reals, fakes], axis=0), dropout_seed=dropout_seed, training=True)
+        of_both = None if labels is None else tf.concat([labels, labels], axis=0)
+        both = with_labels(tf.concat([reals, fakes], axis=0), of_both)
+        logits = self.critic(both, dropout_seed=dropout_seed, training=True)
         real_logits, fake_logits = tf.split(logits, 2)
-        term, figures = self.constraint.term(self.critic, reals, fakes, epsilon)
+        term, figures = self.constraint.term(of_classes(self.critic, labels), reals, fakes, epsilon)
         loss = self.objective.critic_loss(real_logits, fake_logits) + term
         if self.drift_weight:
             loss += self.drift_weight * drift(real_logits)
@@ -185,62 +195,78 @@ class GAN(keras.Model):
         mirrored = [replicas.rows(self._mirrored(images, epoch, self.critic_steps - 1)) for images in reals]
         real_logits = [self._logits_for_generator(images, epoch, place=1) for images in mirrored]
         with tf.GradientTape() as tape:
-            fakes = self.draw_fakes(batch_size, self._stream(epoch, Purpose.GENERATOR_LATENTS))
-            loss = self.objective.generator_loss(self._logits_for_generator(fakes, epoch), *real_logits)
+            inputs = self._inputs(batch_size, self._stream(epoch, Purpose.GENERATOR_LATENTS))
+            inputs = tf.nest.map_structure(replicas.rows, inputs)
+            fakes, (_, labels) = self.generator(inputs, training=True), without_labels(inputs)
+            loss = self.objective.generator_loss(self._logits_for_generator(fakes, epoch, labels), *real_logits)
             scaled_loss = self.generator_optimizer.scale_loss(replicas.part(loss))
         gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
         return loss
 
-    def _logits_for_generator(self, images, epoch, place=0):
+    def _logits_for_generator(self, images, epoch, labels=None, place=0):
         """Of images that are augmented as the critic's are; each place has random numbers of its own."""
         if self.augmentation:
             seed = replicas.seed(self._stream(epoch, Purpose.GENERATOR_AUGMENTATION, place))
             images = augment(images, self.augmentation, seed)
-        return self.critic_logits(images, replicas.seed(self._stream(epoch, Purpose.GENERATOR_DROPOUT, place)))
+        dropout_seed = replicas.seed(self._stream(epoch, Purpose.GENERATOR_DROPOUT, place))
+        return self.critic_logits(with_labels(images, labels), dropout_seed)
 
-    def critic_logits(self, images, dropout_seed):
+    def critic_logits(self, inputs, dropout_seed):
         """The logits [batch] that the generator climbs."""
-        return self.critic(images, dropout_seed=dropout_seed)
+        return self.critic(inputs, dropout_seed=dropout_seed)
 
     def _mirrored(self, reals, epoch, step):
         return flip(reals, self._stream(epoch, Purpose.FLIPS, step)) if self.flips else reals
 
     @replicas.on_each
-    def draw_critic_fakes(self, batch_size, epoch):
+    def draw_critic_fakes(self, batch_size, epoch, labels=None):
         """The fakes of all critic updates, [batch_size, height, width, channels] each: the generator does not move
-        until they are over. Each of several replicas draws its rows."""
+        until they are over. Each of several replicas draws its rows.
+
+        With classes, labels are those of the real images, int32 [critic_steps, batch_size]: the critic compares real
+        images with samples of the same classes.
+        """
         seeds = [self._stream(epoch, Purpose.CRITIC_LATENTS, step) for step in range(self.critic_steps)]
+        inputs = [
+            tf.nest.map_structure(
+                replicas.rows,
+                with_labels(
+                    randomness.latents(batch_size, self.generator, seed), None if labels is None else labels[step]
+                ),
+            )
+            for step, seed in enumerate(seeds)
+        ]
         if getattr(self.generator, "draw_batches", None) is None:
-            return [self.draw_fakes(batch_size, seed) for seed in seeds]
-        return self.generator.draw_batches(tf.stack([self._latents(batch_size, seed) for seed in seeds]))
+            return [self.generator(each, training=True) for each in inputs]
+        return self.generator.draw_batches(tf.nest.map_structure(lambda *each: tf.stack(each), *inputs))
 
-    def draw_fakes(self, batch_size, seed):
-        """Images [batch_size, height, width, channels] from fresh latents, batch statistics in use."""
-        return self.generator(self._latents(batch_size, seed), training=True)
-
-    def _latents(self, batch_size, seed):
-        return replicas.rows(randomness.latents(batch_size, self.generator, seed))
+    def _inputs(self, count, seed):
+        """The generator's input for `count` images: latents, and with classes labels as frequent as asked for."""
+        labels = None
+        if self.class_frequencies is not None:
+            labels = randomness.labels(count, self.class_frequencies, randomness.substream(seed, 1))
+        return with_labels(randomness.latents(count, self.generator, seed), labels)
 
     def start_average(self):
         """Makes the averaged generator the same as the generator."""
         self.averaged_generator.set_weights(self.generator.get_weights())
 
     @replicas.on_each
-    def update_average(self, decay, latents):
+    def update_average(self, decay, inputs):
         """average = decay * average + (1 - decay) * generator, for the weights.
 
         Averaged weights have other activations than the weights that they are the average of, so that an average of
         the generator's moving statistics would not fit them (Izmailov et al. 2018, section 3.2). The average's moving
-        statistics are therefore averaged, by the same formula, over its own activations for `latents`, [batch,
-        latent_dim]; Keras's own layers do so by their own momenta.
+        statistics are therefore averaged, by the same formula, over its own activations for `inputs`;
+        Keras's own layers do so by their own momenta.
         """
         for average, variable in zip(self.averaged_generator.variables, self.generator.variables, strict=True):
             if variable.trainable:
                 average.assign(decay * average + (1.0 - decay) * variable)
         if self.generator.non_trainable_variables:
             with batch_norm_momentum(decay):
-                self.averaged_generator(latents, training=True)
+                self.averaged_generator(inputs, training=True)
 
     def _stream(self, epoch, purpose, step=0):
         return randomness.stream(self.seed, epoch, purpose, step, self.attempt)

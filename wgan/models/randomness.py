@@ -8,6 +8,7 @@ TensorFlow's own floating-point draws differ between its kernels and those that 
 import enum
 import math
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -87,6 +88,12 @@ def latents(count, generator, seed):
 def latent_distribution(generator):
     """What a generator's latents are drawn from: "normal", where it does not say `latent_distribution`."""
     return getattr(generator, "latent_distribution", "normal")
+
+
+def labels(count, frequencies, seed):
+    """Classes, int32 [count], each as probable as `frequencies`, [number of classes], says up to a factor."""
+    bounds = np.cumsum(frequencies)[:-1] / np.sum(frequencies)
+    return tf.reduce_sum(tf.cast(uniform([count, 1], seed) >= tf.constant(bounds, tf.float32), tf.int32), axis=1)
 
 
 def happens(probability, shape, seed):

@@ -31,6 +31,18 @@ RECIPES = (
         image_sizes=SIZES,
         defaults=dict(batch_size=64, critic_steps=2, eval_every=2000, sample_every=10),
     ),
+    Recipe(
+        "wgan_gp_conditional",
+        "One wgan_gp for all classes, which draws the class that it is asked for: see generate.py --label.",
+        networks="convolutional",
+        loss="wasserstein",
+        constraint="gradient_penalty",
+        is_conditional=True,
+        image_sizes=SIZES,
+        defaults=dict(critic_learning_rate=4e-4, label="all"),
+        dataset_defaults={"digits": dict(epochs=300)},
+        grid_shape=(10, 10),  # classes at most, and samples of each
+    ),
     # The code of the article as written: the critic ends in tanh; the norm is taken of the whole batch's gradient at
     # once; losses are summed over the batch, with the penalty added to each image's; real images are scored down and
     # samples up, while the history has the paper's sign.

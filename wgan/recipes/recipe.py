@@ -50,7 +50,8 @@ class Recipe:
         measures: the history's columns that are filled at every measurement.
         grid_shape: rows and columns of the grids of samples.
         image_sizes: pixels a side that its networks can draw.
-        max_classes: how many classes it learns at most; 0 where it has no use for labels.
+        max_classes: how many classes its discriminator names at most; 0 where it names none.
+        is_conditional: whether its generator draws the class that it is asked for, of any number of classes.
         is_1d: whether it makes numbers on a line in place of images.
     """
 
@@ -68,12 +69,13 @@ class Recipe:
     grid_shape: tuple[int, int] = (4, 4)
     image_sizes: tuple[int, ...] = (28, 32, 64, 128)
     max_classes: int = 0
+    is_conditional: bool = False
     is_1d: bool = False
 
     @property
     def wants_labels(self):
         """Whether its images must have labels."""
-        return self.max_classes > 0
+        return self.max_classes > 0 or self.is_conditional
 
     @property
     def figures(self):
@@ -100,6 +102,11 @@ class Recipe:
         for name in self.unused:
             if getattr(config, name) != getattr(usual, name):
                 raise UserError(f"--recipe {self.name} takes no --{name}; leave it out")
+        if self.is_conditional and str(config.label or "all").strip().casefold() != "all":
+            raise UserError(
+                f"--recipe {self.name} learns all classes with one generator, so that --label can only be all; leave "
+                "it out, or take wgan_gp for one class"
+            )
         if not self.is_1d and config.image_size not in self.image_sizes:
             raise UserError(
                 f"--recipe {self.name} draws images of {' or '.join(map(str, self.image_sizes))} pixels a "

@@ -33,16 +33,25 @@ class Trained(NamedTuple):
         """Of the images, 1 or 3."""
         return self.images["shape"][-1]
 
+    @property
+    def class_names(self):
+        """What `class_names` says of its run."""
+        return class_names(self.config, self.images)
+
     def load(self):
         """The generator; UserError where its weights do not fit, or it draws no images of the run's size."""
         startup.import_tensorflow()
         import tensorflow as tf
 
         from wgan.models import surroundings
+        from wgan.models.classes import of_classes
 
         with surroundings.usual():
-            generator = load_generator(self.config, self.channels, self.path)
-            drawn = tuple(generator(tf.zeros([1, self.config.latent_dim]), training=False).shape[1:])
+            generator = load_generator(self.config, self.images, self.path)
+            labels = tf.zeros([1], tf.int32) if self.class_names else None
+            drawn = tuple(
+                of_classes(generator, labels)(tf.zeros([1, self.config.latent_dim]), training=False).shape[1:]
+            )
         if drawn != (self.config.image_size, self.config.image_size, self.channels):
             raise UserError(
                 f"{self.path} draws no images of {self.config.image_size} pixels a side; its samples have "
@@ -135,14 +144,25 @@ def find_weights(checkpoint_dir, name=None):
         raise UserError(f"{path} is damaged ({one_line(error, longest=120)})") from error
 
 
-def load_generator(config, channels, path):
-    """The run's generator with the weights in a file, in float32 on any machine; UserError where they do not fit."""
+def load_generator(config, images, path):
+    """The run's generator with the weights in a file, in float32 on any machine; UserError where they do not fit.
+
+    `config` and `images` are what `read_run` gave.
+    """
     import tensorflow as tf
 
     from wgan.models import networks, surroundings
+    from wgan.models.classes import of_classes
 
+    num_classes = len(class_names(config, images))
     with surroundings.usual():
-        generator, _ = networks.build(config, channels)
-        generator(tf.zeros([1, config.latent_dim]))
+        generator, _ = networks.build(config, images["shape"][-1], num_classes)
+        of_classes(generator, tf.zeros([1], tf.int32) if num_classes else None)(tf.zeros([1, config.latent_dim]))
     weights_files.load(generator, path, "the run's generator")
     return generator
+
+
+def class_names(config, images):
+    """The names of the classes that a run's generator is asked for, in the order of their numbers; empty where it is
+    not. `config` and `images` are what `read_run` gave."""
+    return tuple(images.get("classes", ())) if config.recipe_spec.is_conditional else ()

@@ -43,7 +43,7 @@ def epoch_indices(seed, epoch, num_images, num_drawn, attempt=0, purpose=Purpose
 
 
 def epoch_batches(
-    images: np.ndarray | Records,
+    images: np.ndarray | Records | tuple[np.ndarray | Records, ...],
     seed: int,
     shape: tuple[int, ...],
     epochs: range,
@@ -54,7 +54,8 @@ def epoch_batches(
 
     Args:
         images: uint8 [num_images, height, width, channels]; also a `numpy.memmap` or `Records`. They are not copied,
-            but for the batches drawn from them. Or numbers that are no images, float32 [num_images, 1].
+            but for the batches drawn from them. Or numbers that are no images, float32 [num_images, 1]. Or a tuple of
+            such an array and others of as many rows, such as labels, of which the same rows are drawn.
         seed: of the shuffles.
         shape: a `Shape`, or as it: (critic_steps, batch_size), the batches of an epoch and the images in each. A host
             of several reads its rows alone; the others are zeros, at which nobody looks.
@@ -64,11 +65,12 @@ def epoch_batches(
 
     Returns:
         A `tf.data.Dataset` of pairs: the epoch's number, int64 [], and its real images,
-        uint8 [critic_steps, batch_size, height, width, channels]. With labels two more follow: as many images,
-        drawn from those that have one, and their labels, int32 [critic_steps, batch_size].
+        uint8 [critic_steps, batch_size, height, width, channels], each array of a tuple in its turn. With labels two
+        more follow: as many images, drawn from those that have one, and their labels, int32 [critic_steps, batch_size].
     """
     critic_steps, batch_size, host, hosts = Shape(*shape)
     share = batch_size // hosts
+    images, *others = images if isinstance(images, tuple) else (images,)
     labelled = None if labels is None else np.flatnonzero(labels >= 0)
 
     def take(array, indices):
@@ -82,11 +84,12 @@ def epoch_batches(
         return epoch_indices(seed, epoch, count, critic_steps * batch_size, attempt, purpose)
 
     def draw(epoch):
-        reals = take(images, shuffled(epoch, len(images), Purpose.SHUFFLE))
+        places = shuffled(epoch, len(images), Purpose.SHUFFLE)
+        reals = [take(array, places) for array in (images, *others)]
         if labelled is None:
-            return epoch, reals
+            return epoch, *reals
         chosen = tf.gather(labelled, shuffled(epoch, len(labelled), Purpose.LABELLED_SHUFFLE))
-        return epoch, reals, take(images, chosen), take(labels, chosen)
+        return epoch, *reals, take(images, chosen), take(labels, chosen)
 
     return tf.data.Dataset.range(epochs.start, epochs.stop).map(draw).prefetch(2).with_options(_untuned())
 

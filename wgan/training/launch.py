@@ -281,8 +281,8 @@ def _changed_classes(image_set, stored):
 
 
 def _check_classes(config, image_set):
-    most = config.recipe_spec.max_classes
-    if most and image_set.labels is None:
+    recipe, most = config.recipe_spec, config.recipe_spec.max_classes
+    if recipe.wants_labels and image_set.labels is None:
         raise UserError(
             f"--recipe {config.recipe} learns classes, and {image_set.name} has none: put the images "
             "into one folder per class"
@@ -291,4 +291,9 @@ def _check_classes(config, image_set):
         raise UserError(
             f"--recipe {config.recipe} learns up to {most} classes, and {image_set.name} has "
             f"{len(image_set.label_names)}; leave some of the folders out"
+        )
+    if recipe.is_conditional and sum(count > 0 for count in image_set.class_counts) < 2:
+        raise UserError(
+            f"--recipe {config.recipe} learns what sets classes apart, and {image_set.name} has one: add another, or "
+            "take wgan_gp"
         )

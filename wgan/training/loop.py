@@ -89,7 +89,7 @@ def train(run, sha256, state, device):
         print("compiling the epoch with XLA, which takes about a minute", flush=True)
 
     with callbacks.StopOnSignal() as stop, drive.copying(run.drive, epoch) as copy_soon, files.TolerantSaver() as saver:
-        saver.save("grids", grids.save_png, folder.reals_path, samples.reals_grid(image_set.images, config.recipe_spec))
+        saver.save("grids", grids.save_png, folder.reals_path, samples.reals_grid(image_set, config.recipe_spec))
         with distribution.lost_hosts_told(config), _trouble_told(config):
             history = Trainer(gan, run, stop, saver, copy_soon).train_with_nan_recovery(history)
     return _report(stop.signal_number, config, len(history.rows))
@@ -108,7 +108,7 @@ def assist(config, image_set):
         team, goes_on = distribution.Team(gan, stop), True
         while goes_on:
             epochs = range(team.take_state_of_chief() + 1, config.epochs + 1)
-            run_epochs(gan, step, _batches(gan, config, image_set, epochs), epochs, [team])
+            run_epochs(gan, step, batches_of_run(config, image_set, epochs, int(gan.attempt.numpy())), epochs, [team])
             goes_on = team.goes_back()
     return 128 + stop.signal_number if stop.signal_number and team.epoch < config.epochs else 0
 
@@ -133,17 +133,19 @@ def _build(config, image_set):
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     with distribution.lost_hosts_told(config), distribution.strategy_of(config).scope():
-        return build_gan(config, image_set.images.shape[-1])
+        return build_gan(config, image_set.images.shape[-1], image_set.class_counts)
 
 
-def _batches(gan, config, image_set, epochs):
+def batches_of_run(config, image_set, epochs, attempt=0):
+    """The `epoch_batches` of some epochs, with the labels that the recipe wants."""
+    recipe, images, labels = config.recipe_spec, image_set.images, image_set.labels
     return epoch_batches(
-        image_set.images,
+        (images, labels) if recipe.is_conditional else images,
         config.seed,
         (config.critic_steps, config.batch_size, *distribution.place_of(config)),
         epochs,
-        int(gan.attempt.numpy()),
-        image_set.labels if config.recipe_spec.wants_labels else None,
+        attempt,
+        labels if recipe.wants_labels and not recipe.is_conditional else None,
     )
 
 
@@ -199,7 +201,7 @@ class Trainer:
         if self._team:
             self._team.take_state_of_chief(epoch)
         try:
-            batches = _batches(gan, config, self._run.image_set, epochs)
+            batches = batches_of_run(config, self._run.image_set, epochs, int(gan.attempt.numpy()))
             run_epochs(gan, self._step, batches, epochs, self._callbacks(history, checkpointing))
             if self._team:
                 self._team.goes_back(False)
@@ -255,12 +257,18 @@ def explain_memory(config):
 
 
 @surroundings.usual()
-def build_gan(config, channels):
-    """A compiled `GAN` with all its variables, its initial weights drawn from the configured seed."""
+def build_gan(config, channels, class_counts=()):
+    """A compiled `GAN` with all its variables, its initial weights drawn from the configured seed.
+
+    Args:
+        config: a `TrainingConfig`.
+        channels: of the images, 1 or 3.
+        class_counts: how many images each class has, for a conditional recipe.
+    """
     with _initializers_seeded(config.seed), precision.policy_scope(config.precision):
         recipe = config.recipe_spec
         gan = GANS[recipe.gan](
-            *networks.build(config, channels),
+            *networks.build(config, channels, len(class_counts)),
             LOSSES[recipe.loss],
             CONSTRAINTS[recipe.constraint](config),
             seed=config.seed,
@@ -270,6 +278,7 @@ def build_gan(config, channels):
             ema_decay=config.ema_decay,
             flips=config.mirrors,
             augmentation=config.augmentation,
+            class_frequencies=class_counts if recipe.is_conditional else None,
         )
         gan.compile(
             _optimizer(config, config.learning_rate, updates_per_epoch=1),
@@ -352,7 +361,7 @@ def print_plan(config, folder, image_set, state):
     """Prints what `train` would do: settings, images, networks and disk use. Writes nothing."""
     if config.distribute == "mirrored":
         distribution.strategy_of(config)  # which may refuse; that of several hosts would wait for them
-    gan = build_gan(config, image_set.images.shape[-1])
+    gan = build_gan(config, image_set.images.shape[-1], image_set.class_counts)
     if config.init_from and state is None:
         _start_from_others(gan, config)  # to see whether they fit
     for name, value in config.to_json().items():
@@ -399,7 +408,7 @@ def _state_bytes(gan):
 def _disk_bytes(config, gan, image_set):
     """An estimate: two states, the weights and the best generator's, history, and grids as large as their pixels."""
     weights = 4 * (gan.count_params() + gan.generator.count_params())
-    grid = samples.bytes_of_a_grid(image_set.images, config.recipe_spec)
+    grid = samples.bytes_of_a_grid(image_set, config.recipe_spec)
     history_row = 130 + (450 if config.tensorboard else 0)
     count = config.epochs // config.sample_every + (60 if config.tensorboard else 0)
     return 2 * _state_bytes(gan) + weights + config.epochs * history_row + count * grid

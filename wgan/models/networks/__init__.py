@@ -6,15 +6,15 @@ from wgan.models.networks.plain import Critic, Generator
 __all__ = ["NETWORKS", "Critic", "Generator", "build"]
 
 
-def convolutional(config, channels):
+def convolutional(config, channels, num_classes=0):
     """The networks of the main job, plain or residual as `config.network` says."""
     size, norm = config.image_size, config.critic_norm
     # The critic comes first: initial weights depend on the order in which layers are made.
     if config.network == "resnet":
-        family, critic = resnet, resnet.Critic(channels, size, norm)
+        family, critic = resnet, resnet.Critic(channels, size, norm, num_classes)
     else:
-        family, critic = plain, plain.Critic(channels, size, config.critic_dropout, norm)
-    return family.Generator(config.latent_dim, channels, size, config.generator_norm), critic
+        family, critic = plain, plain.Critic(channels, size, config.critic_dropout, norm, num_classes=num_classes)
+    return family.Generator(config.latent_dim, channels, size, config.generator_norm, num_classes), critic
 
 
 def bounded_convolutional(config, channels):
@@ -50,12 +50,14 @@ NETWORKS = {
 }
 
 
-def build(config, channels):
+def build(config, channels, num_classes=0):
     """The generator and the critic of a run's recipe, without variables yet.
 
     Args:
         config: a `TrainingConfig`.
         channels: of the images, 1 or 3.
+        num_classes: of the images, for a conditional recipe.
     """
     recipe = config.recipe_spec
-    return NETWORKS[recipe.networks](config, channels, **recipe.network_options)
+    classes = {"num_classes": num_classes} if recipe.is_conditional else {}
+    return NETWORKS[recipe.networks](config, channels, **recipe.network_options, **classes)

@@ -1,36 +1,64 @@
 """What the convolutional generators have in common."""
 
+import operator
+
 import keras
 import tensorflow as tf
+from keras import layers
 
+from wgan.models.classes import class_weights, without_labels
 from wgan.models.layers import batch_norm_groups
 
 MAX_PIXELS_AT_ONCE = 2**21  # drawn in one pass: 2,048 images of 32 x 32, whose activations take some 300 MB
 
 
 class ImageGenerator(keras.Model):
-    """A generator of square images, made again from three numbers."""
+    """A generator of square images, made again from a few numbers."""
 
-    def __init__(self, latent_dim, channels, image_size, **kwargs):
-        """Args: latent_dim: length of a latent; channels: of the images, 1 or 3; image_size: pixels a side."""
+    def __init__(self, latent_dim, channels, image_size, num_classes=0, **kwargs):
+        """
+        Args:
+            latent_dim: length of a latent.
+            channels: of the images, 1 or 3.
+            image_size: pixels a side.
+            num_classes: of which it draws the one that it is asked for; 0: it is not asked.
+        """
         super().__init__(**kwargs)
         self.latent_dim = latent_dim
         self.channels = channels
         self.image_size = image_size
+        self.num_classes = num_classes
+        if num_classes:  # each is as long a vector as a latent
+            self.class_embedding = layers.Dense(
+                latent_dim, use_bias=False, kernel_initializer={"class_name": "RandomNormal", "config": {"stddev": 1.0}}
+            )
 
-    def draw_batches(self, latents):
+    def joined(self, inputs):
+        """Latents with the vectors of their classes behind them; without classes the latents, [batch, latent_dim]."""
+        latents, labels = without_labels(inputs)
+        if not self.num_classes:
+            return latents
+        weights = class_weights(labels, self.num_classes, latents.dtype)
+        return tf.concat([latents, self.class_embedding(weights)], axis=1)
+
+    def draw_batches(self, inputs):
         """Draws for training from batches of latents, [count, batch, latent_dim], each normalised by itself.
 
         All together where memory allows: one pass over many small batches takes a fraction of the time of many passes.
 
+        Args:
+            inputs: latents, or with classes a list of latents and labels, int32 [count, batch].
+
         Returns:
             A list of `count` times images [batch, image_size, image_size, channels].
         """
-        count, batch, _ = latents.shape
+        count, batch, _ = without_labels(inputs)[0].shape
         if count * batch * self.image_size**2 > MAX_PIXELS_AT_ONCE:
-            return [self(each, training=True) for each in tf.unstack(latents)]
+            batches = [tf.nest.map_structure(operator.itemgetter(place), inputs) for place in range(count)]
+            return [self(each, training=True) for each in batches]
+        merged = tf.nest.map_structure(lambda each: tf.reshape(each, [count * batch, *each.shape[2:]]), inputs)
         with batch_norm_groups(count):
-            return tf.split(self(tf.reshape(latents, [count * batch, -1]), training=True), count)
+            return tf.split(self(merged, training=True), count)
 
     def get_config(self):
         return {
@@ -38,4 +66,5 @@ class ImageGenerator(keras.Model):
             "latent_dim": self.latent_dim,
             "channels": self.channels,
             "image_size": self.image_size,
+            "num_classes": self.num_classes,
         }

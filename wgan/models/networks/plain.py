@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from wgan.models.classes import ClassProjection, without_labels
 from wgan.models.layers import (
     Conv2D,
     PhasesConv2DTranspose,
@@ -28,15 +29,24 @@ class Generator(ImageGenerator):
     comes from.
     """
 
-    def __init__(self, latent_dim: int = 100, channels: int = 3, image_size: int = 32, norm: str = "batch", **kwargs):
+    def __init__(
+        self,
+        latent_dim: int = 100,
+        channels: int = 3,
+        image_size: int = 32,
+        norm: str = "batch",
+        num_classes: int = 0,
+        **kwargs,
+    ):
         """
         Args:
             latent_dim: length of a latent.
             channels: of the images, 1 or 3.
             image_size: pixels a side, 32 or twice, four times ... as many.
             norm: batch, layer or none.
+            num_classes: of which it draws the one that it is asked for; 0: it is not asked.
         """
-        super().__init__(latent_dim, channels, image_size, **kwargs)
+        super().__init__(latent_dim, channels, image_size, num_classes, **kwargs)
         self.norm = norm
         doublings = _doublings_beyond_32(image_size)
 
@@ -53,13 +63,17 @@ class Generator(ImageGenerator):
         self.norm_4 = normalization(norm, momentum=0.99)
         self.conv_5 = PhasesConv2DTranspose(channels)
 
-    def call(self, latents, training=False):
+    def call(self, inputs, training=False):
         """Latents [batch, latent_dim] to images [batch, image_size, image_size, channels] in [-1, 1].
+
+        With classes the input is a list of latents and labels, int32 [batch], or for images between classes the share
+        of each, float [batch, num_classes].
 
         With half-precision layers the images still have the variables' precision: bfloat16 near 1 has
         steps of half a grey level.
         """
-        x = self.reshape(leaky_relu(self.norm_1(self.dense(latents), training=training), SLOPE))
+        x = self.dense(self.joined(inputs))
+        x = self.reshape(leaky_relu(self.norm_1(x, training=training), SLOPE))
         for conv, norm in zip(self.further_convs, self.further_norms):
             x = leaky_relu(norm(conv(x), training=training), SLOPE)
         x = leaky_relu(self.norm_2(self.conv_2(x), training=training), SLOPE)
@@ -88,6 +102,7 @@ class Critic(keras.Model):
         dropout: float = 0.0,
         norm: str = "none",
         bounded: bool = False,
+        num_classes: int = 0,
         **kwargs,
     ):
         """
@@ -97,6 +112,7 @@ class Critic(keras.Model):
             dropout: share of the second layer's outputs that is dropped in training.
             norm: none, layer, or spectral, which is of all kernels.
             bounded: end in tanh, which no Wasserstein critic should: see wgan_gp_article in `wgan.recipes`.
+            num_classes: that images may have; 0: it is not told.
         """
         super().__init__(**kwargs)
         self.channels = channels
@@ -104,6 +120,7 @@ class Critic(keras.Model):
         self.bounded = bounded
         self.dropout_rate = dropout
         self.norm = norm
+        self.num_classes = num_classes
 
         self.conv_1 = normalized(layers.Conv2D(32, 5, strides=2, padding="same"), norm)
         self.conv_2 = normalized(layers.Conv2D(64, 5, strides=2, padding="same"), norm)
@@ -116,21 +133,26 @@ class Critic(keras.Model):
         self.norms = [normalization(norm) for _ in range(3 + len(self.further_convs))]
         self.flatten = layers.Flatten()
         self.dense = normalized(layers.Dense(1, dtype=self.variable_dtype), norm)  # logits keep their digits
+        self.projection = ClassProjection(num_classes, dtype=self.variable_dtype) if num_classes else None
 
-    def call(self, images, dropout_seed=None):
+    def call(self, inputs, dropout_seed=None):
         """Images [batch, image_size, image_size, channels] to logits [batch].
 
         Args:
-            images: float in [-1, 1].
+            inputs: images, float in [-1, 1]; with classes a list of images and labels, int32 [batch].
             dropout_seed: int64 [2]; with None the dropout is off.
         """
+        images, labels = without_labels(inputs)
         norm_2, *further_norms, norm_4 = self.norms
         x = leaky_relu(self.conv_1(images), SLOPE)
         x = self.dropout(leaky_relu(norm_2(self.conv_2(x)), SLOPE), seed=dropout_seed)
         for conv, norm in zip((self.conv_3, *self.further_convs), further_norms):
             x = leaky_relu(norm(conv(x)), SLOPE)
         x = leaky_relu(norm_4(self.conv_4(x)), SLOPE)
-        logits = tf.squeeze(self.dense(self.flatten(x)), axis=1)
+        x = self.flatten(x)
+        logits = tf.squeeze(self.dense(x), axis=1)
+        if self.projection:
+            logits += self.projection(x, labels)
         return tf.tanh(logits) if self.bounded else logits
 
     def get_config(self):
@@ -141,6 +163,7 @@ class Critic(keras.Model):
             "dropout": self.dropout_rate,
             "norm": self.norm,
             "bounded": self.bounded,
+            "num_classes": self.num_classes,
         }
 
 

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from wgan.models.classes import ClassProjection, without_labels
 from wgan.models.layers import leaky_relu, normalization, normalized
 from wgan.models.networks.image_generator import ImageGenerator
 
@@ -71,15 +72,16 @@ class ResidualBlock(keras.layers.Layer):
 class Generator(ImageGenerator):
     """4x4x128, then one doubling residual block after another."""
 
-    def __init__(self, latent_dim=128, channels=3, image_size=32, norm="batch", **kwargs):
+    def __init__(self, latent_dim=128, channels=3, image_size=32, norm="batch", num_classes=0, **kwargs):
         """
         Args:
             latent_dim: length of a latent.
             channels: of the images, 1 or 3.
             image_size: pixels a side, a power of two from 8 on.
             norm: batch, layer or none.
+            num_classes: of which it draws the one that it is asked for; 0: it is not asked.
         """
-        super().__init__(latent_dim, channels, image_size, **kwargs)
+        super().__init__(latent_dim, channels, image_size, num_classes, **kwargs)
         self.norm = norm
         self.dense = layers.Dense(4 * 4 * WIDTH)
         self.reshape = layers.Reshape((4, 4, WIDTH))
@@ -87,9 +89,10 @@ class Generator(ImageGenerator):
         self.last_norm = normalization(norm)
         self.last_conv = layers.Conv2D(channels, 3, padding="same")
 
-    def call(self, latents, training=False):
-        """Latents [batch, latent_dim] to images [batch, image_size, image_size, channels] in [-1, 1]."""
-        x = self.reshape(self.dense(latents))
+    def call(self, inputs, training=False):
+        """Latents [batch, latent_dim], with labels as in `plain`, to images [batch, image_size, image_size, channels]
+        in [-1, 1]."""
+        x = self.reshape(self.dense(self.joined(inputs)))
         for block in self.blocks:
             x = block(x, training=training)
         x = relu(self.last_norm(x, training=training))
@@ -103,8 +106,14 @@ class Generator(ImageGenerator):
 class Critic(keras.Model):
     """Halving residual blocks down to 8x8, two more, and the mean over all places."""
 
-    def __init__(self, channels=3, image_size=32, norm="none", **kwargs):
-        """Args: channels: of the images, 1 or 3; image_size: as in `Generator`; norm: none, layer or spectral."""
+    def __init__(self, channels=3, image_size=32, norm="none", num_classes=0, **kwargs):
+        """
+        Args:
+            channels: of the images, 1 or 3.
+            image_size: as in `Generator`.
+            norm: none, layer or spectral.
+            num_classes: that images may have; 0: it is not told.
+        """
         super().__init__(**kwargs)
         self.channels = channels
         self.image_size = image_size
@@ -114,17 +123,23 @@ class Critic(keras.Model):
         self.blocks = [ResidualBlock("down", norm) for _ in range(_doublings(image_size) - 2)]
         self.last_blocks = [ResidualBlock(None, norm) for _ in range(2)]
         self.dense = normalized(layers.Dense(1, dtype=self.variable_dtype), norm)  # logits keep their digits
+        self.num_classes = num_classes
+        self.projection = ClassProjection(num_classes, dtype=self.variable_dtype) if num_classes else None
 
-    def call(self, images, dropout_seed=None):
-        """Images [batch, image_size, image_size, channels] to logits [batch]; there is no dropout."""
+    def call(self, inputs, dropout_seed=None):
+        """Images [batch, image_size, image_size, channels], with labels as in `plain`, to logits [batch]; there is no
+        dropout."""
+        images, labels = without_labels(inputs)
         x = tf.cast(images, self.compute_dtype)
         for block in (self.first_block, *self.blocks, *self.last_blocks):
             x = block(x)
         x = tf.reduce_mean(relu(x), axis=[1, 2])
-        return tf.squeeze(self.dense(x), axis=1)
+        logits = tf.squeeze(self.dense(x), axis=1)
+        return logits + self.projection(x, labels) if self.projection else logits
 
     def get_config(self):
-        return {**super().get_config(), "channels": self.channels, "image_size": self.image_size, "norm": self.norm}
+        own = ("channels", "image_size", "norm", "num_classes")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
 def _doublings(image_size):

@@ -1,0 +1,300 @@
+"""One generator for all classes: the penalty, the projection, labels all the way, and that the class decides."""
+
+import csv
+import dataclasses
+import json
+import os
+
+import numpy as np
+import pytest
+import short_runs
+import tensorflow as tf
+import toy_conditional
+from PIL import Image, ImageSequence
+
+from wgan import data
+from wgan.apps import demo, export_formats, export_model, generate, library, train
+from wgan.apps.image_sampler import ImageSampler
+from wgan.common.errors import UserError
+from wgan.config import TrainingConfig
+from wgan.evaluation import evaluate, report
+from wgan.images import grids
+from wgan.models import randomness
+from wgan.models.classes import ClassProjection, of_classes
+from wgan.models.constraints import GradientPenalty
+from wgan.models.networks import plain, resnet
+from wgan.runs import trained
+from wgan.training.batches import epoch_batches
+from wgan.training.launch import launch
+from wgan.training.loop import batches_of_run, build_gan
+
+CLASSES = ("black", "grey", "white")
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def conditional(tmp_path):
+    """Makes configurations of a run of the toy recipe for all classes of the digits."""
+    with toy_conditional.registered():
+        yield lambda **changes: toy_conditional.config(tmp_path, **changes)
+
+
+def test_the_projection_is_its_formula(float64):
+    projection = ClassProjection(3)
+    features, labels = RNG.normal(size=[5, 4]), np.array([0, 2, 2, 1, 0])
+    found = projection(tf.constant(features), tf.constant(labels, tf.int32))
+    np.testing.assert_allclose(found, (features * projection.embedding.numpy()[labels]).sum(axis=1))
+
+
+@pytest.mark.parametrize("family", [plain, pytest.param(resnet, marks=pytest.mark.slow)])
+def test_the_penalty_is_taken_at_images_of_the_given_classes(float64, family):
+    """Slopes along random directions are those of finite differences, and the penalty is that of these gradients."""
+    critic, step = family.Critic(channels=1, num_classes=3), 1e-5
+    reals, fakes, directions = (tf.constant(RNG.uniform(-1, 1, [2, 32, 32, 1])) for _ in range(3))
+    epsilon, labels = tf.constant(RNG.uniform(size=[2, 1, 1, 1])), tf.constant([0, 2])
+    critic([reals, labels])
+    critic.projection.embedding.assign(RNG.normal(size=critic.projection.embedding.shape))
+    points = epsilon * reals + (1 - epsilon) * fakes
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        logits = critic([points, labels])
+    gradients = tape.gradient(logits, points).numpy()
+    difference = critic([points + step * directions, labels]) - critic([points - step * directions, labels])
+    np.testing.assert_allclose((gradients * directions.numpy()).sum(axis=(1, 2, 3)), difference / (2 * step), rtol=1e-6)
+    norms = np.sqrt((gradients**2).sum(axis=(1, 2, 3)))
+    term, figures = GradientPenalty(10.0).term(of_classes(critic, labels), reals, fakes, epsilon)
+    assert float(term) == pytest.approx(10 * ((norms - 1) ** 2).mean()) and float(term) > 0.1
+    assert float(figures["gradient_norm"]) == pytest.approx(norms.mean())
+    assert np.abs(critic([points, labels]) - critic([points, tf.constant([1, 1])])).min() > 1e-3
+
+
+def test_labels_are_as_frequent_as_asked_for_and_a_function_of_the_seed():
+    seed = tf.constant([3, 4], tf.int64)
+    drawn = randomness.labels(20_000, (30, 0, 10), seed).numpy()
+    np.testing.assert_allclose(np.bincount(drawn) / len(drawn), [0.75, 0, 0.25], atol=0.02)
+    np.testing.assert_array_equal(drawn, randomness.labels(20_000, (30, 0, 10), seed))
+
+
+def test_batches_of_several_arrays_take_the_same_rows_and_the_usual_images():
+    images, labels = np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1), np.arange(40, dtype=np.int32) % 7
+    paired = epoch_batches((images, labels), 5, (2, 8), range(1, 3)).as_numpy_iterator()
+    for (_, alone), (_, reals, numbers) in zip(
+        epoch_batches(images, 5, (2, 8), range(1, 3)).as_numpy_iterator(), paired, strict=True
+    ):
+        np.testing.assert_array_equal(reals, alone)
+        np.testing.assert_array_equal(numbers, reals[..., 0, 0, 0] % 7)
+
+
+def test_samples_of_a_critics_update_have_the_classes_of_the_real_images(conditional, eagerly, monkeypatch):
+    config = conditional(critic_steps=2)
+    image_set = data.load_for_run(config)
+    gan, asked = build_gan(config, 1, image_set.class_counts), []
+    original = gan.generator.call
+
+    def noting(inputs, training=False):
+        asked.append(inputs[1].numpy())
+        return original(inputs, training)
+
+    monkeypatch.setattr(gan.generator, "call", noting)
+    [element] = batches_of_run(config, image_set, range(1, 2))
+    gan.train_step(element)
+    np.testing.assert_array_equal(asked[0], np.ravel(element[2]))
+    assert len(asked) == 2 and asked[1].shape == (config.batch_size,)  # the generator's own update
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run on three classes, of images that are black, grey or white but for some noise."""
+    folder = tmp_path_factory.mktemp("shades")
+    for number, name in enumerate(CLASSES):
+        (folder / "images" / name).mkdir(parents=True)
+        for image in range(20):
+            pixels = RNG.integers(0, 20, [28, 28]) + 115 * number
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / "images" / name / f"{image}.png")
+    with toy_conditional.registered():
+        assert launch(config_of(folder, epochs=300, sample_every=300, eval_every=300, holdout=6)) == 0
+    return folder
+
+
+def config_of(folder, **changes):
+    settings = dict(dataset="folder", data_dir=f"{folder}/images", learning_rate=1e-2, critic_steps=3, batch_size=12)
+    return toy_conditional.config(folder, **{**settings, **changes})
+
+
+def brightness(images):
+    """The mean of all pixels of each image, 0 to 255."""
+    return images.mean(axis=(1, 2, 3))
+
+
+def test_the_class_that_is_asked_for_is_drawn(conditional, run):
+    generator = library.load_generator(run / "checkpoints")
+    for number in range(3):
+        drawn = library.draw_samples(generator, 50, label=number)
+        assert abs(brightness(drawn).mean() - (10 + 115 * number)) < 40
+    sampler = ImageSampler(generator, 64)
+    between = sampler(sampler.latents(0, 0, 50), np.array([[0.5, 0.0, 0.5]] * 50))
+    assert 40 < brightness(between).mean() < 210
+    in_turn = library.draw_samples(generator, 7)
+    np.testing.assert_array_equal(in_turn[1::3], library.draw_samples(generator, 7, label=1)[1::3])
+    with pytest.raises(UserError, match="label is 3, and the generator knows the classes 0 to 2"):
+        library.draw_samples(generator, label=3)
+
+
+def test_a_run_notes_its_classes_measures_itself_and_draws_a_row_per_class(run):
+    stored = json.loads((run / "checkpoints/config.json").read_text())
+    assert stored["images"]["classes"] == list(CLASSES)
+    with open(run / "checkpoints/history.csv", encoding="utf-8") as file:
+        *_, last = csv.DictReader(file)
+    assert float(last["fid"]) > 0 and float(last["heldout_estimate"]) > -100
+    with Image.open(run / "samples/sample_00300.png") as grid, Image.open(run / "samples/reals.png") as reals:
+        assert grid.size == reals.size == (3 * 30 + 2, 3 * 30 + 2)
+        for rows in (np.asarray(grid, float), np.asarray(reals, float)):
+            means = [rows[2 + 30 * row : 30 + 30 * row, 2:30].mean() for row in range(3)]
+            assert means == sorted(means) and means[2] > means[0] + 100
+
+
+def test_a_run_in_parts_ends_in_the_same_bits(conditional, run, tmp_path):
+    whole, parts = (
+        config_of(tmp_path / name, data_dir=f"{run}/images", epochs=4, ema_decay=0.9) for name in ("whole", "parts")
+    )
+    for config in (whole, dataclasses.replace(parts, epochs=2), parts):
+        assert launch(config) == 0
+    short_runs.assert_same_state(whole, parts)
+
+
+@pytest.fixture
+def draw(conditional, run, run_script, tmp_path):
+    """Runs generate.py with the run's weights; the arrays that it writes."""
+
+    def drawn(*words):
+        status, _, err = run_script(generate, "--weights", run / "checkpoints", "--out", tmp_path / "a.npz", *words)
+        assert (status, err) == (0, "")
+        with np.load(tmp_path / "a.npz") as arrays:
+            return dict(arrays)
+
+    return drawn
+
+
+@pytest.mark.parametrize(
+    "label, labels",
+    [
+        (None, [0, 1, 2, 0]),
+        ("all", [0, 1, 2, 0]),
+        ("White", [2] * 4),
+        ("1", [1] * 4),
+        ("each", [0] * 4 + [1] * 4 + [2] * 4),
+        ("white,black", [2] * 4 + [0] * 4),
+    ],
+)
+def test_samples_are_of_the_classes_that_are_asked_for(draw, label, labels):
+    arrays = draw("--num", 4, *([] if label is None else ["--label", label]))
+    np.testing.assert_array_equal(arrays["labels"], labels)
+    assert (abs(brightness(arrays["images"]) - (10 + 115 * arrays["labels"])) < 60).all()
+    for start in range(0, len(labels), 4):
+        np.testing.assert_array_equal(arrays["latents"][start : start + 4], arrays["latents"][:4])
+
+
+def test_a_grid_has_a_row_per_class_and_single_images_are_numbered_through(draw, run, run_script, tmp_path):
+    images = draw("--num", 2, "--label", "each")["images"]
+    for out in ("a.png", "single/"):
+        words = ("--weights", run / "checkpoints", "--num", 2, "--label", "each", "--out", f"{tmp_path}/{out}")
+        assert "2 samples of each of 3 classes of seed 0" in run_script(generate, *words)[1]
+    with Image.open(tmp_path / "a.png") as grid:
+        np.testing.assert_array_equal(np.asarray(grid), grids.image_grid(images, 2)[..., 0])
+    for number, image in enumerate(images, start=1):
+        with Image.open(tmp_path / f"single/{number:06d}.png") as single:
+            np.testing.assert_array_equal(np.asarray(single), image[..., 0])
+
+
+def test_a_film_goes_from_class_to_class_with_the_same_latents(conditional, run, run_script, tmp_path):
+    words = ("--num", 1, "--label", "black,white", "--interpolate", 1, "--frames", 4, "--out", tmp_path / "a.webp")
+    status, printed, _ = run_script(generate, "--weights", run / "checkpoints", *words)
+    assert status == 0 and "8 frames through 2 classes" in printed
+    with Image.open(tmp_path / "a.webp") as film:
+        levels = [np.asarray(frame.convert("L"), float).mean() for frame in ImageSequence.Iterator(film)]
+    assert len(levels) == 8 and levels[4] > levels[0] + 150
+    assert levels[:5] == sorted(levels[:5]) and levels[4:] == sorted(levels[4:], reverse=True)
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (
+            ["--label=whit"],
+            "has no class 'whit' (did you mean \"white\"?): choose one of 0 black, 1 grey, 2 white or all",
+        ),
+        (["--label=7"], "has no class '7'"),
+        (["--label=grey", "--interpolate=1", "--out=a.gif"], "or --label must name several classes"),
+    ],
+)
+def test_classes_that_cannot_be_drawn_are_refused(conditional, run, refusal, flags, words):
+    assert words in refusal(generate, "--weights", run / "checkpoints", *flags)
+
+
+def test_a_generator_that_knows_no_classes_refuses_a_label(refusal, run_with_weights):
+    words = "--label is for a run of wgan_gp_conditional"
+    assert words in refusal(generate, "--weights", run_with_weights, "--label=3")
+
+
+def test_each_class_is_measured_against_its_own_images(conditional, run, tmp_path):
+    found = evaluate.evaluate(f"{run}/checkpoints", output_dir=str(tmp_path), samples=50, yardsticks=False)
+    whole, *rows, mean = found["rows"]
+    assert [row["name"] for row in rows] == list(CLASSES) and mean["name"] == "mean of the classes"
+    assert whole["images"] == 50 and 16 <= min(row["images"] for row in rows) == min(row["reals"] for row in rows)
+    assert mean["fid"] == pytest.approx(np.mean([row["fid"] for row in rows]))
+    assert "mean of the classes" in report.as_table(found["rows"])
+
+
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")
+@pytest.mark.parametrize("format, name", [("saved_model", "m"), ("litert", "a.tflite"), ("onnx", "a.onnx")])
+def test_an_export_takes_latents_and_labels(conditional, run, run_script, tmp_path, format, name):
+    """It is refused where samples differ from the original's."""
+    if format == "onnx":
+        pytest.importorskip("tf2onnx", reason="the extra for ONNX is not installed")
+    words = ("--weights", run / "checkpoints", "--format", format, "--out", tmp_path / name)
+    status, printed, err = run_script(export_model, *words)
+    assert (status, err) == (0, "") and "latents [N, 2] and labels [N] to images [N, 28, 28, 1]" in printed
+
+
+def test_a_keras_file_keeps_the_classes(tmp_path):
+    generator = plain.Generator(4, 1, num_classes=3)
+    generator([tf.zeros([1, 4]), tf.constant([1])])
+    assert export_formats.write(generator, "keras", tmp_path / "a.keras") < 1e-5
+
+
+def test_the_page_offers_the_classes(conditional, run, tmp_path, monkeypatch):
+    pytest.importorskip("gradio", reason="gradio, the extra for the page, is not installed")
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    shown = demo.Shown(trained.locate(run / "checkpoints"), None, tmp_path)
+    values = [control.value for control in demo.CONTROLS]
+    white, in_turn = shown.draw(2, *values), shown.draw(demo.IN_TURN, *values)
+    np.testing.assert_array_equal(white, demo.grid(ImageSampler(shown.source.load(), demo.BATCH_SIZE, label=2)))
+    assert white.mean() > in_turn.mean() + 50
+    page = demo.make_page(demo.import_gradio(tmp_path), [shown])
+    [choice] = [each for each in page.blocks.values() if each.elem_id == "class"]
+    assert choice.visible and [name for name, _ in choice.choices] == ["all in turn", *CLASSES]
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--label=3"], "learns all classes with one generator, so that --label can only be all"),
+        (["--label=each"], "learns all classes with one generator, so that --label can only be all"),
+        (["--labels_per_class=5"], "--recipe wgan_gp_conditional takes no --labels_per_class"),
+    ],
+)
+def test_what_makes_no_sense_with_all_classes_is_refused(refusal, flags, words):
+    assert words in refusal(train, "--recipe=wgan_gp_conditional", "--dataset=digits", *flags)
+
+
+@pytest.mark.parametrize(
+    "folders, words", [(["", "cats"], "put the images into one folder per class"), (["cats"], "has one: add another")]
+)
+def test_images_of_no_class_or_of_one_are_refused(tmp_path, folders, words):
+    for folder in folders:
+        (tmp_path / "images" / folder).mkdir(parents=True, exist_ok=True)
+        for number in range(16):
+            Image.new("L", (32, 32), 10 * number).save(tmp_path / "images" / folder / f"{number}.png")
+    places = dict(data_dir=f"{tmp_path}/images", checkpoint_dir=f"{tmp_path}/c", sample_dir=f"{tmp_path}/s")
+    with pytest.raises(UserError, match=words):
+        launch(TrainingConfig.of_recipe("wgan_gp_conditional", dataset="folder", **places))

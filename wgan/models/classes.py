@@ -1,0 +1,67 @@
+"""Networks for images of several classes: a generator is told which class to draw, a critic which one it sees.
+
+Their input is then a list: latents or images, and labels int32 [batch].
+"""
+
+import keras
+import tensorflow as tf
+
+
+def knows_classes(generator):
+    """Whether a generator is asked for a class, of its `num_classes`."""
+    return getattr(generator, "num_classes", 0) > 0
+
+
+def with_labels(inputs, labels):
+    """The input of a network: latents or images, with their labels where these are not None."""
+    return inputs if labels is None else [inputs, labels]
+
+
+def without_labels(inputs):
+    """Latents or images, and the labels that they came with or None."""
+    return inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
+
+
+def of_classes(network, labels):
+    """A network that is given these labels with every call; without labels the network itself."""
+    if labels is None:
+        return network
+
+    def call(inputs, **options):
+        return network([inputs, labels], **options)
+
+    call.compute_dtype = network.compute_dtype  # which constraints read
+    return call
+
+
+def class_weights(labels, num_classes, dtype):
+    """What layers take in place of labels: each image's share of each class, [batch, num_classes].
+
+    Args:
+        labels: int32 [batch], or such shares, for an image between classes.
+        num_classes: how many classes there are.
+        dtype: of the result.
+    """
+    labels = tf.one_hot(tf.cast(labels, tf.int32), num_classes) if len(labels.shape) == 1 else labels
+    return tf.cast(labels, dtype)
+
+
+@keras.saving.register_keras_serializable(package="wgan")
+class ClassProjection(keras.layers.Layer):
+    """<embed(y), phi>: what a critic's score gains from the class (Miyato and Koyama 2018, equation 3)."""
+
+    def __init__(self, num_classes, **kwargs):
+        """Args: num_classes: how many classes there are."""
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+
+    def build(self, features_shape, labels_shape):
+        self.embedding = self.add_weight(name="embedding", shape=(self.num_classes, features_shape[-1]))
+
+    def call(self, features, labels):
+        """phi, [batch, features], and y, int32 [batch], to [batch]."""
+        weights = class_weights(labels, self.num_classes, features.dtype)
+        return tf.reduce_sum(tf.matmul(weights, self.embedding) * features, axis=1)
+
+    def get_config(self):
+        return {**super().get_config(), "num_classes": self.num_classes}
