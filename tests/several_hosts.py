@@ -30,23 +30,31 @@ def start(folder, numbers=(0, 1), **changes):
     Only the chief is given that folder.
     """
     addresses = free_addresses(2)
-    processes = []
-    for number in numbers:
-        fields = short_runs.settings(
-            folder if number == 0 else folder / "of_others", **two_devices.DESCENT, distribute="multi_worker", **changes
+    return [
+        _start(
+            [sys.executable, *command(folder if number == 0 else folder / "of_others", changes)],
+            environment(addresses, number),
         )
-        wanted = {name: fields[name] for name in fields if name not in short_runs.SHORT or name in changes}
-        processes.append(
-            subprocess.Popen(
-                [sys.executable, str(ROOT / "tests/toy_recipe.py"), *short_runs.flags(wanted)],
-                env=environment(addresses, number),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-    STARTED.extend(processes)
-    return processes
+        for number in numbers
+    ]
+
+
+def start_by_launcher(folder, **changes):
+    """A process that starts both hosts, with the same words."""
+    return _start([sys.executable, str(ROOT / "tools/local_hosts.py"), "--", *command(folder, changes)])
+
+
+def command(folder, changes):
+    """The script of the toy recipe and its flags."""
+    fields = short_runs.settings(folder, **{**two_devices.DESCENT, "distribute": "multi_worker", **changes})
+    wanted = {name: fields[name] for name in fields if name not in short_runs.SHORT or name in changes}
+    return [str(ROOT / "tests/toy_recipe.py"), *short_runs.flags(wanted)]
+
+
+def _start(words, environment=None):
+    process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    STARTED.append(process)
+    return process
 
 
 def wait_for_epoch(chief):

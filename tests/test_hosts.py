@@ -1,20 +1,36 @@
 """How the hosts of a run find each other: all agree, or each ends with a line that says why not."""
 
 import json
+import signal
 import socket
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from several_hosts import free_addresses
+from several_hosts import ROOT, free_addresses
 
 from wgan.common.errors import UserError
-from wgan.training.hosts import Hosts, from_environment, meet
+from wgan.training.hosts import Hosts, Meeting, NothingToDo, from_environment
 
 FACTS = {"batch_size": 128, "seed": 0}
 
 
+def meet(hosts, facts, seconds):
+    Meeting(hosts, seconds).hold(facts)
+
+
+def connected(address):
+    """A connection to the chief, once it listens."""
+    while True:
+        try:
+            return socket.create_connection(address.split(":"))
+        except ConnectionRefusedError:
+            continue
+
+
 def results(*arguments):
-    """What `meet` comes to for hosts that call it at once: None, or what it says."""
+    """What a meeting comes to for hosts that come at once: None, or what is said."""
 
     def result(argument):
         try:
@@ -51,6 +67,35 @@ def test_two_processes_with_one_number_are_told():
     )
 
 
+@pytest.mark.parametrize("number, error", [(0, UserError), (1, UserError), (0, NothingToDo)])
+def test_a_host_that_ends_tells_the_others_why(number, error, capfd):
+    """At once, though one of four is not there yet."""
+    addresses = free_addresses(4)
+    hosts = [Hosts(addresses, each) for each in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        left = pool.submit(Meeting(hosts.pop(number), 30).leave, 2 if error is UserError else 0, "no\nroom")
+        others = [pool.submit(meet, each, FACTS, 30) for each in hosts]
+        told = r"^(the chief|host 1) \(127.0.0.1:\d+\) ends: no room$"
+        with pytest.raises(error, match=told):
+            others[1].result()
+        with connected(addresses[0]) as last:
+            last.sendall(json.dumps([3, FACTS, None]).encode() + b"\n")
+            with pytest.raises(error, match=told):
+                others[0].result()
+            left.result()
+    assert capfd.readouterr().err.startswith("no room; telling the other hosts")
+
+
+def test_a_host_that_is_started_again_is_let_in():
+    addresses = free_addresses(3)
+    with ThreadPoolExecutor(3) as pool:
+        chief = pool.submit(meet, Hosts(addresses, 0), FACTS, 30)
+        with connected(addresses[0]) as connection:
+            connection.sendall(json.dumps([1, FACTS, None]).encode() + b"\n")
+        others = [pool.submit(meet, Hosts(addresses, number), FACTS, 30) for number in (1, 2)]
+        assert [each.result() for each in (chief, *others)] == [None] * 3
+
+
 @pytest.mark.parametrize("number, missing", [(0, "host 1"), (1, "the chief")])
 def test_a_host_that_does_not_come_is_named(number, missing):
     addresses = free_addresses(2)
@@ -58,17 +103,13 @@ def test_a_host_that_does_not_come_is_named(number, missing):
         meet(Hosts(addresses, number), FACTS, 0.1)
 
 
-@pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\n\r\n", b"[1, 2]\n", b"[" * 60_000 + b"\n"])
+@pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\n\r\n", b"[1, 2, null]\n", b"[" * 60_000 + b"\n"])
 def test_somebody_else_who_calls_changes_nothing(said):
     addresses = free_addresses(2)
 
     def call():
-        while True:
-            try:
-                with socket.create_connection(addresses[0].split(":")) as connection:
-                    return connection.sendall(said)
-            except ConnectionRefusedError:
-                continue
+        with connected(addresses[0]) as connection:
+            connection.sendall(said)
 
     with ThreadPoolExecutor(2) as pool:
         chief = pool.submit(meet, Hosts(addresses, 0), FACTS, 30)
@@ -117,3 +158,21 @@ def test_what_the_environment_says_wrongly_is_refused(monkeypatch, text, words):
 def test_a_chief_of_its_own_comes_first(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", cluster(chief=["a:1"], worker=["b:1", "c:1"], index=1))
     assert from_environment() == Hosts(("a:1", "b:1", "c:1"), 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_launcher_passes_a_signal_on_to_every_host(tmp_path, number):
+    script = tmp_path / "host.py"
+    script.write_text(
+        "import json, os, signal, sys\n"
+        "signal.alarm(120)\n"
+        "signal.signal(int(sys.argv[1]), lambda number, frame: sys.exit(128 + number))\n"
+        "print(json.loads(os.environ['TF_CONFIG'])['task']['index'], flush=True)\n"
+        "while True: signal.pause()\n"
+    )
+    words = [sys.executable, str(ROOT / "tools/local_hosts.py"), "--", str(script), str(int(number))]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as launcher:
+        assert sorted(launcher.stdout.readline() for _ in range(2)) == ["0\n", "1\n"]
+        launcher.send_signal(number)
+        launcher.communicate(timeout=60)  # to the end of what all processes may say
+        assert launcher.returncode == 128 + number

@@ -17,6 +17,7 @@ import short_runs
 from wgan.apps import train
 from wgan.common import cli
 from wgan.config import TrainingConfig
+from wgan.images import curves
 from wgan.recipes import RECIPES, Recipe
 
 TOY = Recipe(
@@ -42,5 +43,6 @@ def config(folder, **changes):
 
 
 if __name__ == "__main__":
+    curves.draw_curves = short_runs.write_no_curves
     with registered():
         cli.run(train.main, [sys.argv[0], f"--recipe={TOY.name}", *sys.argv[1:]])

@@ -1,8 +1,8 @@
 """What several GPUs would do, on a processor that TensorFlow takes for two devices, which takes a process of its own.
 
-    python tests/two_devices.py FOLDER [EPOCHS]
+    python tests/two_devices.py FOLDER [EPOCHS DATA_DIR]
 
-leaves in the folder what tests/test_distribution.py looks at, or a run of so many epochs.
+leaves in the folder what tests/test_distribution.py looks at, or continues a run there to so many epochs, from records.
 """
 
 import json
@@ -23,6 +23,7 @@ from wgan import data
 from wgan.apps import make_records
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
+from wgan.images import curves
 from wgan.models.layers import StatelessDropout
 from wgan.training import distribution
 from wgan.training.launch import launch
@@ -31,12 +32,11 @@ from wgan.training.loop import batches_of_run, build_gan
 GANS = {
     "batch": dict(),
     "layer": dict(generator_norm="layer", critic_norm="layer"),
-    "none": dict(generator_norm="none"),
     "conditional": dict(recipe="wgan_gp_conditional", label="all", generator_norm="layer"),
     "sgan": dict(recipe="sgan", label=None, ema_decay=0.9),
     "spectral": dict(recipe="sngan", critic_norm="spectral", seed=1),  # seed 0: an activation is at its kink
     "relativistic": dict(recipe="r3gan"),
-    "clip": dict(recipe="wgan_clip", critic_dropout=0.0, optimizer="adam"),
+    "none": dict(recipe="wgan_clip", generator_norm="none", critic_dropout=0.0, optimizer="adam"),
     "gaussian": dict(recipe="gaussian_1d", dataset="gaussian", label=None, image_size=32, latent_dim=1),
 }
 
@@ -103,12 +103,9 @@ def compare(folder, settings):
     }
 
 
-RUNS = {  # the last from records; each in one folder, some in two parts: epochs, and on how many devices
+RUNS = {  # each in one folder, some in parts: epochs, and on how many devices; the last from records
     "one": [(4, "none")],
-    "whole": [(4, "mirrored")],
-    "parts": [(2, "mirrored"), (4, "mirrored")],
-    "one_then_two": [(2, "none"), (4, "mirrored")],
-    "two_then_one": [(2, "mirrored"), (4, "none")],
+    "changing": [(1, "none"), (3, "mirrored"), (4, "none")],
     "adam_one": [(4, "none")],
     "adam_whole": [(4, "mirrored")],
     "adam_parts": [(2, "mirrored"), (4, "mirrored")],
@@ -125,11 +122,16 @@ def run(folder, parts, **changes):
 
 
 def records_in(folder):
-    """Makes records of the images of the toy recipe; the settings of a run from them."""
+    """Makes records of the images of the toy recipe, in a folder; the settings of a run from them."""
     with toy_recipe.registered():
         images = data.load_for_run(toy_recipe.config(folder)).images
-    make_records.write(folder / "records", 28, (("", image) for image in images))
-    return dict(dataset="records", data_dir=str(folder / "records"), label="all")
+    make_records.write(folder, 28, (("", image) for image in images))
+    return from_records(folder)
+
+
+def from_records(folder):
+    """The settings of a run from records in a folder."""
+    return dict(dataset="records", data_dir=str(folder), label="all")
 
 
 def refusals(folder):
@@ -141,19 +143,20 @@ def refusals(folder):
             yield str(error)
 
 
-def main(folder, epochs=None):
+def main(folder, epochs=None, data_dir=None):
     folder = pathlib.Path(folder)
     [processor] = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
     if epochs:
-        run(folder, [(int(epochs), "mirrored")])
+        run(folder, [(int(epochs), "mirrored")], **from_records(data_dir))
         return
+    curves.draw_curves = short_runs.write_no_curves
     tf.config.run_functions_eagerly(True)
     found = {name: compare(folder / name, settings) for name, settings in GANS.items()}
     tf.config.run_functions_eagerly(False)
     for name, parts in RUNS.items():
         changes = dict(optimizer="adam") if name.startswith("adam") else {}
-        run(folder / name, parts, **changes, **(records_in(folder) if name == "adam_parts" else {}))
+        run(folder / name, parts, **changes, **(records_in(folder / "records") if name == "adam_parts" else {}))
     found["refusals"] = list(refusals(folder / "refused"))
     (folder / "found.json").write_text(json.dumps(found))
 

@@ -102,20 +102,21 @@ def place_of(config):
     return found.number, len(found.addresses)
 
 
-def meet(config, fingerprints):
+def meet(meeting, config, fingerprints):
     """Waits for the other hosts of a run, and sees that they have the same settings, images and versions.
 
     Args:
+        meeting: a `hosts.Meeting`.
         config: with its precision settled.
         fingerprints: what must be the same of the images, {name: SHA-256}.
 
     Raises:
-        UserError: as `hosts.meet` does.
+        UserError, NothingToDo: as `hosts.Meeting.hold` does.
     """
     facts = {**config.deciding(), "epochs": config.epochs, **fingerprints}
     facts |= {"TensorFlow's version": tf.__version__, "Keras's version": keras.__version__}
     facts["the number of devices"] = len(tf.config.list_physical_devices("GPU")) or 1
-    hosts.meet(hosts.from_environment(), facts, 60 * config.worker_timeout)
+    meeting.hold(facts)
 
 
 @contextlib.contextmanager

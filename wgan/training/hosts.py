@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import socket
+import sys
 import time
 
 from wgan.common.errors import UserError
@@ -66,23 +67,52 @@ def _checked_address(address):
     return address
 
 
-def meet(hosts, facts, seconds):
-    """Waits until all hosts are there and the chief has found that they agree.
+class NothingToDo(Exception):
+    """Another host ends before the meeting, since all is done; the message is what it says."""
 
-    Args:
-        hosts: a `Hosts`.
-        facts: what must be the same on all of them, {name: JSON value}.
-        seconds: how long to wait.
 
-    Raises:
-        UserError: a host did not come, they do not agree, or this host's port is in use.
+class Meeting:
+    """The hosts of a run, before TensorFlow connects them: all agree, or all end.
+
+    Attributes:
+        is_over: whether nothing more can be said there.
     """
-    deadline = time.monotonic() + seconds
-    with _own_port(hosts) as listener:
-        if hosts.is_chief:
-            _receive(hosts, facts, listener, deadline)
-        else:
-            _report(hosts, facts, deadline)
+
+    def __init__(self, hosts, seconds):
+        """Args: a `Hosts`; how long to wait for the others."""
+        self._hosts, self._seconds, self.is_over = hosts, seconds if 0 < seconds < 10**6 else 0, False
+
+    def hold(self, facts):
+        """Waits until all hosts are there and the chief has found that they agree.
+
+        Args:
+            facts: what must be the same on all of them, {name: JSON value}.
+
+        Raises:
+            UserError: a host did not come or ends, they do not agree, or this host's port is in use.
+            NothingToDo: see there.
+        """
+        self._say(facts, None)
+
+    def leave(self, status, line):
+        """Tells the others that this host ends, with its exit status and a reason, unless the meeting is over."""
+        if self.is_over:
+            return
+        line = one_line(line)
+        print(f"{line}; telling the other hosts, within {self._seconds / 60:g} minutes", file=sys.stderr, flush=True)
+        with contextlib.suppress(UserError, NothingToDo):  # what they say does not matter any more
+            self._say({}, (status, f"{self._hosts.name(self._hosts.number)} ends: {line}"))
+
+    def _say(self, facts, end):
+        """For all hosts; `end` is the exit status and the line that this one ends with, or None."""
+        self.is_over, deadline = True, time.monotonic() + self._seconds
+        with _own_port(self._hosts) as listener:
+            if self._hosts.is_chief:
+                end = _receive(self._hosts, facts, end, listener, deadline)
+            else:
+                end = _report(self._hosts, [facts, end], deadline)
+        if end:
+            raise (UserError if end[0] else NothingToDo)(end[1])
 
 
 @contextlib.contextmanager
@@ -98,48 +128,69 @@ def _own_port(hosts):
         yield listener
 
 
-def _receive(hosts, facts, listener, deadline):
-    """The chief's part: hears what every other host has, and tells all whether they agree."""
+def _receive(hosts, facts, end, listener, deadline):
+    """The chief's part: hears every other host, and tells all how this ends; None: they agree."""
     listener.listen(len(hosts.addresses))
-    others = set(range(1, len(hosts.addresses)))
+    others, there = set(range(1, len(hosts.addresses))), {}  # the connection of each host
     with contextlib.ExitStack() as connections:
-        replies, heard, refusal = [], set(), None
-        while heard != others and len(replies) <= len(heard):  # not where two are the same
+        while there.keys() != others:
             listener.settimeout(_left(deadline))
             try:
                 connection = connections.enter_context(listener.accept()[0])
-            except TimeoutError as error:
-                missing = ", ".join(map(hosts.name, sorted(others - heard)))
-                raise UserError(f"not here within --worker_timeout: {missing}") from error
+            except TimeoutError:
+                missing = ", ".join(map(hosts.name, sorted(others - there.keys())))
+                end = end or (2, f"not here within --worker_timeout: {missing}")
+                break
             connection.settimeout(min(SECONDS_FOR_A_LINE, _left(deadline)))
             with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):  # it is no host of this run
-                file = connections.enter_context(connection.makefile("rw", encoding="utf-8"))
-                number, theirs = json.loads(file.readline(MAX_LINE))
-                if number in others and isinstance(theirs, dict):
-                    refusal = refusal or _difference(hosts, number, theirs, facts, number in heard)
-                    heard.add(number)
-                    replies.append(file)
-        for file in replies:
-            with contextlib.suppress(OSError):
-                file.write(json.dumps(refusal) + "\n")
-                file.flush()
-    if refusal:
-        raise UserError(refusal)
+                file = connections.enter_context(connection.makefile(encoding="utf-8"))
+                number, theirs, their_end = json.loads(file.readline(MAX_LINE))
+                if number not in others or not isinstance(theirs, dict):
+                    continue
+                is_twice = number in there and not _has_gone(there[number])
+                end = end or their_end or _difference(hosts, number, theirs, facts, is_twice)
+                there[None if is_twice else number] = connection
+                if end:
+                    _answer(there, end)
+                if is_twice:
+                    break
+        _answer(there, end)
+    return end
 
 
-def _difference(hosts, number, theirs, facts, is_there):
-    """What is wrong with what another host has, or None."""
-    if is_there:
+def _answer(there, end):
+    for connection in there.values():
+        with contextlib.suppress(OSError):  # it has been told, or has ended
+            connection.sendall(json.dumps(end).encode() + b"\n")
+
+
+def _has_gone(connection):
+    """Whether the process at the other end, which has nothing more to say, has ended."""
+    seconds = connection.gettimeout()
+    try:
+        connection.setblocking(False)
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.settimeout(seconds)
+
+
+def _difference(hosts, number, theirs, facts, is_twice):
+    """The exit status and what is wrong with what another host has, or None."""
+    if is_twice:
         who = hosts.name(number)
-        return f"two processes are {who}, or it was started twice; give each its own index in TF_CONFIG"
+        return 2, f"two processes are {who}, or it was started twice; give each its own index in TF_CONFIG"
     for name, value in facts.items():
         if theirs.get(name) != value:
             words = f"{name} is {one_line(theirs.get(name))} on {hosts.name(number)} and {value} on {hosts.name(0)}"
-            return f"{words}; make them equal"
+            return 2, f"{words}; make them equal"
     return None
 
 
-def _report(hosts, facts, deadline):
+def _report(hosts, said, deadline):
     """Every other host's part."""
     host, _, port = hosts.addresses[0].rpartition(":")
     while True:
@@ -148,16 +199,13 @@ def _report(hosts, facts, deadline):
                 socket.create_connection((host, int(port)), timeout=_left(deadline)) as connection,
                 connection.makefile("rw", encoding="utf-8") as file,
             ):
-                file.write(json.dumps([hosts.number, facts]) + "\n")
+                file.write(json.dumps([hosts.number, *said]) + "\n")
                 file.flush()
-                refusal = json.loads(file.readline())
-            break
-        except (OSError, ValueError) as error:  # it is not there yet
+                return json.loads(file.readline())
+        except (OSError, ValueError):  # it is not there yet
             if time.monotonic() >= deadline:
-                raise UserError(f"not here within --worker_timeout: {hosts.name(0)}") from error
+                return 2, f"not here within --worker_timeout: {hosts.name(0)}"
             time.sleep(SECONDS_BETWEEN_ATTEMPTS)
-    if refusal:
-        raise UserError(refusal)
 
 
 def _left(deadline):

@@ -56,9 +56,25 @@ def launch(config, fresh=False, dry_run=False):
 
 
 def _launch_one(config, fresh, dry_run):
+    if config.distribute != "multi_worker" or dry_run:
+        return _lead(config, fresh, dry_run)
+    own = hosts.from_environment()
+    meeting = hosts.Meeting(own, 60 * config.worker_timeout)
+    try:
+        status = _lead(config, fresh, False, meeting) if own.is_chief else _assist(config, meeting)
+        meeting.leave(status, "the run is finished")
+        return status
+    except hosts.NothingToDo as told:
+        print(told)
+        return 0
+    except (UserError, OSError) as error:
+        meeting.leave(2, error)
+        raise
+
+
+def _lead(config, fresh, dry_run, meeting=None):
+    """For the only host, or the chief, which has a `hosts.Meeting` with the others."""
     config = _checked(config)
-    if config.distribute == "multi_worker" and not hosts.from_environment().is_chief and not dry_run:
-        return _assist(config)
     folder = RunFolder(config)
     remote = drive.Drive(config) if config.drive_dir else None
     found = _examine_newest(config, folder, remote, fresh)
@@ -71,13 +87,14 @@ def _launch_one(config, fresh, dry_run):
     with RunLock(folder.checkpoint_dir) as lock, remote.lock if remote else contextlib.nullcontext():
         if remote:
             _take_from(remote, found.config, folder, fresh)
-        return _run(found.config, folder, lock, remote, fresh)
+        return _run(found.config, folder, lock, remote, fresh, meeting)
 
 
-def _assist(config):
+def _assist(config, meeting):
     """For a host of a run that another one leads."""
+    config = _checked(config)
     image_set, sha256 = _load_images(Found(config, None, None))
-    config, device, loop = _with_tensorflow(config, _fingerprints(config, image_set, sha256))
+    config, device, loop = _with_tensorflow(config, meeting, _fingerprints(config, image_set, sha256))
     print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}; the chief shows more")
     return loop.assist(config, image_set)
 
@@ -95,7 +112,7 @@ def _show_plan(found, folder):
     return 0
 
 
-def _run(config, folder, lock, remote, fresh):
+def _run(config, folder, lock, remote, fresh, meeting):
     """Trains, unless all is done; for the holder of the locks, who looks again: another process may just have left."""
     found = _examine(config, folder, fresh)
     _check_start(found, folder)
@@ -106,7 +123,7 @@ def _run(config, folder, lock, remote, fresh):
             remote.copy_all(found.epoch)
         return 0
     image_set, sha256 = _load_images(found)
-    config, device, loop = _with_tensorflow(found.config, _fingerprints(found.config, image_set, sha256))
+    config, device, loop = _with_tensorflow(found.config, meeting, _fingerprints(found.config, image_set, sha256))
     print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
     locks = [lock, remote.lock] if remote else [lock]
     return loop.train(loop.Run(config, folder, image_set, locks, remote), sha256, found.state, device)
@@ -201,19 +218,18 @@ def _print_finished(found, folder):
     )
 
 
-def _with_tensorflow(config, fingerprints=None):
+def _with_tensorflow(config, meeting=None, fingerprints=None):
     """Imports TensorFlow, which takes seconds; the configuration with its precision, the device, `loop`.
 
-    With the fingerprints of its images, a host of a run on several meets the others.
+    A host of several meets the others at a `hosts.Meeting`, with the fingerprints of its images.
     """
-    meets = fingerprints and config.distribute == "multi_worker"
-    device = startup.import_tensorflow(sets_up=not meets)
+    device = startup.import_tensorflow(sets_up=not meeting)
     from wgan.models import precision
     from wgan.training import distribution, loop
 
     config = dataclasses.replace(config, precision=precision.resolve(config.precision))
-    if meets:
-        distribution.meet(config, fingerprints)
+    if meeting:
+        distribution.meet(meeting, config, fingerprints)
         distribution.strategy_of(config)  # before anything else sets the devices up
     return config, device, loop
 
