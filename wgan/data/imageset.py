@@ -32,7 +32,7 @@ class ImageSet:
         """How many images each class has, in the order of `label_names`; empty where there are no classes."""
         if self.labels is None:
             return ()
-        return tuple(int((self.labels == number).sum()) for number in range(len(self.label_names)))
+        return tuple(np.bincount(self.labels[self.labels >= 0], minlength=len(self.label_names)).tolist())
 
 
 def fingerprint(images):
