@@ -3,8 +3,9 @@
 from wgan.recipes.catalogue import SIZES
 from wgan.recipes.recipe import Recipe
 
-# One critic update on 64 images takes about the time of two on 32.
-ONE_UPDATE = dict(batch_size=64, critic_steps=1)
+# One critic update on 64 images takes about the time of two on 32. The learning rate is that of a first look at horses,
+# one seed and 300 epochs: FID 26.5 for sngan (30.3 with 1e-3), 23.7 for r1gan, 24.6 for r3gan.
+ONE_UPDATE = dict(batch_size=64, critic_steps=1, learning_rate=5e-4)
 
 RECIPES = (
     Recipe(
@@ -24,6 +25,9 @@ RECIPES = (
         image_sizes=SIZES,
         defaults=dict(ONE_UPDATE, gradient_penalty_weight=1.0),
     ),
+    # The paper's settings for CIFAR-10, in batches of 512 with augmentation: over 20 million images gamma falls from
+    # 0.05 to 0.005 and the learning rate from 2e-4 to 5e-5, while beta_2 rises from 0.9 to 0.99. Here they are constant,
+    # with a larger gamma for smaller batches; 0.1 with a learning rate of 1e-3 gave FID 30.7.
     Recipe(
         "r3gan",
         "Real images and samples scored in pairs, with the penalty at both (Huang et al. 2024).",
