@@ -26,7 +26,7 @@ RECIPES = (
         defaults=dict(ONE_UPDATE, gradient_penalty_weight=1.0),
     ),
     # The paper's settings for CIFAR-10, in batches of 512 with augmentation: over 20 million images gamma falls from
-    # 0.05 to 0.005 and the learning rate from 2e-4 to 5e-5, while beta_2 rises from 0.9 to 0.99. Here they are constant,
+    # 0.05 to 0.005 and the learning rate from 2e-4 to 5e-5, and beta_2 rises from 0.9 to 0.99. Here they stay constant,
     # with a larger gamma for smaller batches; 0.1 with a learning rate of 1e-3 gave FID 30.7.
     Recipe(
         "r3gan",
