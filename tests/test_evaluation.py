@@ -289,6 +289,7 @@ def test_a_report_names_features_counts_and_reference_beside_the_yardsticks(run,
         "name": "digits 3, 20 set aside",
         "images": 100,
         "training_images": 163,
+        "searched_for_copies": 163,
         "images_of_the_run": True,
     }
     for phrase in ("100 of the 163 images", "not comparable", "256 features", "digits 3", "epoch "):

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-from wgan.common import cli, options, startup
+from wgan.common import cli, options, signals, startup
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
 from wgan.common.options import option
@@ -41,18 +41,35 @@ def main(argv):
     """Makes the records, with a line about them; returns the exit status."""
     request = Request(**define_flags().parse(argv))
     options.check(request)
-    data_dir, out = os.path.expanduser(request.data_dir), os.path.expanduser(request.out)
+    data_dir, out = os.path.expanduser(request.data_dir), os.path.realpath(os.path.expanduser(request.out))
     files.check_writable(pathlib.Path(out).parent, f"--out {one_line(out)}")
-    if os.path.exists(out) and (not os.path.isdir(out) or os.listdir(out)):
-        raise UserError(f"--out {one_line(out)} is not an empty folder: choose another")
+    _check_replaceable(out)
     folder.FOLDER.check(data_dir, None, "all")
+    for other in files.temporaries(out):
+        print(f"note: {other} is of another make_records.py; remove it if that was killed", file=sys.stderr)
     images = folder.EachImage(data_dir, request.image_size)
-    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
-    count, size = write(out, request.image_size, images)
+    os.makedirs(os.path.dirname(out), exist_ok=True)
+    with signals.handled(signals.end):
+        count, size = write(out, request.image_size, images)
     for remark in images.remarks:
         print(f"note: {remark}", file=sys.stderr)
     print(f"{count:,} images of {request.image_size} pixels in {out}, {size / 1e6:,.0f} MB")
     return 0
+
+
+def _check_replaceable(out):
+    """Raises UserError unless a path is free, or of an empty folder that may be replaced: no mount point, say."""
+    try:
+        if os.path.exists(out):
+            if os.path.samefile(out, os.curdir):
+                raise OSError("it is the current one")
+            os.rmdir(out)
+            os.mkdir(out)
+    except OSError as error:
+        reason = one_line(error.strerror or error)
+        raise UserError(
+            f"--out {one_line(out)} is not an empty folder that can be replaced ({reason}): choose another"
+        ) from error
 
 
 def write(out, image_size, images):
@@ -68,18 +85,20 @@ def write(out, image_size, images):
         How many images, and how many bytes.
 
     Raises:
-        UserError: there are too few images, or no room for them.
+        UserError: there is no room for them.
     """
     startup.import_tensorflow()
     import tensorflow as tf
 
-    names, checksums, shards, images = [], [], [], iter(images)
+    names, checksums, shards, images, in_colour = [], [], [], iter(images), set()
     try:
         with files.atomic_folder(out) as temporary:
             temporary.mkdir()
             while part := list(itertools.islice(images, SHARD_BYTES // (3 * image_size**2))):
                 pixels = np.stack([image for _, image in part])
-                if (pixels == pixels[..., :1]).all():
+                coloured = (pixels != pixels[..., :1]).any((1, 2, 3))
+                in_colour.update(folder.class_of(name) for (name, _), is_so in zip(part, coloured) if is_so)
+                if not coloured.any():
                     pixels = pixels[..., :1]
                 shard = records.Shard(f"images-{len(shards):05}.tfrecord", len(part), pixels[0].size)
                 with tf.io.TFRecordWriter(str(temporary / shard.name)) as writer:
@@ -88,9 +107,9 @@ def write(out, image_size, images):
                         checksums.append(zlib.crc32(image))
                 names += [name for name, _ in part]
                 shards.append(shard)
-            if len(names) < folder.MIN_IMAGES:
-                raise UserError(f"{len(names)} images could be read, at least {folder.MIN_IMAGES} are needed")
-            records.write_index(temporary, image_size, shards, np.array(checksums, np.uint32), *folder.labels_of(names))
+            labels, class_names = folder.labels_of(names)
+            classes = {name: name not in in_colour for name in class_names}
+            records.write_index(temporary, image_size, shards, np.array(checksums, np.uint32), labels, classes)
     except tf.errors.OpError as error:
         raise UserError(
             f"the records cannot be written ({one_line(error, longest=200)}); make room for them"

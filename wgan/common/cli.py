@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import shutil
+import signal
 import sys
 import textwrap
 
@@ -108,6 +109,6 @@ def _status(main, argv):
     except (UserError, OSError) as error:
         print(f"{script}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print(f"{script}: interrupted", file=sys.stderr)
-        return 130
+        return 128 + (error.args or [signal.SIGINT])[0]  # which `signals.end` tells

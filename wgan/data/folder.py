@@ -107,15 +107,10 @@ class ImageFolder(Dataset):
         wanted, notices = _files(_tree(data_dir), class_name)
         with image_files.usual_pillow():
             images, names, remarks = _read_all(data_dir, wanted, size)
-        if len(images) < MIN_IMAGES:
-            raise UserError(
-                f"{shown}: too few images: {len(images)} could be read, at least {MIN_IMAGES} are "
-                f"needed{''.join(f'; {remark}' for remark in remarks)}; add images"
-            )
+        check_enough(shown, len(images), remarks)
         if all((part == part[..., :1]).all() for part in np.array_split(images, 1 + len(images) // 1000)):
             images = np.ascontiguousarray(images[..., :1])
-        numbers, label_names = labels_of(names)
-        return ImageSet(images, shown, class_name, (*notices, *remarks), labels=numbers, label_names=label_names)
+        return ImageSet(images, shown, class_name, (*notices, *remarks), **labels.of_all(*labels_of(names)))
 
 
 FOLDER = ImageFolder("folder")
@@ -125,7 +120,7 @@ class EachImage:
     """All images of a folder of class folders, one after another: (name, uint8 [size, size, 3]) in their fixed order.
 
     Attributes:
-        remarks: lines on what is left out, once all have been asked for.
+        remarks: lines on what is left out and what looks wrong, once all have been asked for.
     """
 
     def __init__(self, data_dir, size):
@@ -134,7 +129,7 @@ class EachImage:
         self._names, self.remarks = _files(_tree(data_dir), labels.ALL)
 
     def __iter__(self):
-        left_out = collections.defaultdict(list)
+        count, brightest, left_out, paged = 0, 0, collections.defaultdict(list), []
         with image_files.usual_pillow():
             for name, found in _each_read(self._data_dir, self._names, self._size):
                 if isinstance(found, image_files.NotRead):
@@ -142,17 +137,33 @@ class EachImage:
                 elif found.levels:
                     left_out["of more than 8 bits, and the scale of all is not known yet; convert them"].append(name)
                 else:
+                    count, brightest = count + 1, max(brightest, found.pixels.max())
+                    if found.has_more:
+                        paged.append(name)
                     yield name, found.pixels
-        self.remarks += _remarks(left_out)
+        self.remarks += _remarks(left_out, paged, brightest if count else None)
+        check_enough(f"folder {one_line(self._data_dir)}", count, self.remarks)
+
+
+def check_enough(shown, count, remarks=()):
+    """Raises UserError where so many images are fewer than `MIN_IMAGES`."""
+    if count < MIN_IMAGES:
+        raise UserError(
+            f"{shown}: too few images: {count} could be read, at least {MIN_IMAGES} are "
+            f"needed{''.join(f'; {remark}' for remark in remarks)}; add images"
+        )
+
+
+def class_of(name):
+    """The class of an image's name, such as "cat/1.png"; "" for loose images."""
+    return name.rpartition("/")[0]
 
 
 def labels_of(names):
-    """Of the names of images: their classes, int32 [N], and the names of those; None and () for loose images."""
-    if not all("/" in name for name in names):
-        return None, ()
-    of_files = [name.split("/")[0] for name in names]
-    label_names = tuple(dict.fromkeys(of_files))  # in the order of the files
-    places = {name: place for place, name in enumerate(label_names)}
+    """Of the names of images: their classes, int32 [N], -1 for loose images, and the names of those."""
+    of_files = [class_of(name) for name in names]
+    label_names = tuple(filter(None, dict.fromkeys(of_files)))  # in the order of the files
+    places = {name: place for place, name in enumerate(label_names)} | {"": -1}
     return np.array([places[name] for name in of_files], np.int32), label_names
 
 
@@ -235,17 +246,19 @@ def _read_all(data_dir, names, size):
         if found.has_more:
             paged.append(name)
     images = images[: len(places)]
-    remarks = _remarks(left_out)
-    remarks += [_on_one_scale(images, data_dir, alike, places) for alike in levels.values() if alike]
+    of_scale = [_on_one_scale(images, data_dir, alike, places) for alike in levels.values() if alike]
+    remarks = _remarks(left_out, paged, images.max() if len(images) else None)
+    return images, list(places), remarks + of_scale
+
+
+def _remarks(left_out, paged, brightest):
+    """Lines on images left out, by the reason; on those of several pages; and where the largest value of all is low."""
+    remarks = [f"{_count(names)} left out ({listed(names)}): {reason}" for reason, names in left_out.items()]
     if paged:
         remarks.append(f"of {_count(paged)} the first page or frame alone is read: {listed(paged)}")
-    if len(images) and images.max() < DARKEST_WHITE:
-        remarks.append(f"the images are nearly black: no value is above {images.max()} of 255")
-    return images, list(places), remarks
-
-
-def _remarks(left_out):
-    return [f"{_count(names)} left out ({listed(names)}): {reason}" for reason, names in left_out.items()]
+    if brightest is not None and brightest < DARKEST_WHITE:
+        remarks.append(f"the images are nearly black: no value is above {brightest} of 255")
+    return remarks
 
 
 def _each_read(data_dir, names, size, levels=None):

@@ -34,6 +34,11 @@ def resolve(label, class_names, dataset, default=ALL):
     raise UserError(f"{dataset} has no class {one_line(label)!r}{did_you_mean(text, class_names)}: {choices}")
 
 
+def of_all(numbers, names):
+    """The fields of an `ImageSet` for these labels, int32 [N]; there are none where an image, with -1, has no class."""
+    return {"labels": numbers, "label_names": names} if (numbers >= 0).all() else {}
+
+
 def _valid(class_names):
     if list(class_names) == [str(number) for number in range(len(class_names))]:
         return f"{', '.join(class_names)} or {ALL}"

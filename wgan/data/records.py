@@ -40,7 +40,7 @@ class Shard:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Records:
-    """Images in shards, by their places: `records[3:5]` and `records[[7, 2]]` are arrays as of an array of all.
+    """Images in shards, by their places: `records[3]` and `records[[7, 2]]` are arrays as of an array of all.
 
     They cost 8 bytes each in memory.
     """
@@ -50,12 +50,12 @@ class Records:
     shards: tuple[Shard, ...]
     checksums: np.ndarray  # uint32, CRC-32 of the pixels of all images in the shards
     numbers: np.ndarray  # uint32 [N], which of those these are
+    channels: int  # 1 if all images of their class are grey, else 3
 
     @property
     def shape(self):
-        """(N, size, size, channels): one channel if all images in the shards are grey, else 3."""
-        pixels = self.image_size**2
-        return len(self.numbers), self.image_size, self.image_size, max(s.length for s in self.shards) // pixels
+        """(N, size, size, channels)."""
+        return len(self.numbers), self.image_size, self.image_size, self.channels
 
     dtype = np.dtype(np.uint8)
 
@@ -63,12 +63,13 @@ class Records:
         return len(self.numbers)
 
     def __getitem__(self, places):
-        """The images at the places that a slice or integers name, uint8 [n, size, size, channels].
+        """The images at the places that a slice or integers name, uint8 [..., size, size, channels].
 
         Raises:
             UserError: a shard is damaged, or is not the one that the index is of.
         """
-        numbers = self.numbers[places].astype(np.int64)
+        chosen = self.numbers[places].astype(np.int64)
+        numbers = chosen.ravel()
         images = np.empty((len(numbers), *self.shape[1:]), np.uint8)
         ends = np.cumsum([shard.count for shard in self.shards])
         of_shards = np.searchsorted(ends, numbers, side="right")
@@ -77,23 +78,22 @@ class Records:
             for row in part:
                 shard = self.shards[of_shards[row]]
                 pixels = self._pixels(shard, numbers[row] - ends[of_shards[row]] + shard.count, numbers[row])
-                images[row] = np.frombuffer(pixels, np.uint8).reshape(self.image_size, self.image_size, -1)
+                pixels = np.frombuffer(pixels, np.uint8).reshape(self.image_size, self.image_size, -1)
+                images[row] = pixels[..., : self.channels]
 
         with concurrent.futures.ThreadPoolExecutor(READERS) as pool:
             list(pool.map(read, np.array_split(np.arange(len(numbers)), min(READERS, len(numbers) or 1))))
-        return images
+        return images.reshape(*chosen.shape, *self.shape[1:])
 
     def _pixels(self, shard, place, number):
         path = os.path.join(self.folder, shard.name)
-        try:
-            with open(path, "rb", buffering=0) as file:
+        for _ in range(2):  # a network drive may err once
+            with _readable(path), open(path, "rb", buffering=shard.length) as file:  # one read, or more if one is short
                 file.seek(place * shard.stride + BEFORE)
                 pixels = file.read(shard.length)
-        except OSError as error:
-            raise UserError(f"{one_line(path)} could not be read ({one_line(error.strerror or error)})") from error
-        if len(pixels) != shard.length or zlib.crc32(pixels) != self.checksums[number]:
-            raise UserError(f"{one_line(path)} is damaged, or has changed since its index was made: {REMEDY}")
-        return pixels
+            if len(pixels) == shard.length and zlib.crc32(pixels) == self.checksums[number]:
+                return pixels
+        raise UserError(f"{one_line(path)} is damaged, or has changed since its index was made: {REMEDY}")
 
     def part(self, places):
         """Some of these, in another order."""
@@ -106,52 +106,63 @@ class Records:
         return digest.hexdigest()
 
 
-def write_index(folder, image_size, shards, checksums, labels, label_names):
+def write_index(folder, image_size, shards, checksums, labels, classes):
     """Writes the index of a folder of records.
 
     Args:
         folder, image_size, shards, checksums: see `Records`.
-        labels: int32 [N], or None where there are no classes.
-        label_names: of the classes, in the order of their numbers.
+        labels: int32 [N], negative for images that are in no class.
+        classes: {name: whether all its images are grey}, in the order of their numbers.
     """
-    about = {"image_size": image_size, "shards": [dataclasses.astuple(s) for s in shards], "classes": label_names}
-    arrays = {"checksums": checksums} if labels is None else {"checksums": checksums, "labels": labels}
+    about = {"image_size": image_size, "shards": [dataclasses.astuple(s) for s in shards], "grey": classes}
+    arrays = {"checksums": checksums, "labels": labels} if classes else {"checksums": checksums}
     np.savez(os.path.join(folder, INDEX), about=json.dumps(about), **arrays)
 
 
 def class_names(folder):
     """The names of the classes; UserError where there is no index that can be read."""
     with _index(folder) as (_, about):
-        return tuple(about["classes"])
+        return tuple(about["grey"])
 
 
 def open_records(folder):
-    """The `Records` of a folder, all of them, and their labels, int32 [N], or None.
+    """The `Records` of a folder, all of them; their labels, int32 [N]; and the classes, both as `write_index` has them.
 
     Raises:
         UserError: the index is missing or damaged, or a shard is missing or is not as long as it should be.
     """
     with _index(folder) as (arrays, about):
         shards = tuple(Shard(*each) for each in about["shards"])
-        checksums, labels = arrays["checksums"], arrays.get("labels")
-        image_size = about["image_size"]
+        checksums, classes, image_size = arrays["checksums"], about["grey"], about["image_size"]
+        labels = arrays["labels"] if classes else np.full(len(checksums), -1, np.int32)
     for shard in shards:
         path, wanted = os.path.join(folder, shard.name), shard.count * shard.stride
         found = os.path.getsize(path) if os.path.isfile(path) else None
         if found != wanted:
             what = "is missing" if found is None else f"has {found:,} bytes in place of {wanted:,}"
             raise UserError(f"{one_line(path)} {what}: {REMEDY}")
-    return Records(folder, image_size, shards, checksums, np.arange(len(checksums), dtype=np.uint32)), labels
+    numbers, channels = np.arange(len(checksums), dtype=np.uint32), max(s.length for s in shards) // image_size**2
+    return Records(folder, image_size, shards, checksums, numbers, channels), labels, classes
 
 
 @contextlib.contextmanager
 def _index(folder):
     """The arrays of the index, read when they are asked for, and what else it says."""
     path = os.path.join(folder, INDEX)
-    if not os.path.isfile(path):
-        raise UserError(f"{one_line(folder)} holds no {INDEX}, without which there are no records: {REMEDY}")
+    with _readable(folder):
+        if INDEX not in os.listdir(folder):
+            raise UserError(f"{one_line(folder)} holds no {INDEX}, without which there are no records: {REMEDY}")
     try:
-        with np.load(path) as arrays:
+        with _readable(path), np.load(path) as arrays:
             yield arrays, json.loads(str(arrays["about"]))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{one_line(path)} is damaged ({one_line(error, longest=120)}): {REMEDY}") from error
+
+
+@contextlib.contextmanager
+def _readable(path):
+    """Where the system cannot read a file or folder in the block, a line in place of its error."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"{one_line(path)} could not be read ({one_line(error.strerror or error)})") from error

@@ -13,12 +13,13 @@ from wgan.common import options, startup
 from wgan.common.errors import UserError
 from wgan.common.messages import listed, one_line
 from wgan.common.options import option
+from wgan.data.records import Records
 from wgan.images import grids
 from wgan.runs import files, run_images, trained
 
 FEATURES = ("own", "inception")
 MIN_SAMPLES = 16
-MAX_TRAINING = 100_000  # images that samples are compared with for copies
+MAX_SEARCHED = 100_000  # images among which copies are looked for, of records: their reading would take hours
 REPORT_FILE = "evaluation.json"
 PAIRS_FILE = "nearest.png"
 
@@ -106,24 +107,30 @@ def _measure(generator, image_set, other, request, seed):
     from wgan.evaluation import evaluator, features, report
     from wgan.models.classes import knows_classes
 
-    extract, images = features.extractor(request.features), evaluator.at_most(MAX_TRAINING, image_set.images)
-    if len(images) < len(image_set.images):
-        print(f"note: copies are looked for among {len(images):,} of the {len(image_set.images):,} training images")
+    extract, images, labels = features.extractor(request.features), image_set.images, image_set.labels
     chosen = evaluator.subset_indices(len(images), request.samples)
-    labels = evaluator.at_most(MAX_TRAINING, image_set.labels) if knows_classes(generator) else None
-    asked = None if labels is None else np.resize(labels[chosen], request.samples)
+    asked = np.resize(labels[chosen], request.samples) if knows_classes(generator) else None
     drawn = evaluator.Sampler(generator, request.samples, seed, asked)()
+    if isinstance(images, Records):
+        searched = np.union1d(chosen, evaluator.subset_indices(len(images), MAX_SEARCHED))
+        images, chosen = images.part(searched), np.searchsorted(searched, chosen)
+        labels = None if labels is None else labels[searched]
     training = extract(images)
     reals = training[chosen]
     row, copies = report.make_row("samples", reals, extract(drawn), training)
     rows = [row]
-    if labels is not None:
+    if asked is not None:
         classes = [(name, training[labels == number]) for number, name in enumerate(image_set.label_names)]
         rows += report.with_mean(_rows_of_classes(generator, classes, extract, request.samples, seed))
     measured = {
         "features": extract.description,
         "caveat": extract.caveat,
-        "reference": {"name": image_set.name, "images": len(reals), "training_images": len(image_set.images)},
+        "reference": {
+            "name": image_set.name,
+            "images": len(reals),
+            "training_images": len(image_set.images),
+            "searched_for_copies": len(training),
+        },
         "versions": startup.versions(),
         "rows": [*rows, *(report.yardsticks(extract, reals, images[chosen], other) if request.yardsticks else ())],
     }

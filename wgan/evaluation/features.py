@@ -31,10 +31,12 @@ class Extractor:
         self._on_batch = tf.function(self._batch_features, reduce_retracing=True)
 
     def __call__(self, images):
-        """uint8 [N, height, width, 1 or 3] to float32 [N, dimensions]; grey images count as RGB."""
-        in_colour = np.broadcast_to(images, (*images.shape[:3], 3))
+        """uint8 [N, height, width, 1 or 3], or `Records`, to float32 [N, dimensions]; grey images count as RGB."""
         with precision.exact():
-            return np.concatenate(in_batches(self._on_batch, in_colour, size=self.batch))
+            return np.concatenate(in_batches(self._of_batch, images, size=self.batch))
+
+    def _of_batch(self, images):
+        return self._on_batch(tf.broadcast_to(images, [*images.shape[:3], 3]))
 
     def _batch_features(self, images):
         images = tf.cast(images, tf.float32)

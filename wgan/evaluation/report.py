@@ -112,9 +112,11 @@ def as_text(found):
     weights, reference = found["weights"], found["reference"]
     epoch = f", epoch {weights['epoch']:.0f}" if "epoch" in weights else ""
     part = f"{reference['images']:,} of the " if reference["images"] < reference["training_images"] else ""
+    few = reference["searched_for_copies"] < reference["training_images"]
+    searched = f"; copies are looked for among {reference['searched_for_copies']:,}" if few else ""
     return (
         f"generator: {weights['file']}{epoch}, latents of seed {found['latents_seed']}\n"
-        f"reference: {reference['name']}: {part}{reference['training_images']:,} images\n"
+        f"reference: {reference['name']}: {part}{reference['training_images']:,} images{searched}\n"
         f"features: {found['features']}\n"
         f"note: {found['caveat']}\n\n{as_table(found['rows'])}"
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
 import pathlib
@@ -51,9 +52,14 @@ def atomic_folder(path):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _temporary(path):
+def _temporary(path, process=None):
     path = pathlib.Path(path)
-    return path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    return path.with_name(f".tmp-{process or os.getpid()}-{path.name}")
+
+
+def temporaries(path):
+    """Those beside `path` that other processes write to now, or have left when they were killed."""
+    return sorted(glob.glob(str(_temporary(glob.escape(path), "[0-9]*"))))
 
 
 def flush_to_disk(path):

@@ -25,21 +25,23 @@ class Shape(NamedTuple):
 def epoch_indices(seed, epoch, num_images, num_drawn, attempt=0, purpose=Purpose.SHUFFLE):
     """Which images an epoch draws: a fresh shuffle of all; where that is too few, further shuffles follow.
 
-    Sorting random keys in place of a shuffle operation compiles everywhere, also under XLA. Of very many images so few
-    are drawn that numbers which come up again are left out instead.
+    Sorting random keys in place of a shuffle operation compiles everywhere, also under XLA.
 
     Returns:
         int32 [num_drawn], each in [0, num_images).
     """
-    stream = randomness.stream(seed, epoch, purpose, attempt=attempt)
-    if num_images > max(MANY, 8 * num_drawn):
-        numbers = tf.random.stateless_uniform([2 * num_drawn], stream, 0, num_images, tf.int32, "philox")
-        return tf.ensure_shape(tf.unique(numbers).y[:num_drawn], [num_drawn])
     shuffles = math.ceil(num_drawn / num_images)
-    keys = randomness.uniform([shuffles, num_images], stream)
+    keys = randomness.uniform([shuffles, num_images], randomness.stream(seed, epoch, purpose, attempt=attempt))
     if shuffles == 1:  # the first of the sorted keys are all that is wanted, which saves most of the sorting
         return tf.math.top_k(-keys[0], num_drawn).indices
     return tf.reshape(tf.argsort(keys, stable=True), [-1])[:num_drawn]
+
+
+def few_of_many_indices(seed, epoch, num_images, num_drawn, attempt=0, purpose=Purpose.SHUFFLE):
+    """As `epoch_indices`, without keys for all: numbers are drawn, and those that come up again are left out."""
+    stream = randomness.stream(seed, epoch, purpose, attempt=attempt)
+    numbers = tf.random.stateless_uniform([2 * num_drawn], stream, 0, num_images, dtype=tf.int32, alg="philox")
+    return tf.ensure_shape(tf.unique(numbers).y[:num_drawn], [num_drawn])
 
 
 def epoch_batches(
@@ -70,6 +72,7 @@ def epoch_batches(
     """
     critic_steps, batch_size, host, hosts = Shape(*shape)
     share = batch_size // hosts
+    num_drawn = critic_steps * batch_size
     images, *others = images if isinstance(images, tuple) else (images,)
     labelled = None if labels is None else np.flatnonzero(labels >= 0)
 
@@ -81,7 +84,9 @@ def epoch_batches(
         return tf.pad(drawn, around) if hosts > 1 else drawn
 
     def shuffled(epoch, count, purpose):
-        return epoch_indices(seed, epoch, count, critic_steps * batch_size, attempt, purpose)
+        # Of records alone: arrays are drawn from as they always were, so that earlier runs continue.
+        is_few = isinstance(images, Records) and count > max(MANY, 8 * num_drawn)
+        return (few_of_many_indices if is_few else epoch_indices)(seed, epoch, count, num_drawn, attempt, purpose)
 
     def draw(epoch):
         places = shuffled(epoch, len(images), Purpose.SHUFFLE)

@@ -8,12 +8,12 @@ import dataclasses
 import os
 import signal
 import sys
-import threading
 import time
 
 import keras
 from tqdm import tqdm
 
+from wgan.common import signals
 from wgan.common.errors import NumbersWentWrong
 from wgan.images import curves, grids, samples
 from wgan.models import randomness
@@ -247,25 +247,17 @@ class StopOnSignal(keras.callbacks.Callback):
     once; a closed terminal may send its SIGHUP twice. What was ignored before, as under nohup, stays so.
     """
 
-    SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-
     def __init__(self):
         super().__init__()
         self.signal_number = None
-        self._earlier = {}
+        self._handled, self._earlier = signals.handled(self._stop), {}
 
     def __enter__(self):
-        if threading.current_thread() is threading.main_thread():  # Python allows handlers only there
-            self._earlier = {
-                number: signal.signal(number, self._stop)
-                for number in self.SIGNALS
-                if signal.getsignal(number) != signal.SIG_IGN
-            }
+        self._earlier = self._handled.__enter__()
         return self
 
-    def __exit__(self, kind, error, traceback):
-        for number, handler in self._earlier.items():
-            signal.signal(number, handler)
+    def __exit__(self, *error):
+        self._handled.__exit__(*error)
 
     def on_epoch_end(self, epoch, logs=None):
         if self.signal_number is not None:

@@ -251,7 +251,7 @@ def _check_apart(*configs):
         if config.drive_dir:
             inner = [os.path.join(config.drive_dir, name) for name in ("checkpoints", "samples")]
             places += [("--drive_dir", place) for place in (config.drive_dir, *inner)]
-    if configs[0].dataset == "folder":
+    if configs[0].dataset in ("folder", "records"):
         data.folder.check_apart(configs[0].data_dir, places)
 
 

@@ -139,7 +139,7 @@ class Comparison:
                 "give the same or more of it, or choose another --output_dir"
             )
         for run in planned:
-            if earlier is None and run.config.dataset == "folder":
+            if earlier is None and run.config.dataset in ("folder", "records"):
                 data.folder.check_apart(os.path.expanduser(run.config.data_dir), [("--output_dir", self.folder)])
             stored = RunFolder(run.config).stored_run("restore it, or choose another --output_dir")
             differences = stored and differences_from(run.config.settled_by(stored["config"]), stored)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+from wgan.common import signals
 from wgan.common.messages import one_line
 from wgan.config import TrainingConfig
 from wgan.runs.history import read_history
@@ -17,8 +18,7 @@ from wgan.runs.run_folder import RunFolder
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TRAIN = ["-m", "wgan.apps.train"]  # after `python`; not train.py, which an installation does not have
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-STOPPED = tuple(128 + number for number in SIGNALS)
+STOPPED = tuple(128 + number for number in signals.SIGNALS)
 MEASURED = ("fid", "kid", "precision", "recall")
 SHORTEST_LOOK = 1.0  # seconds between two looks at a run whose time is limited
 
@@ -123,14 +123,8 @@ def _passing_signals_on():
         for process in processes:
             _send(process, number)
 
-    earlier = {
-        number: signal.signal(number, receive) for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN
-    }  # under nohup they stay ignored
-    try:
+    with signals.handled(receive):
         yield received, processes
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
 
 
 def _send(process, number):
