@@ -125,6 +125,16 @@ def test_every_recipe_has_a_seed_before_the_next_and_its_own_settings_on_the_sam
     assert made[5].config.checkpoint_dir == str(tmp_path / "out/gan_mlp/seed_1/checkpoints")
 
 
+@pytest.mark.parametrize("label", [None, "horse"])
+def test_a_conditional_recipe_is_compared_on_all_classes(tmp_path, label):
+    flags = dict(recipes="wgan_gp,wgan_gp_conditional", dataset="cifar10", epochs=5)
+    with pytest.raises(UserError, match="wgan_gp_conditional.* learns all classes"):
+        comparison(tmp_path, **flags, label=label).plan()
+    assert [run.config.label for run in comparison(tmp_path, **flags, label="all").plan()] == ["all", "all"]
+    [alone] = comparison(tmp_path, **{**flags, "recipes": "wgan_gp_conditional", "label": None}).plan()
+    assert alone.config.label == "all"
+
+
 def test_settings_go_before_common_ones_and_those_before_the_flags(tmp_path):
     content = {
         "common": {"batch_size": 64, "learning_rate": 1, "label": 4, "deterministic": True},

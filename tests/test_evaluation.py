@@ -180,7 +180,7 @@ def test_a_continued_run_remembers_the_best(toy, monkeypatch):
 def test_a_critic_that_memorises_scores_held_out_images_lower():
     config = TrainingConfig.of_recipe(TOY.name, holdout=160)
     image_set, gan = data.load_for_run(config), build_gan(config, 1)
-    score, optimizer = callback.mean_score(gan), keras.optimizers.Adam(1e-2)
+    scores, optimizer = callback.scores(gan), keras.optimizers.Adam(1e-2)
 
     @tf.function
     def learn_by_heart():
@@ -191,7 +191,7 @@ def test_a_critic_that_memorises_scores_held_out_images_lower():
 
     def gap():
         known = [image_set.images]
-        found = callback.critic_estimates(score, 1, known, known, [image_set.heldout])
+        found = callback.critic_estimates(scores, 1, known, known, [image_set.heldout])
         return found["training_estimate"] - found["heldout_estimate"]
 
     assert abs(gap()) < 0.5

@@ -74,7 +74,7 @@ class Evaluation(keras.callbacks.Callback):
         self._lowest_fid = np.nanmin([np.inf, *self._history.column("fid")])  # of what has been saved
         images, *labels = self._reals  # samples are of the same classes
         self._sample = Sampler(self.model.sampling_generator, len(images), self._config.seed, *labels)
-        self._score = mean_score(self.model)
+        self._scores = scores(self.model)
         if self._config.eval_every:
             _say(f"computing the features of {len(images):,} real images")
             self._evaluator = Evaluator(features.own(), images)
@@ -90,7 +90,7 @@ class Evaluation(keras.callbacks.Callback):
         logs.update(self._evaluator.figures(samples))
         if self._heldout is not None and "heldout_estimate" in self._config.recipe_spec.measures:
             sign = self.model.objective.real_sign
-            logs.update(critic_estimates(self._score, sign, (samples, *labels), self._reals, self._heldout))
+            logs.update(critic_estimates(self._scores, sign, (samples, *labels), self._reals, self._heldout))
         if logs["fid"] < self._lowest_fid:
             self._save_best(number, logs["fid"])
 
@@ -124,22 +124,38 @@ class ClassEvaluation(Evaluation):
 def critic_estimates(score, sign, samples, reals, heldout):
     """mean D(x) - mean D(G(z)) for training and for held-out images x, in the history's sign.
 
+    With classes, D may differ by a number from class to class. So samples are weighted to be of the same classes as x,
+    of which those without samples are left out.
+
     Args:
-        score: what `mean_score` gave.
+        score: what `scores` gave.
         sign: 1 for a critic that scores real images up, -1 for one that scores them down.
         samples, reals, heldout: the arrays that it takes.
     """
-    fakes = score(*samples)
-    return {"training_estimate": sign * (score(*reals) - fakes), "heldout_estimate": sign * (score(*heldout) - fakes)}
+    of_samples = score(*samples)
+
+    def estimate(images, labels=None):
+        kept, weights = (None, None) if labels is None else _weights_of_same_classes(labels, samples[1])
+        of_images = score(images) if labels is None else score(images, labels)
+        return float(sign * (np.average(of_images, weights=kept) - np.average(of_samples, weights=weights)))
+
+    return {"training_estimate": estimate(*reals), "heldout_estimate": estimate(*heldout)}
 
 
-def mean_score(gan):
-    """A function from images, uint8 [N, size, size, channels], and with classes their labels to the critic's mean
-    score, dropout off."""
-    total = tf.function(
-        lambda images, labels=None: tf.reduce_sum(gan.critic(with_labels(scale(images), labels))), reduce_retracing=True
+def _weights_of_same_classes(labels, drawn):
+    """Weights of images with these labels, and of samples of the classes `drawn`, with which both are of the same."""
+    count = max(labels.max(), drawn.max()) + 1
+    of_images, of_samples = (np.bincount(each, minlength=count) for each in (labels, drawn))
+    return (of_samples > 0)[labels], (of_images / np.maximum(of_samples, 1))[drawn]
+
+
+def scores(gan):
+    """A function from images, uint8 [N, size, size, channels], and with classes their labels to the critic's scores,
+    float64 [N], dropout off."""
+    score = tf.function(
+        lambda images, labels=None: gan.critic(with_labels(scale(images), labels)), reduce_retracing=True
     )
-    return lambda *arrays: sum(map(float, in_batches(total, *arrays))) / len(arrays[0])
+    return lambda *arrays: np.concatenate(in_batches(score, *arrays)).astype(float)
 
 
 def _guesser(network):

@@ -109,7 +109,8 @@ def _measure(generator, image_set, other, request, seed):
 
     extract, images, labels = features.extractor(request.features), image_set.images, image_set.labels
     chosen = evaluator.subset_indices(len(images), request.samples)
-    asked = np.resize(labels[chosen], request.samples) if knows_classes(generator) else None
+    places = chosen[np.arange(request.samples) * len(chosen) // request.samples]  # classes as frequent as in the data
+    asked = labels[places] if knows_classes(generator) else None
     drawn = evaluator.Sampler(generator, request.samples, seed, asked)()
     if isinstance(images, Records):
         searched = np.union1d(chosen, evaluator.subset_indices(len(images), MAX_SEARCHED))
@@ -121,7 +122,8 @@ def _measure(generator, image_set, other, request, seed):
     rows = [row]
     if asked is not None:
         classes = [(name, training[labels == number]) for number, name in enumerate(image_set.label_names)]
-        rows += report.with_mean(_rows_of_classes(generator, classes, extract, request.samples, seed))
+        measured_classes = _rows_of_classes(generator, classes, extract, request.samples, seed)
+        rows += report.with_mean(measured_classes, len(classes))
     measured = {
         "features": extract.description,
         "caveat": extract.caveat,
@@ -144,12 +146,11 @@ def _rows_of_classes(generator, classes, extract, most, seed):
     """
     from wgan.evaluation import evaluator, report
 
-    classes = [(name, evaluator.at_most(most, reals)) for name, reals in classes]
-    labels = np.repeat(np.arange(len(classes), dtype=np.int32), [len(reals) for _, reals in classes])
-    drawn = evaluator.Sampler(generator, len(labels), seed, labels)()
     for number, (name, reals) in enumerate(classes):
+        reals = evaluator.at_most(most, reals)
         if len(reals) >= MIN_SAMPLES:
-            yield report.make_row(one_line(name), reals, extract(drawn[labels == number]))[0]
+            drawn = evaluator.Sampler(generator, len(reals), seed, np.full(len(reals), number, np.int32))()
+            yield report.make_row(one_line(name), reals, extract(drawn))[0]
         else:
             print(f"note: {one_line(name)} is not measured alone: it has {len(reals)} images", file=sys.stderr)
 

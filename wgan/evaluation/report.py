@@ -58,12 +58,19 @@ def make_row(name, reals, samples, training=None):
     return {**counts, **figures(reals, samples), **others}, copies
 
 
-def with_mean(rows):
-    """The rows of classes, and one of their mean figures, where there are any; its FID is the intra-class FID."""
+def with_mean(rows, num_classes):
+    """The rows of classes, and one of their mean figures, where there are any; its FID is the intra-class FID.
+
+    All are marked by `is_class`. `num_classes` is how many there are, with those that have no row.
+    """
     rows = list(rows)
-    means = {name: float(np.mean([row[name] for row in rows])) for row in rows[:1] for name in row if name != "name"}
-    counts = {name: round(means[name]) for name in ("reals", "images") if means}
-    return [*rows, {"name": "mean of the classes", **means, **counts}] if rows else []
+    if not rows:
+        return []
+    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0] if name != "name"}
+    counts = {name: round(means[name]) for name in ("reals", "images")}
+    error = float(np.linalg.norm([row["kid_error"] for row in rows])) / len(rows)  # of a mean of independent figures
+    name = "mean of the classes" if len(rows) == num_classes else f"mean of {len(rows)} of {num_classes} classes"
+    return [{**row, "is_class": True} for row in (*rows, {"name": name, **means, **counts, "kid_error": error})]
 
 
 def yardsticks(extract, reals, images, other):

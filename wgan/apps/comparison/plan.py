@@ -16,6 +16,7 @@ from wgan.common.errors import UserError
 from wgan.common.messages import did_you_mean, one_line
 from wgan.common.options import option
 from wgan.config import TrainingConfig
+from wgan.data import labels
 from wgan.recipes import DEFAULT, RECIPES
 from wgan.runs.run_folder import RunFolder, differences_from
 
@@ -106,11 +107,16 @@ class Comparison:
             )
         if self.seconds is not None and os.name != "posix":
             raise UserError("--seconds stops runs by a signal that this system does not have; give --epochs")
-        return [self._run(setting, seed) for seed in range(self.seeds) for setting in compared]
+        planned = [self._run(setting, seed) for seed in range(self.seeds) for setting in compared]
+        conditional = next((run.setting for run in planned if run.config.recipe_spec.is_conditional), None)
+        if conditional and any(run.config.label != labels.ALL for run in planned):
+            raise UserError(f"{conditional} learns all classes, and others here learn one of them: give --label all")
+        return planned
 
     def _run(self, setting, seed):
         folder, epochs = self.folder / setting.name / f"seed_{seed}", self.budget.max_epochs
-        flags = {**{name: getattr(self, name) for name in _FOR_ALL}, **setting.flags}
+        common = {name: getattr(self, name) for name in _FOR_ALL if getattr(self, name) is not None}
+        flags = {**common, **setting.flags}  # without those that are not given, which a recipe may have defaults for
         values = {
             "sample_every": max(1, flags["eval_every"] or epochs),
             **flags,
