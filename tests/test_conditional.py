@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+import shutil
 
 import keras
 import numpy as np
@@ -14,7 +15,7 @@ import toy_conditional
 from PIL import Image, ImageSequence
 
 from wgan import data
-from wgan.apps import demo, export_formats, export_model, generate, library, train
+from wgan.apps import demo, export_formats, export_model, generate, library, run_summary, train
 from wgan.apps.image_sampler import ImageSampler
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
@@ -24,7 +25,7 @@ from wgan.models import randomness
 from wgan.models.classes import ClassProjection, of_classes
 from wgan.models.constraints import GradientPenalty
 from wgan.models.networks import plain, resnet
-from wgan.runs import trained
+from wgan.runs import initial_weights, trained
 from wgan.training.batches import epoch_batches
 from wgan.training.launch import launch
 from wgan.training.loop import batches_of_run, build_gan
@@ -137,8 +138,12 @@ def test_the_class_that_is_asked_for_is_drawn(conditional, run):
     assert 40 < brightness(between).mean() < 210
     in_turn = library.draw_samples(generator, 7)
     np.testing.assert_array_equal(in_turn[1::3], library.draw_samples(generator, 7, label=1)[1::3])
-    with pytest.raises(UserError, match="label is 3, and the generator knows the classes 0 to 2"):
+    with pytest.raises(UserError, match="label is 3, and the generator knows the classes of number 0 to 2"):
         library.draw_samples(generator, label=3)
+    with pytest.raises(UserError, match="label is 'white', and"):
+        library.draw_samples(generator, label="white")
+    with pytest.raises(ValueError, match=r"give \[latents, labels\]"):
+        generator(sampler.latents(0, 0, 2))
 
 
 def test_a_run_notes_its_classes_measures_itself_and_draws_a_row_per_class(run):
@@ -183,7 +188,7 @@ def draw(conditional, run, run_script, tmp_path):
         ("all", [0, 1, 2, 0]),
         ("White", [2] * 4),
         ("1", [1] * 4),
-        ("each", [0] * 4 + [1] * 4 + [2] * 4),
+        ("Each", [0] * 4 + [1] * 4 + [2] * 4),
         ("white,black", [2] * 4 + [0] * 4),
     ],
 )
@@ -224,7 +229,9 @@ def test_a_film_goes_from_class_to_class_with_the_same_latents(conditional, run,
             ["--label=whit"],
             "has no class 'whit' (did you mean \"white\"?): choose one of 0 black, 1 grey, 2 white or all",
         ),
-        (["--label=7"], "has no class '7'"),
+        (["--label=7"], "(a number or a name); each draws a row of every class"),
+        (["--label=all,grey"], "--label all stands alone"),
+        (["--label=each", "--columns=2"], "leave --columns out"),
         (["--label=grey", "--interpolate=1", "--out=a.gif"], "or --label must name several classes"),
     ],
 )
@@ -243,6 +250,12 @@ def test_each_class_is_measured_against_its_own_images(conditional, run, tmp_pat
     assert [row["name"] for row in rows] == list(CLASSES) and mean["name"] == "mean of the classes"
     assert whole["images"] == 50 and 16 <= min(row["images"] for row in rows) == min(row["reals"] for row in rows)
     assert mean["fid"] == pytest.approx(np.mean([row["fid"] for row in rows]))
+    source = trained.locate(shutil.copytree(run / "checkpoints", tmp_path / "copy"))
+    for further, said in ([], False), ([whole], True):
+        stored = {**found, "rows": [*found["rows"], *further]}
+        source.path.with_name("evaluation.json").write_text(json.dumps(stored), encoding="utf-8")
+        _, worth = run_summary.summarize(source)
+        assert "lines with the names of classes" in worth and ("last lines are for comparison" in worth) == said
     assert "mean of the classes" in report.as_table(found["rows"])
 
 
@@ -310,13 +323,27 @@ def test_what_makes_no_sense_with_all_classes_is_refused(refusal, flags, words):
 
 
 @pytest.mark.parametrize(
-    "folders, words", [(["", "cats"], "put the images into one folder per class"), (["cats"], "has one: add another")]
+    "folders, images, words",
+    [
+        (["", "cats"], 16, "put the images into one folder per class"),
+        (["cats"], 20, "has one: add another"),
+        (["cats", "Each"], 16, "a class called Each, which stands for all classes"),
+        (list("abcdefghijklmnopqrst"), 1, "no image to train on is left of [a-t], [a-t], [a-t], [a-t]; add images"),
+    ],
 )
-def test_images_of_no_class_or_of_one_are_refused(tmp_path, folders, words):
+def test_classes_that_cannot_be_learned_or_asked_for_are_refused(tmp_path, folders, images, words):
     for folder in folders:
         (tmp_path / "images" / folder).mkdir(parents=True, exist_ok=True)
-        for number in range(16):
+        for number in range(images):
             Image.new("L", (32, 32), 10 * number).save(tmp_path / "images" / folder / f"{number}.png")
     places = dict(data_dir=f"{tmp_path}/images", checkpoint_dir=f"{tmp_path}/c", sample_dir=f"{tmp_path}/s")
     with pytest.raises(UserError, match=words):
-        launch(TrainingConfig.of_recipe("wgan_gp_conditional", dataset="folder", **places))
+        launch(TrainingConfig.of_recipe("wgan_gp_conditional", dataset="folder", holdout=4, **places))
+
+
+def test_weights_that_learned_other_classes_are_noted(conditional, run, tmp_path):
+    config = config_of(tmp_path, init_from=f"{run}/checkpoints", data_dir=f"{run}/images")
+    assert initial_weights.note_of_other_images(config, CLASSES) is None
+    assert initial_weights.note_of_other_images(config, CLASSES[::-1]) == (
+        f"{run}/checkpoints learned the classes black, grey, white, in this order, and this run has white, grey, black"
+    )

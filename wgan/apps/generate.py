@@ -23,7 +23,6 @@ from wgan.runs import files, trained
 MAX_BYTES = 2**30  # of the images in one file, which are all in memory at once
 MAX_FRAMES = 10**5
 GAP = 2  # pixels between the samples of a grid
-EACH = "each"
 _SINGLE_NAME = re.compile(r"[0-9]{6,}\.png")
 
 
@@ -42,7 +41,7 @@ class SampleRequest:
     """Which class to draw, by name or number, where the run learned to draw classes (wgan_gp_conditional); several,
     separated by commas, or each for all of them: a row per class, from the same latents. Default: classes in turn."""
     columns: int = option(0, "Samples", at_least=0)
-    """Samples in a row of the grid; 0: as many as there are rows."""
+    """Samples in a row of the grid; 0: as many as there are rows. Of several classes, each has one row."""
     seed: int = option(0, "Samples", at_least=0, below=2**31)
     """Of the latents."""
     truncation: float | None = option(None, "Samples", above=0)
@@ -87,9 +86,14 @@ class SampleRequest:
                 raise UserError("--label is for a run of wgan_gp_conditional: this one's generator knows no classes")
             return [None]
         names = [self.label] if self.label is None or self.label in class_names else self.label.split(",")
-        if self.label == EACH and EACH not in class_names:
+        if str(self.label).strip().casefold() == labels.EACH:
             names = class_names
-        chosen = [labels.resolve(name, class_names, "the generator") for name in names]
+        try:
+            chosen = [labels.resolve(name, class_names, "the generator") for name in names]
+        except UserError as error:
+            raise UserError(f"{error}; {labels.EACH} draws a row of every class") from error
+        if len(chosen) > 1 and labels.ALL in chosen:
+            raise UserError(f"--label {labels.ALL} stands alone; for a row of every class give {labels.EACH}")
         return [
             np.arange(self.num) % len(class_names) if name == labels.ALL else np.full(self.num, class_names.index(name))
             for name in chosen
@@ -103,6 +107,8 @@ class SampleRequest:
         """Raises UserError for the first value that cannot be had with this `wgan.runs.trained.Trained`; the rows."""
         options.check(self)
         rows = self.rows(source.class_names)
+        if self.columns and len(rows) > 1 and not self.interpolate:
+            raise UserError("--label names several classes, each in a row of --num samples: leave --columns out")
         if self.interpolate and self.stations(rows) < 2:
             raise UserError("--interpolate is 1; it must be at least 2, or --label must name several classes")
         if self.interpolate and self.stations(rows) * self.frames > MAX_FRAMES:
@@ -170,7 +176,8 @@ def generate(request):
     drawn = f"{request.num} samples" + (f" of each of {len(rows)} classes" if len(rows) > 1 else "")
     if request.interpolate:
         count = request.stations(rows)
-        drawn = f"{count * request.frames} frames through {count} {'latents' if request.interpolate > 1 else 'classes'}"
+        points = "latents" if len(rows) == 1 else "classes" if request.interpolate == 1 else "points"
+        drawn = f"{count * request.frames} frames through {count} {points}"
     return f"wrote {request.path}: {drawn} of seed {request.seed}, generator {source}"
 
 

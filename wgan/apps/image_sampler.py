@@ -72,8 +72,12 @@ class ImageSampler:
         return draw_latents(seed, first, count, self.latent_dim, truncation, self.distribution)
 
     def shares(self, labels):
-        """Labels, int [N], as shares of the classes, float [N, number of classes]; those as they are."""
-        return np.eye(self.num_classes)[labels] if np.ndim(labels) == 1 else labels
+        """Labels, int [N], as shares of the classes, float32 [N, number of classes]; those as they are."""
+        if np.ndim(labels) > 1:
+            return labels
+        shares = np.zeros([len(labels), self.num_classes], np.float32)
+        shares[np.arange(len(labels)), labels] = 1
+        return shares
 
     @surroundings.usual()
     def __call__(self, latents, labels=None):

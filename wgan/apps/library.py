@@ -63,6 +63,8 @@ def load_images(
 def load_generator(place: str | os.PathLike) -> "keras.Model":
     """Loads a trained generator: latents float32 [N, latent_dim] to images [N, size, size, 1 or 3] in [-1, 1].
 
+    One of wgan_gp_conditional takes a list of latents and labels, int32 [N].
+
     Args:
         place: a run's checkpoint folder, whose averaged generator is taken where there is one; or a weights file
             in it.
@@ -103,9 +105,9 @@ def draw_samples(
             f"are {count}, {batch_size}, {seed} and {truncation}"
         )
     num_classes = getattr(generator, "num_classes", 0)
-    if label is not None and not 0 <= label < num_classes:
-        known = f"knows the classes 0 to {num_classes - 1}" if num_classes else "knows no classes"
-        raise UserError(f"label is {label}, and the generator {known}")
+    if label is not None and not (isinstance(label, (int, np.integer)) and 0 <= label < num_classes):
+        known = f"knows the classes of number 0 to {num_classes - 1}" if num_classes else "knows no classes"
+        raise UserError(f"label is {label!r}, and the generator {known}")
     startup.import_tensorflow()
     from wgan.apps import image_sampler
 

@@ -4,6 +4,7 @@ from wgan.common.errors import UserError
 from wgan.common.messages import did_you_mean, listed, one_line
 
 ALL = "all"
+EACH = "each"  # one after another
 
 
 def resolve(label, class_names, dataset, default=ALL):

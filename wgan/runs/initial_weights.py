@@ -3,7 +3,7 @@
 import pathlib
 
 from wgan.common.errors import UserError
-from wgan.common.messages import one_line
+from wgan.common.messages import listed, one_line
 from wgan.config import TrainingConfig
 from wgan.runs import checkpoints, neighbouring_runs, weights_files
 from wgan.runs.run_folder import RunFolder
@@ -53,10 +53,11 @@ def load_weights(gan, place):
         gan.start_average()
 
 
-def note_of_other_images(config):
+def note_of_other_images(config, class_names=()):
     """A sentence where the weights behind `config.init_from` are known to be of a run on other images, or None.
 
-    That is what fine-tuning does, but a mistyped folder looks the same. `config` has a canonical label.
+    That is what fine-tuning does, but a mistyped folder looks the same. `config` has a canonical label; `class_names`
+    are those of the run's images, which a generator that is asked for classes knows by number alone.
     """
     place = pathlib.Path(config.init_from)
     folder = place if place.is_dir() else place.parent
@@ -65,6 +66,10 @@ def note_of_other_images(config):
     except UserError:
         return None
     old = TrainingConfig.from_json(stored["config"]) if stored else config
+    learned = stored["images"].get("classes", []) if stored else list(class_names)
+    if config.recipe_spec.is_conditional and learned != list(class_names):
+        there, here = (listed(names, most=30) for names in (learned, class_names))
+        return f"{place} learned the classes {there}, in this order, and this run has {here}"
     if old.label is None or (old.label, old.dataset) == (config.label, config.dataset):
         return None
     there, here = (one_line(f"{run.label} of {run.dataset}", longest=80) for run in (old, config))

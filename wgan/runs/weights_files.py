@@ -41,7 +41,7 @@ def load(network, path, owner):
         if held != needed:
             raise ValueError(
                 f"kernels that are missing: {_shapes(needed - held)}; kernels that are too many: "
-                f"{_shapes(held - needed)} (other colours, --image_size, --latent_dim or --network?)"
+                f"{_shapes(held - needed)} (other colours, classes, --image_size, --latent_dim or --network?)"
             )
         try:
             network.load_weights(path)

@@ -11,6 +11,7 @@ from wgan.common import output, startup
 from wgan.common.errors import UserError
 from wgan.common.messages import listed, one_line
 from wgan.config import TrainingConfig
+from wgan.data import labels
 from wgan.runs import checkpoints, class_folders, drive, initial_weights
 from wgan.runs.lock import RunLock
 from wgan.runs.run_folder import PLACES, RunFolder, fingerprint_of_labels
@@ -308,8 +309,25 @@ def _check_classes(config, image_set):
             f"--recipe {config.recipe} learns up to {most} classes, and {image_set.name} has "
             f"{len(image_set.label_names)}; leave some of the folders out"
         )
-    if recipe.is_conditional and sum(count > 0 for count in image_set.class_counts) < 2:
+    if recipe.is_conditional:
+        _check_all_classes(config, image_set)
+
+
+def _check_all_classes(config, image_set):
+    """Raises UserError for classes that one generator cannot learn, or that could not be asked for."""
+    names = image_set.label_names
+    if len(names) < 2:
         raise UserError(
             f"--recipe {config.recipe} learns what sets classes apart, and {image_set.name} has one: add another, or "
             "take wgan_gp"
+        )
+    if empty := [name for name, count in zip(names, image_set.class_counts) if not count]:
+        raise UserError(
+            f"{image_set.name}: no image to train on is left of {listed(empty)}; add images, remove the class, or "
+            "choose a smaller --holdout"
+        )
+    if taken := [name for name in names if name.casefold() in (labels.ALL, labels.EACH)]:
+        raise UserError(
+            f"{image_set.name} has a class called {listed(taken)}, which stands for all classes in generate.py "
+            "--label: rename it"
         )

@@ -339,7 +339,7 @@ def _begin(gan, run, state):
         print(f"continuing the run in {folder.checkpoint_dir} after epoch {state.epoch}")
         return state.epoch, state.history
     if config.init_from:
-        _start_from_others(gan, config)
+        _start_from_others(gan, config, run.image_set)
     if run.drive:
         run.drive.remove_run()  # before the local one: what is newer on the drive would take its place again
     replaced = folder.files_of_a_run()
@@ -349,9 +349,9 @@ def _begin(gan, run, state):
     return 0, History()
 
 
-def _start_from_others(gan, config):
+def _start_from_others(gan, config, image_set):
     initial_weights.load_weights(gan, config.init_from)
-    note = initial_weights.note_of_other_images(config)
+    note = initial_weights.note_of_other_images(config, image_set.label_names)
     if note:
         print(f"note: {note}", file=sys.stderr)
 
@@ -363,7 +363,7 @@ def print_plan(config, folder, image_set, state):
         distribution.strategy_of(config)  # which may refuse; that of several hosts would wait for them
     gan = build_gan(config, image_set.images.shape[-1], image_set.class_counts)
     if config.init_from and state is None:
-        _start_from_others(gan, config)  # to see whether they fit
+        _start_from_others(gan, config, image_set)  # to see whether they fit
     for name, value in config.to_json().items():
         print(f"{name}: {value}")
     print(f"images: {len(image_set.images)} ({image_set.name}), {' x '.join(map(str, image_set.images.shape[1:]))}")

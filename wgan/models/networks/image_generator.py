@@ -38,6 +38,8 @@ class ImageGenerator(keras.Model):
         latents, labels = without_labels(inputs)
         if not self.num_classes:
             return latents
+        if labels is None:
+            raise ValueError("this generator is asked for a class: give [latents, labels], labels int32 [batch]")
         weights = class_weights(labels, self.num_classes, latents.dtype)
         return tf.concat([latents, self.class_embedding(weights)], axis=1)
 
