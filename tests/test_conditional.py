@@ -19,13 +19,13 @@ from wgan.apps import demo, export_formats, export_model, generate, library, run
 from wgan.apps.image_sampler import ImageSampler
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.evaluation import callback, evaluate, report
+from wgan.evaluation import callback, evaluate, evaluator, report
 from wgan.images import grids
 from wgan.models import randomness
 from wgan.models.classes import ClassProjection, of_classes
 from wgan.models.constraints import GradientPenalty
 from wgan.models.networks import plain, resnet
-from wgan.runs import initial_weights, trained
+from wgan.runs import initial_weights, trained, weights_files
 from wgan.training.batches import epoch_batches
 from wgan.training.launch import launch
 from wgan.training.loop import batches_of_run, build_gan
@@ -220,6 +220,8 @@ def test_a_film_goes_from_class_to_class_with_the_same_latents(conditional, run,
         levels = [np.asarray(frame.convert("L"), float).mean() for frame in ImageSequence.Iterator(film)]
     assert len(levels) == 8 and levels[4] > levels[0] + 150
     assert levels[:5] == sorted(levels[:5]) and levels[4:] == sorted(levels[4:], reverse=True)
+    words = ("--num", 1, "--label", "each", "--interpolate", 2, "--frames", 1, "--out", tmp_path / "b.webp")
+    assert "3 frames through 3 points" in run_script(generate, "--weights", run / "checkpoints", *words)[1]
 
 
 @pytest.mark.parametrize(
@@ -244,11 +246,21 @@ def test_a_generator_that_knows_no_classes_refuses_a_label(refusal, run_with_wei
     assert words in refusal(generate, "--weights", run_with_weights, "--label=3")
 
 
-def test_each_class_is_measured_against_its_own_images(conditional, run, tmp_path):
-    found = evaluate.evaluate(f"{run}/checkpoints", output_dir=str(tmp_path), samples=50, yardsticks=False)
+def test_each_class_is_measured_against_its_own_images(conditional, run, tmp_path, monkeypatch):
+    asked = []
+
+    class Noting(evaluator.Sampler):
+        def __init__(self, generator, count, seed, labels):
+            super().__init__(generator, count, seed, labels)
+            asked.append(np.bincount(labels, minlength=3))
+
+    monkeypatch.setattr(evaluator, "Sampler", Noting)
+    found = evaluate.evaluate(f"{run}/checkpoints", output_dir=str(tmp_path), samples=80, yardsticks=False)
+    together, *alone = asked
+    assert abs(together - sum(alone) * 80 / 54).max() <= 1  # as frequent as in the data
     whole, *rows, mean = found["rows"]
     assert [row["name"] for row in rows] == list(CLASSES) and mean["name"] == "mean of the classes"
-    assert whole["images"] == 50 and 16 <= min(row["images"] for row in rows) == min(row["reals"] for row in rows)
+    assert whole["images"] == 80 and 16 <= min(row["images"] for row in rows) == min(row["reals"] for row in rows)
     assert mean["fid"] == pytest.approx(np.mean([row["fid"] for row in rows]))
     source = trained.locate(shutil.copytree(run / "checkpoints", tmp_path / "copy"))
     for further, said in ([], False), ([whole], True):
@@ -339,6 +351,15 @@ def test_classes_that_cannot_be_learned_or_asked_for_are_refused(tmp_path, folde
     places = dict(data_dir=f"{tmp_path}/images", checkpoint_dir=f"{tmp_path}/c", sample_dir=f"{tmp_path}/s")
     with pytest.raises(UserError, match=words):
         launch(TrainingConfig.of_recipe("wgan_gp_conditional", dataset="folder", holdout=4, **places))
+
+
+def test_weights_of_a_generator_that_knows_no_classes_do_not_fit_one_that_does(tmp_path):
+    plain_one, asked = plain.Generator(4, 1), plain.Generator(4, 1, num_classes=3)
+    plain_one(tf.zeros([1, 4]))
+    asked([tf.zeros([1, 4]), tf.constant([1])])
+    plain_one.save_weights(tmp_path / "a.weights.h5")
+    with pytest.raises(UserError, match="other colours, classes, "):
+        weights_files.load(asked, tmp_path / "a.weights.h5", "the generator")
 
 
 def test_weights_that_learned_other_classes_are_noted(conditional, run, tmp_path):

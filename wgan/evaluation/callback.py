@@ -135,7 +135,8 @@ def critic_estimates(score, sign, samples, reals, heldout):
     of_samples = score(*samples)
 
     def estimate(images, labels=None):
-        kept, weights = (None, None) if labels is None else _weights_of_same_classes(labels, samples[1])
+        shares_classes = labels is not None and np.isin(labels, samples[1]).any()
+        kept, weights = _weights_of_same_classes(labels, samples[1]) if shares_classes else (None, None)
         of_images = score(images) if labels is None else score(images, labels)
         return float(sign * (np.average(of_images, weights=kept) - np.average(of_samples, weights=weights)))
 
