@@ -10,7 +10,7 @@ import re
 from wgan.common import options
 from wgan.common.errors import UserError
 from wgan.common.options import option, value_type
-from wgan.data import DATASET_NAMES
+from wgan.data import DATASET_NAMES, labels
 from wgan.recipes import DEFAULT, RECIPES
 
 CHANGES = ("color", "translation", "cutout")  # that `wgan.models.augmentation` makes
@@ -195,7 +195,11 @@ class TrainingConfig:
                 f"--recipe {self.recipe}",
                 "its penalty takes one norm over the whole batch, of which each device has a part",
             ),
-            (self.distribute == "multi_worker" and self.label == "each", "--label each", "start a run for each class"),
+            (
+                self.distribute == "multi_worker" and self.label == labels.EACH,
+                "--label each",
+                "start a run for each class",
+            ),
         ):
             if is_chosen and self.distribute != "none":
                 raise UserError(f"--distribute {self.distribute} excludes {flag}: {reason}; leave one out")

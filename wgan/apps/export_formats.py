@@ -35,11 +35,12 @@ def write(generator, format, path):
     latents = image_sampler.draw_latents(
         0, 0, SAMPLES, generator.latent_dim, distribution=randomness.latent_distribution(generator)
     )
-    labels = np.arange(SAMPLES, dtype=np.int32) % generator.num_classes if knows_classes(generator) else None
-    inputs = [latents] if labels is None else [latents, labels]
+    inputs = [latents]
+    if knows_classes(generator):
+        inputs.append(np.arange(SAMPLES, dtype=np.int32) % generator.num_classes)
     write_format, read_format = FORMATS[format]
     with _quiet(), precision.exact():
-        expected = generator(with_labels(latents, labels), training=False).numpy()
+        expected = generator(with_labels(*inputs), training=False).numpy()
         try:
             write_format(generator, str(path))
             run = read_format(str(path))
@@ -102,7 +103,7 @@ def _read_litert(path):
 
 def _read_keras(path):
     model = keras.saving.load_model(path)
-    return lambda latents, labels=None: model(with_labels(latents, labels), training=False).numpy()
+    return lambda *inputs: model(with_labels(*inputs), training=False).numpy()
 
 
 # How each format is written, with a generator and a path, and read back from it: a function from latents, and labels

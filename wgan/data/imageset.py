@@ -81,7 +81,7 @@ def set_aside(image_set, count):
         image_set,
         images=image_set.images.part(rest) if isinstance(image_set.images, Records) else image_set.images[rest],
         heldout=image_set.images[chosen],
-        labels=None if labels is None else np.delete(labels, chosen),
+        labels=None if labels is None else labels[rest],
         heldout_labels=None if labels is None else labels[chosen],
         heldout_indices=tuple(map(int, chosen)),
         name=f"{image_set.name}, {count} set aside",

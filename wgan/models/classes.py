@@ -12,7 +12,7 @@ def knows_classes(generator):
     return getattr(generator, "num_classes", 0) > 0
 
 
-def with_labels(inputs, labels):
+def with_labels(inputs, labels=None):
     """The input of a network: latents or images, with their labels where these are not None."""
     return inputs if labels is None else [inputs, labels]
 

@@ -195,8 +195,7 @@ class GAN(keras.Model):
         mirrored = [replicas.rows(self._mirrored(images, epoch, self.critic_steps - 1)) for images in reals]
         real_logits = [self._logits_for_generator(images, epoch, place=1) for images in mirrored]
         with tf.GradientTape() as tape:
-            inputs = self._inputs(batch_size, self._stream(epoch, Purpose.GENERATOR_LATENTS))
-            inputs = tf.nest.map_structure(replicas.rows, inputs)
+            inputs = _rows(self._inputs(batch_size, self._stream(epoch, Purpose.GENERATOR_LATENTS)))
             fakes, (_, labels) = self.generator(inputs, training=True), without_labels(inputs)
             loss = self.objective.generator_loss(self._logits_for_generator(fakes, epoch, labels), *real_logits)
             scaled_loss = self.generator_optimizer.scale_loss(replicas.part(loss))
@@ -227,16 +226,10 @@ class GAN(keras.Model):
         With classes, labels are those of the real images, int32 [critic_steps, batch_size]: the critic compares real
         images with samples of the same classes.
         """
-        seeds = [self._stream(epoch, Purpose.CRITIC_LATENTS, step) for step in range(self.critic_steps)]
-        inputs = [
-            tf.nest.map_structure(
-                replicas.rows,
-                with_labels(
-                    randomness.latents(batch_size, self.generator, seed), None if labels is None else labels[step]
-                ),
-            )
-            for step, seed in enumerate(seeds)
-        ]
+        inputs = []
+        for step in range(self.critic_steps):
+            latents = randomness.latents(batch_size, self.generator, self._stream(epoch, Purpose.CRITIC_LATENTS, step))
+            inputs.append(_rows(with_labels(latents, None if labels is None else labels[step])))
         if getattr(self.generator, "draw_batches", None) is None:
             return [self.generator(each, training=True) for each in inputs]
         return self.generator.draw_batches(tf.nest.map_structure(lambda *each: tf.stack(each), *inputs))
@@ -270,6 +263,11 @@ class GAN(keras.Model):
 
     def _stream(self, epoch, purpose, step=0):
         return randomness.stream(self.seed, epoch, purpose, step, self.attempt)
+
+
+def _rows(inputs):
+    """This replica's part of a network's input."""
+    return tf.nest.map_structure(replicas.rows, inputs)
 
 
 def averaging_decay(limit, epoch):

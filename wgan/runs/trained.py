@@ -41,17 +41,12 @@ class Trained(NamedTuple):
     def load(self):
         """The generator; UserError where its weights do not fit, or it draws no images of the run's size."""
         startup.import_tensorflow()
-        import tensorflow as tf
 
         from wgan.models import surroundings
-        from wgan.models.classes import of_classes
 
         with surroundings.usual():
             generator = load_generator(self.config, self.images, self.path)
-            labels = tf.zeros([1], tf.int32) if self.class_names else None
-            drawn = tuple(
-                of_classes(generator, labels)(tf.zeros([1, self.config.latent_dim]), training=False).shape[1:]
-            )
+            drawn = tuple(_draw_one(generator, self.config.latent_dim).shape[1:])
         if drawn != (self.config.image_size, self.config.image_size, self.channels):
             raise UserError(
                 f"{self.path} draws no images of {self.config.image_size} pixels a side; its samples have "
@@ -149,17 +144,22 @@ def load_generator(config, images, path):
 
     `config` and `images` are what `read_run` gave.
     """
-    import tensorflow as tf
-
     from wgan.models import networks, surroundings
-    from wgan.models.classes import of_classes
 
-    num_classes = len(class_names(config, images))
     with surroundings.usual():
-        generator, _ = networks.build(config, images["shape"][-1], num_classes)
-        of_classes(generator, tf.zeros([1], tf.int32) if num_classes else None)(tf.zeros([1, config.latent_dim]))
+        generator, _ = networks.build(config, images["shape"][-1], len(class_names(config, images)))
+        _draw_one(generator, config.latent_dim)  # which makes the variables
     weights_files.load(generator, path, "the run's generator")
     return generator
+
+
+def _draw_one(generator, latent_dim):
+    import tensorflow as tf
+
+    from wgan.models.classes import knows_classes, with_labels
+
+    labels = tf.zeros([1], tf.int32) if knows_classes(generator) else None
+    return generator(with_labels(tf.zeros([1, latent_dim]), labels), training=False)
 
 
 def class_names(config, images):

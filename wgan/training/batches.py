@@ -70,18 +70,10 @@ def epoch_batches(
         uint8 [critic_steps, batch_size, height, width, channels], each array of a tuple in its turn. With labels two
         more follow: as many images, drawn from those that have one, and their labels, int32 [critic_steps, batch_size].
     """
-    critic_steps, batch_size, host, hosts = Shape(*shape)
-    share = batch_size // hosts
-    num_drawn = critic_steps * batch_size
+    shape = Shape(*shape)
+    num_drawn = shape.critic_steps * shape.batch_size
     images, *others = images if isinstance(images, tuple) else (images,)
     labelled = None if labels is None else np.flatnonzero(labels >= 0)
-
-    def take(array, indices):
-        own = tf.reshape(tf.reshape(indices, [critic_steps, hosts, share])[:, host], [-1])
-        drawn = tf.numpy_function(lambda chosen: array[chosen], [own], array.dtype, stateful=False)
-        drawn = tf.reshape(drawn, [critic_steps, share, *array.shape[1:]])
-        around = [[0, 0], [host * share, (hosts - 1 - host) * share], *[[0, 0]] * (len(array.shape) - 1)]
-        return tf.pad(drawn, around) if hosts > 1 else drawn
 
     def shuffled(epoch, count, purpose):
         # Of records alone: arrays are drawn from as they always were, so that earlier runs continue.
@@ -90,13 +82,30 @@ def epoch_batches(
 
     def draw(epoch):
         places = shuffled(epoch, len(images), Purpose.SHUFFLE)
-        reals = [take(array, places) for array in (images, *others)]
+        reals = [_take(array, places, shape) for array in (images, *others)]
         if labelled is None:
             return epoch, *reals
         chosen = tf.gather(labelled, shuffled(epoch, len(labelled), Purpose.LABELLED_SHUFFLE))
-        return epoch, *reals, take(images, chosen), take(labels, chosen)
+        return epoch, *reals, _take(images, chosen, shape), _take(labels, chosen, shape)
 
     return tf.data.Dataset.range(epochs.start, epochs.stop).map(draw).prefetch(2).with_options(_untuned())
+
+
+def _take(array, indices, shape):
+    """A host's rows of an epoch's batches, at their places among zeros: [critic_steps, batch_size, ...].
+
+    Args:
+        array: [num_images, ...].
+        indices: of the rows in all batches, int32 [critic_steps * batch_size].
+        shape: a `Shape`.
+    """
+    critic_steps, batch_size, host, hosts = shape
+    share = batch_size // hosts
+    own = tf.reshape(tf.reshape(indices, [critic_steps, hosts, share])[:, host], [-1])
+    drawn = tf.numpy_function(lambda chosen: array[chosen], [own], array.dtype, stateful=False)
+    drawn = tf.reshape(drawn, [critic_steps, share, *array.shape[1:]])
+    around = [[0, 0], [host * share, (hosts - 1 - host) * share], *[[0, 0]] * (len(array.shape) - 1)]
+    return tf.pad(drawn, around) if hosts > 1 else drawn
 
 
 def _untuned():

@@ -53,7 +53,7 @@ def launch(config, fresh=False, dry_run=False):
         UserError: for all that the user can mend.
     """
     with output.tolerant():  # a training that nobody watches any more goes on
-        return (_launch_each if config.label == "each" else _launch_one)(config, fresh, dry_run)
+        return (_launch_each if config.label == labels.EACH else _launch_one)(config, fresh, dry_run)
 
 
 def _launch_one(config, fresh, dry_run):
@@ -102,8 +102,8 @@ def _assist(config, meeting):
 
 def _fingerprints(config, image_set, sha256):
     """What the hosts of a run compare of their images."""
-    labels = {"the labels' SHA-256": fingerprint_of_labels(image_set)} if config.recipe_spec.wants_labels else {}
-    return {"the images' SHA-256": sha256, **labels}
+    of_labels = {"the labels' SHA-256": fingerprint_of_labels(image_set)} if config.recipe_spec.wants_labels else {}
+    return {"the images' SHA-256": sha256, **of_labels}
 
 
 def _show_plan(found, folder):
