@@ -8,10 +8,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from several_hosts import ROOT, free_addresses
+from several_hosts import ROOT, environment, free_addresses
 
 from wgan.common.errors import UserError
 from wgan.training.hosts import Hosts, Meeting, NothingToDo, from_environment
+from wgan.training.launch import launch
 
 FACTS = {"batch_size": 128, "seed": 0}
 
@@ -101,6 +102,50 @@ def test_a_host_that_does_not_come_is_named(number, missing):
     addresses = free_addresses(2)
     with pytest.raises(UserError, match=f"^not here within --worker_timeout: {missing} "):
         meet(Hosts(addresses, number), FACTS, 0.1)
+
+
+@pytest.fixture
+def as_host(toy, monkeypatch):
+    """Runs the toy recipe as one of two hosts; the other, a function of a `Hosts`, is a thread. What both come to."""
+
+    def result(number, other, **changes):
+        addresses = free_addresses(2)
+        monkeypatch.setenv("TF_CONFIG", environment(addresses, number)["TF_CONFIG"])
+        with ThreadPoolExecutor(1) as pool:
+            called = pool.submit(other, Hosts(addresses, 1 - number))
+            return outcome(launch, toy(distribute="multi_worker", **changes)), outcome(called.result)
+
+    return result
+
+
+def outcome(call, *arguments):
+    """What a call gives, or the error that it raises."""
+    try:
+        return call(*arguments)
+    except (UserError, NothingToDo) as error:
+        return error
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_run_that_is_refused_on_one_host_tells_the_other(as_host, number):
+    refused, told = as_host(number, lambda other: meet(other, FACTS, 30), label="horse")
+    assert isinstance(refused, UserError) and isinstance(told, UserError)
+    assert "horse" in str(refused) and str(told).endswith(f" ends: {refused}")
+
+
+def test_a_finished_run_ends_well_on_the_other_hosts(finished_toy, as_host):
+    finished_toy(epochs=3)
+    status, told = as_host(0, lambda other: meet(other, FACTS, 30), epochs=3)
+    assert status == 0 and isinstance(told, NothingToDo) and str(told).endswith(" ends: the run is finished")
+
+
+def test_a_chief_whose_run_is_finished_ends_its_other_hosts_well(as_host):
+    assert as_host(1, lambda chief: Meeting(chief, 30).leave(0, "the run is finished")) == (0, None)
+
+
+def test_a_chief_that_never_comes_ends_the_run(as_host):
+    late, _ = as_host(1, lambda chief: None, worker_timeout=0.001)
+    assert isinstance(late, UserError) and str(late).startswith("not here within --worker_timeout: the chief")
 
 
 @pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\n\r\n", b"[1, 2, null]\n", b"[" * 60_000 + b"\n"])

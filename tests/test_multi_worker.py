@@ -74,12 +74,6 @@ def test_hosts_that_are_lost_and_stopped_continue_to_the_bits_of_two_devices(tmp
     short_runs.assert_same_arrays(state(hosts), state(devices))
     assert not (hosts / "of_others").exists()
 
-    (status, line), (status_of_other, line_of_other) = several_hosts.ends(
-        several_hosts.start(hosts, **settings, epochs=end)
-    )
-    assert (status, status_of_other) == (0, 0)
-    assert line.startswith("the run is finished") and " ends: the run is finished" in line_of_other
-
 
 def test_numbers_that_go_wrong_again_and_again_end_all(tmp_path):
     """All hosts go back together until the chief gives up."""
@@ -88,15 +82,3 @@ def test_numbers_that_go_wrong_again_and_again_end_all(tmp_path):
     )
     assert (status, status_of_other) == (2, 2)
     assert "the numbers went wrong 4 times" in line
-
-
-def test_a_chief_that_never_comes_ends_the_wait(tmp_path):
-    [(status, line)] = several_hosts.ends(several_hosts.start(tmp_path, [1], epochs=2, worker_timeout=0.01))
-    assert status == 2 and line.startswith("toy_recipe.py: not here within --worker_timeout: the chief")
-
-
-def test_a_chief_that_refuses_to_start_tells_why(tmp_path):
-    (tmp_path / "checkpoints").write_text("no folder")
-    (status, line), (status_of_other, line_of_other) = several_hosts.ends(several_hosts.start(tmp_path, epochs=2))
-    assert (status, status_of_other) == (2, 2)
-    assert line_of_other.endswith(line.removeprefix("toy_recipe.py: ")) and " ends: " in line_of_other

@@ -31,11 +31,10 @@ from wgan.training.loop import batches_of_run, build_gan
 
 GANS = {
     "batch": dict(),
-    "layer": dict(generator_norm="layer", critic_norm="layer"),
     "conditional": dict(recipe="wgan_gp_conditional", label="all", generator_norm="layer"),
     "sgan": dict(recipe="sgan", label=None, ema_decay=0.9),
-    "spectral": dict(recipe="sngan", critic_norm="spectral", seed=1),  # seed 0: an activation is at its kink
-    "relativistic": dict(recipe="r3gan"),
+    "spectral": dict(recipe="sngan", critic_norm="spectral"),
+    "layer": dict(recipe="r3gan", generator_norm="layer", critic_norm="layer"),
     "none": dict(recipe="wgan_clip", generator_norm="none", critic_dropout=0.0, optimizer="adam"),
     "gaussian": dict(recipe="gaussian_1d", dataset="gaussian", label=None, image_size=32, latent_dim=1),
 }
