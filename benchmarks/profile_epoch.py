@@ -20,11 +20,11 @@ from wgan.common import cli, startup
 EPOCHS = 3
 
 
-def record(images, precision, folder):
+def record(images, precision, batch_size, folder):
     """Trains a few epochs, the last ones under the profiler."""
     import tensorflow as tf
 
-    epochs = contestants.ours(images, precision, batch_size=32)
+    epochs = contestants.ours(images, precision, batch_size)
     for _ in range(2):
         next(epochs)
     tf.profiler.experimental.start(folder)
@@ -53,11 +53,13 @@ def main(argv):
     groups = cli.FlagGroups(__doc__)
     groups.define("Run", "data_dir", str, None, "CIFAR-10 (as in train.py); noise without it.")
     groups.define("Run", "precision", str, "float32", "float32 or bfloat16.")
+    groups.define("Run", "batch_size", int, 32, "Images per update.")
     groups.define("Run", "rows", int, 12, "Kinds of operations to show.")
     values = groups.parse(argv)
     startup.import_tensorflow()
     with tempfile.TemporaryDirectory() as folder:
-        record(contestants.load_images(values["data_dir"], 6000, 32), values["precision"], folder)
+        images = contestants.load_images(values["data_dir"], 6000, 32)
+        record(images, values["precision"], values["batch_size"], folder)
         seconds, calls = seconds_by_kind(folder)
     total = sum(seconds.values())
     for kind, spent in seconds.most_common(values["rows"]):

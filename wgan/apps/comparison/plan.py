@@ -23,7 +23,7 @@ from wgan.runs.run_folder import RunFolder, differences_from
 PAGE_FILE, REPORT_FILE = "index.html", "comparison.json"
 MAX_UPDATES_A_SECOND = 1000  # what a run with a limit of time is given as --epochs, so that its time ends first
 COMMON = "common"
-EXAMPLE = '{"common": {"flips": "off"}, "usual": {}, "slow": {"learning_rate": 2e-4, "beta_1": 0.5}}'
+EXAMPLE = '{"common": {"flips": "off"}, "usual": {}, "slow": {"learning_rate": 2e-4, "critic_learning_rate": 1e-4}}'
 DECIDED = ("seed", "epochs", "checkpoint_dir", "sample_dir", "fresh", "dry_run")  # by the flags of the comparison
 _FOR_ALL = ("dataset", "data_dir", "label", "image_size", "precision", "eval_every")  # flags that go on to train.py
 _AS_IN_TRAIN = "As in train.py, for all."

@@ -57,7 +57,10 @@ def spread(values):
 def settings_in_words(config):
     """What makes an update of this setting more work, or less, than one of another."""
     times = "1 critic update" if config.critic_steps == 1 else f"{config.critic_steps} critic updates"
-    return f"batches of {config.batch_size}, {times} per generator update, {config.optimizer} {config.learning_rate:g}"
+    rates = f"{config.learning_rate:g}"
+    if config.critic_learning_rate not in (None, config.learning_rate):
+        rates += f", critic {config.critic_learning_rate:g}"
+    return f"batches of {config.batch_size}, {times} per generator update, {config.optimizer} {rates}"
 
 
 def _run(run, failures):
