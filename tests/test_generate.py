@@ -16,6 +16,7 @@ from wgan.apps import generate, image_sampler
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.images import grids
+from wgan.models import networks
 from wgan.runs import initial_weights, trained
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -86,9 +87,11 @@ def test_a_generator_s_own_distribution_is_drawn_from(generator, monkeypatch):
 
 
 def test_a_generator_of_other_things_than_images_is_refused(run_with_weights, monkeypatch):
-    monkeypatch.setattr(trained, "load_generator", lambda *run: lambda latents, training: latents)
+    source = trained.locate(run_with_weights)
+    name = source.config.recipe_spec.networks
+    monkeypatch.setitem(networks.NETWORKS, name, lambda *run, **options: (lambda latents, training: latents, None))
     with pytest.raises(UserError, match="draws no images of 32 pixels"):
-        trained.locate(run_with_weights).load()
+        source.load()
 
 
 # --- interpolation ---

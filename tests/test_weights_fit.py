@@ -109,9 +109,9 @@ def test_an_evaluated_generator_of_another_architecture_is_refused(tmp_path):
     path = tmp_path / "generator.weights.h5"
     gan_of().generator.save_weights(path)
     config = TrainingConfig(dataset="digits", latent_dim=8)
-    trained.load_generator(config, {"shape": [32, 32, 1]}, path)
+    trained.Trained(config, {"shape": [32, 32, 1]}, path, {}).load()
     with pytest.raises(UserError, match="does not fit the run's generator: .*other colours"):
-        trained.load_generator(config, {"shape": [32, 32, 3]}, path)
+        trained.Trained(config, {"shape": [32, 32, 3]}, path, {}).load()
 
 
 def external_link(file, dataset, elsewhere):

@@ -66,13 +66,13 @@ def evaluate(checkpoint_dir, weights=None, **more):
     request = ReportRequest(checkpoint_dir, weights, **more)
     options.check(request)
     checkpoint_dir = pathlib.Path(os.path.expanduser(checkpoint_dir))
-    config, stored = trained.read_run(checkpoint_dir)
-    trained.check_draws_images(checkpoint_dir, config)
-    path, attributes = trained.find_weights(checkpoint_dir, weights)
-    config, image_set, is_same = run_images.load(config, stored, checkpoint_dir, request.data_dir, request.other_images)
-    class_names = trained.class_names(config, stored)
-    if class_names and class_names != image_set.label_names:
-        raise UserError(f"{image_set.name} has other classes than the run, whose generator draws {listed(class_names)}")
+    source = trained.of_run(checkpoint_dir, weights)
+    config, image_set, is_same = run_images.load(
+        source.config, source.images, checkpoint_dir, request.data_dir, request.other_images
+    )
+    if source.class_names and source.class_names != image_set.label_names:
+        learned = listed(source.class_names)
+        raise UserError(f"{image_set.name} has other classes than the run, whose generator draws {learned}")
     for notice in (*image_set.notices, *([] if is_same else ["these are not the images of the run"])):
         print(f"note: {notice}", file=sys.stderr)
     other = _other_class(config) if request.yardsticks else None
@@ -82,10 +82,9 @@ def evaluate(checkpoint_dir, weights=None, **more):
     from wgan.models import surroundings
 
     with surroundings.usual():
-        generator = trained.load_generator(config, stored, path)
         seed = config.seed + 1 if request.seed is None else request.seed
-        measured, pairs = _measure(generator, image_set, other, request, seed)
-    found = {"weights": {"file": str(path), **attributes}, "latents_seed": seed, **measured}
+        measured, pairs = _measure(source.load(), image_set, other, request, seed)
+    found = {"weights": {"file": str(source.path), **source.noted}, "latents_seed": seed, **measured}
     found["reference"]["images_of_the_run"] = is_same
     found["files"] = _write(pathlib.Path(os.path.expanduser(request.output_dir or checkpoint_dir)), found, pairs)
     print(f"{report.as_text(found)}\n\nwrote {' and '.join(found['files'])}")

@@ -35,23 +35,33 @@ class Trained(NamedTuple):
 
     @property
     def class_names(self):
-        """What `class_names` says of its run."""
-        return class_names(self.config, self.images)
+        """Of the classes that the generator is asked for, in the order of their numbers; empty where it is not."""
+        return tuple(self.images.get("classes", ())) if self.config.recipe_spec.is_conditional else ()
 
     def load(self):
-        """The generator; UserError where its weights do not fit, or it draws no images of the run's size."""
+        """The generator, in float32 on any machine.
+
+        Raises:
+            UserError: its weights do not fit the run's network, or that draws no images of the run's size.
+        """
         startup.import_tensorflow()
 
-        from wgan.models import surroundings
+        import tensorflow as tf
+
+        from wgan.models import networks, surroundings
+        from wgan.models.classes import with_labels
 
         with surroundings.usual():
-            generator = load_generator(self.config, self.images, self.path)
-            drawn = tuple(_draw_one(generator, self.config.latent_dim).shape[1:])
-        if drawn != (self.config.image_size, self.config.image_size, self.channels):
+            generator, _ = networks.build(self.config, self.channels, len(self.class_names))
+            labels = tf.zeros([1], tf.int32) if self.class_names else None
+            drawn = generator(with_labels(tf.zeros([1, self.config.latent_dim]), labels), training=False)
+        shape = list(drawn.shape[1:])  # by now the generator has its variables
+        if shape != [self.config.image_size, self.config.image_size, self.channels]:
             raise UserError(
                 f"{self.path} draws no images of {self.config.image_size} pixels a side; its samples have "
-                f"the shape {list(drawn)}"
+                f"the shape {shape}"
             )
+        weights_files.load(generator, self.path, "the run's generator")
         return generator
 
     def __str__(self):
@@ -68,10 +78,22 @@ def locate(place):
     if not place.exists():
         raise UserError(f"there is no {place}; --weights is a run's folder or a generator's weights file in it")
     folder, name = (place, None) if place.is_dir() else (place.parent, place.name)
-    config, images = read_run(folder, "--weights")
-    check_draws_images(folder, config)
-    path, noted = find_weights(folder, name)
-    return Trained(config, images, path, noted)
+    return of_run(folder, name, "--weights")
+
+
+def of_run(folder, name=None, flag="--checkpoint_dir"):
+    """The `Trained` in a run's folder, a `pathlib.Path` that `flag` has named; `name` as in `find_weights`.
+
+    Raises:
+        UserError: there is no run on images, or no readable weights file.
+    """
+    config, images = read_run(folder, flag)
+    if config.recipe_spec.is_1d:
+        raise UserError(
+            f"{folder} holds a run on numbers, not on images; its history.csv has their mean, "
+            "standard deviation and distance to the target, and its --sample_dir shows their distribution"
+        )
+    return Trained(config, images, *find_weights(folder, name))
 
 
 def read_run(checkpoint_dir, flag="--checkpoint_dir"):
@@ -89,15 +111,6 @@ def read_run(checkpoint_dir, flag="--checkpoint_dir"):
         advice = neighbouring_runs.advice_on_runs(checkpoint_dir, flag) or f"give a run's folder with {flag}"
         raise UserError(f"{checkpoint_dir} holds no run (no {CONFIG_FILE}); {advice}")
     return with_places(TrainingConfig.from_json(stored["config"]), stored), stored["images"]
-
-
-def check_draws_images(checkpoint_dir, config):
-    """Raises UserError for a run that has no images."""
-    if config.recipe_spec.is_1d:
-        raise UserError(
-            f"{checkpoint_dir} holds a run on numbers, not on images; its history.csv has their mean, "
-            "standard deviation and distance to the target, and its --sample_dir shows their distribution"
-        )
 
 
 def usual_weights(checkpoint_dir):
@@ -137,32 +150,3 @@ def find_weights(checkpoint_dir, name=None):
         return path, noted
     except weights_files.UNREADABLE as error:
         raise UserError(f"{path} is damaged ({one_line(error, longest=120)})") from error
-
-
-def load_generator(config, images, path):
-    """The run's generator with the weights in a file, in float32 on any machine; UserError where they do not fit.
-
-    `config` and `images` are what `read_run` gave.
-    """
-    from wgan.models import networks, surroundings
-
-    with surroundings.usual():
-        generator, _ = networks.build(config, images["shape"][-1], len(class_names(config, images)))
-        _draw_one(generator, config.latent_dim)  # which makes the variables
-    weights_files.load(generator, path, "the run's generator")
-    return generator
-
-
-def _draw_one(generator, latent_dim):
-    import tensorflow as tf
-
-    from wgan.models.classes import knows_classes, with_labels
-
-    labels = tf.zeros([1], tf.int32) if knows_classes(generator) else None
-    return generator(with_labels(tf.zeros([1, latent_dim]), labels), training=False)
-
-
-def class_names(config, images):
-    """The names of the classes that a run's generator is asked for, in the order of their numbers; empty where it is
-    not. `config` and `images` are what `read_run` gave."""
-    return tuple(images.get("classes", ())) if config.recipe_spec.is_conditional else ()
