@@ -11,12 +11,7 @@ from wgan.models import precision, surroundings
 
 
 class Extractor:
-    """Turns images into features.
-
-    Attributes:
-        description: what the features are, for every report that rests on them.
-        caveat: with what figures made by them cannot be compared.
-    """
+    """Turns images into features."""
 
     def __init__(self, network, image_size, batch, description, caveat):
         """
@@ -24,7 +19,8 @@ class Extractor:
             network: float32 images [batch, image_size, image_size, 3] in [-1, 1] to [batch, dimensions].
             image_size: pixels a side that the network takes.
             batch: images at a time.
-            description, caveat: see the attributes.
+            description: what the features are, for every report that rests on them.
+            caveat: with what figures made by them cannot be compared.
         """
         self.description, self.caveat, self.batch = description, caveat, batch
         self._network, self._image_size = network, image_size

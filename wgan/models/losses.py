@@ -12,21 +12,13 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Objective:
-    """What two networks minimise.
+    """What two networks minimise, of real_logits and fake_logits [batch]."""
 
-    Attributes:
-        critic_loss: real_logits [batch], fake_logits [batch] to a scalar.
-        generator_loss: fake_logits [batch] to a scalar; of fake_logits, real_logits where it compares them.
-        figures: real_logits [batch], fake_logits [batch] to what the history keeps: a dictionary of scalars.
-        real_sign: 1 where the critic scores real images above samples, -1 where it is the other way round.
-        is_relativistic: whether the generator's loss takes real images too.
-    """
-
-    critic_loss: collections.abc.Callable
-    generator_loss: collections.abc.Callable
-    figures: collections.abc.Callable
-    real_sign: int = 1
-    is_relativistic: bool = False
+    critic_loss: collections.abc.Callable  # real_logits, fake_logits to a scalar
+    generator_loss: collections.abc.Callable  # fake_logits to a scalar; of fake_logits, real_logits if is_relativistic
+    figures: collections.abc.Callable  # real_logits, fake_logits to what the history keeps: a dictionary of scalars
+    real_sign: int = 1  # where the critic scores real images above samples; -1 where it is the other way round
+    is_relativistic: bool = False  # whether the generator's loss takes real images too
 
 
 def wasserstein_estimate(real_logits, fake_logits):

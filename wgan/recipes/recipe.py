@@ -34,43 +34,27 @@ IMAGE_MEASURES = ("fid", "kid", "kid_error", "precision", "recall", "training_es
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """One GAN. A declaration does not import TensorFlow, since the help lists them all.
+    """One GAN. A declaration does not import TensorFlow, since the help lists them all."""
 
-    Attributes:
-        name: what `--recipe` is given.
-        summary: a line for the help.
-        networks: of `wgan.models.networks.NETWORKS`.
-        loss: of `wgan.models.losses.LOSSES`.
-        constraint: of `wgan.models.constraints.CONSTRAINTS`.
-        gan: of `wgan.training.loop.GANS`.
-        network_options: further arguments of the function that makes the networks.
-        defaults: settings that belong to the recipe, in place of `TrainingConfig`'s; flags override them.
-        dataset_defaults: by the name of a data set, settings that are better for it; they go before `defaults`.
-        refused: settings that would do harm or nothing, beside those of parts that the recipe does not have.
-        measures: the history's columns that are filled at every measurement.
-        grid_shape: rows and columns of the grids of samples.
-        image_sizes: pixels a side that its networks can draw.
-        max_classes: how many classes its discriminator names at most; 0 where it names none.
-        is_conditional: whether its generator draws the class that it is asked for, of any number of classes.
-        is_1d: whether it makes numbers on a line in place of images.
-    """
-
-    name: str
-    summary: str
-    networks: str
-    loss: str
-    constraint: str = "none"
-    gan: str = "plain"
+    name: str  # what `--recipe` is given
+    summary: str  # a line for the help
+    networks: str  # of `wgan.models.networks.NETWORKS`
+    loss: str  # of `wgan.models.losses.LOSSES`
+    constraint: str = "none"  # of `wgan.models.constraints.CONSTRAINTS`
+    gan: str = "plain"  # of `wgan.training.loop.GANS`
+    # Further arguments of the function that makes the networks.
     network_options: dict = dataclasses.field(default_factory=dict)
+    # Settings that belong to the recipe, in place of `TrainingConfig`'s; flags override them.
     defaults: dict = dataclasses.field(default_factory=dict)
+    # By the name of a data set, settings that are better for it; they go before `defaults`.
     dataset_defaults: dict[str, dict] = dataclasses.field(default_factory=dict)
-    refused: tuple[str, ...] = ()
-    measures: tuple[str, ...] = IMAGE_MEASURES
-    grid_shape: tuple[int, int] = (4, 4)
-    image_sizes: tuple[int, ...] = (28, 32, 64, 128)
-    max_classes: int = 0
-    is_conditional: bool = False
-    is_1d: bool = False
+    refused: tuple[str, ...] = ()  # settings that would do harm or nothing, beside those of parts that it does not have
+    measures: tuple[str, ...] = IMAGE_MEASURES  # the history's columns that are filled at every measurement
+    grid_shape: tuple[int, int] = (4, 4)  # rows and columns of the grids of samples
+    image_sizes: tuple[int, ...] = (28, 32, 64, 128)  # pixels a side that its networks can draw
+    max_classes: int = 0  # how many classes its discriminator names at most; 0 where it names none
+    is_conditional: bool = False  # whether its generator draws the class that it is asked for, of any number of classes
+    is_1d: bool = False  # whether it makes numbers on a line in place of images
 
     @property
     def wants_labels(self):

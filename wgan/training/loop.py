@@ -39,21 +39,13 @@ MAX_ROLLBACKS = 3  # from the same state
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What belongs to a run from its first epoch to its last.
+    """What belongs to a run from its first epoch to its last."""
 
-    Attributes:
-        config: a checked `TrainingConfig` with a canonical label.
-        folder: its `RunFolder`.
-        image_set: the real images.
-        locks: the `RunLock`s on the folder, and on the copy where there is one.
-        drive: the `Drive` with a copy of the run, or None.
-    """
-
-    config: TrainingConfig
+    config: TrainingConfig  # checked, with a canonical label
     folder: RunFolder
     image_set: ImageSet
-    locks: list[RunLock]
-    drive: Drive | None = None
+    locks: list[RunLock]  # on the folder, and on the copy where there is one
+    drive: Drive | None = None  # with a copy of the run
 
 
 @surroundings.usual()
