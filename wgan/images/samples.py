@@ -1,11 +1,13 @@
-"""The grids that a run leaves in its sample folder: of images, or the distribution of points on a line."""
+"""The grids that runs leave in sample folders: of images, or the distribution of points on a line."""
 
 import numpy as np
 import tensorflow as tf
 
 from wgan.images import distribution, grids
-from wgan.models import randomness
+from wgan.models import randomness, surroundings
 from wgan.models.classes import of_classes
+from wgan.models.randomness import Purpose
+from wgan.runs import trained
 
 BYTES_OF_A_PLOT = 25_000
 
@@ -27,6 +29,22 @@ def grid_drawer(gan, recipe, seed):
         scores = tf.function(lambda: tf.sigmoid(gan.critic(distribution.PLACES[:, None])))
         return lambda epoch: distribution.draw(draw().numpy(), scores().numpy(), epoch)
     return lambda epoch: grids.image_grid(grids.to_uint8(draw().numpy()), columns)
+
+
+@surroundings.usual()
+def class_grid(runs, columns=10):
+    """A row of samples of each run's saved generator, all from the same latents, uint8 [height, width, 1 or 3].
+
+    `runs` are the `TrainingConfig`s, of one seed.
+    """
+    rows = []
+    for run in runs:
+        generator = trained.locate(run.checkpoint_dir).load()
+        latents = randomness.latents(columns, generator, randomness.stream(run.seed, 0, Purpose.PREVIEW_LATENTS))
+        rows.append(grids.to_uint8(generator(latents, training=False).numpy()))
+    channels = max(row.shape[-1] for row in rows)  # a class of grey images may stand beside one in colour
+    rows = [np.broadcast_to(row, (*row.shape[:-1], channels)) for row in rows]
+    return grids.image_grid(np.concatenate(rows), columns)
 
 
 def reals_grid(image_set, recipe):

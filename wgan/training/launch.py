@@ -12,10 +12,13 @@ from wgan.common.errors import UserError
 from wgan.common.messages import listed, one_line
 from wgan.config import TrainingConfig
 from wgan.data import labels
+from wgan.images import grids
 from wgan.runs import checkpoints, class_folders, drive, initial_weights
 from wgan.runs.lock import RunLock
 from wgan.runs.run_folder import PLACES, RunFolder, fingerprint_of_labels
 from wgan.training import hosts
+
+CLASS_GRID = "each.png"  # in the sample folder of a run per class
 
 
 class Found(typing.NamedTuple):
@@ -149,12 +152,13 @@ def _launch_each(config, fresh, dry_run):
             return status
     if not dry_run:
         startup.import_tensorflow()
-        from wgan.training import class_grid
+        from wgan.images import samples
 
-        grid = class_grid.write(runs, config.sample_dir)
+        path = os.path.join(config.sample_dir, CLASS_GRID)
+        grids.save_png(path, samples.class_grid(runs))
         if config.drive_dir:
-            drive.copy_file(grid, os.path.join(config.drive_dir, grid.name))
-        print(f"a row per class in {grid}: {', '.join(map(one_line, names))}")
+            drive.copy_file(path, os.path.join(config.drive_dir, CLASS_GRID))
+        print(f"a row per class in {path}: {', '.join(map(one_line, names))}")
     return 0
 
 
