@@ -11,7 +11,7 @@ from unittest import mock
 import filelock
 import pytest
 
-from wgan.common.errors import UserError
+from wgan.common.errors import TakenOver, UserError
 from wgan.runs import lock
 from wgan.runs.lock import RunLock
 
@@ -119,8 +119,8 @@ def test_a_run_that_was_suspended_looks_before_its_next_heartbeat(tmp_path, monk
     with RunLock(tmp_path / "run") as held, lock_elsewhere(tmp_path):
         copy_lock(tmp_path, tmp_path / "run")
         monkeypatch.setattr(lock, "LEASE_SECONDS", 0)  # as if a lease had passed since the last look
-        held.look()
-        assert held.lost.startswith(f"process {os.getpid()} on elsewhere has taken over")
+        with pytest.raises(TakenOver, match=f"^process {os.getpid()} on elsewhere has taken over"):
+            held.check()
 
 
 @pytest.mark.parametrize("harm", ["removed", "mounted anew", "cannot be touched"])

@@ -75,9 +75,7 @@ class ImageSampler:
         """Labels, int [N], as shares of the classes, float32 [N, number of classes]; those as they are."""
         if np.ndim(labels) > 1:
             return labels
-        shares = np.zeros([len(labels), self.num_classes], np.float32)
-        shares[np.arange(len(labels)), labels] = 1
-        return shares
+        return np.float32(np.asarray(labels)[:, None] == np.arange(self.num_classes))
 
     @surroundings.usual()
     def __call__(self, latents, labels=None):

@@ -25,7 +25,7 @@ from PIL import Image
 from wgan.common.errors import UserError
 from wgan.evaluation.report import as_table
 from wgan.images.curves import draw_curves
-from wgan.runs import lock, sample_files
+from wgan.runs import files, lock, sample_files
 from wgan.runs.history import COLUMNS, read_history
 from wgan.runs.run_folder import HISTORY_FILE, REALS_FILE
 
@@ -104,7 +104,7 @@ def watch(command, checkpoint_dir, sample_dir, seconds=10.0, show=None):
         process = _start(command, output)
     _until_end(lambda: process.poll() is None, lambda: process.send_signal(_STOP), view, seconds)
     if process.returncode not in _EXPECTED:
-        raise RunFailed([f"exit status {process.returncode}", *_last_lines(log)][-1])
+        raise RunFailed([f"exit status {process.returncode}", *files.last_lines(log)][-1])
     return process.returncode
 
 
@@ -183,7 +183,7 @@ class _View:
             self._show(found)
 
     def _output(self):
-        lines = "\n".join(map(html.escape, _last_lines(self._log)[-LINES_SHOWN:]))
+        lines = "\n".join(map(html.escape, files.last_lines(self._log)[-LINES_SHOWN:]))
         return f'<pre style="white-space: pre-wrap">{lines}</pre>'
 
     def _grids(self):
@@ -206,15 +206,6 @@ class _View:
                 self._curves = _image_tag(path.read_bytes(), "png", "max-width: 100%; background: white")
             self._history = history
         return self._curves
-
-
-def _last_lines(path):
-    """The non-empty ones among a file's last 8 KiB, without the first, which may have lost its beginning."""
-    with open(path, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 8192))
-        lines = file.read().decode(errors="replace").splitlines()
-    return [line for line in lines[size > 8192 :] if line.strip()]
 
 
 def _enlarged(source, max_width):

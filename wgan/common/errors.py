@@ -1,4 +1,8 @@
-"""The one exception that a user is meant to read."""
+"""Errors, and the one among them that a user is meant to read."""
+
+import contextlib
+
+from wgan.common.messages import one_line
 
 
 class UserError(Exception):
@@ -11,3 +15,13 @@ class TakenOver(UserError):
 
 class NumbersWentWrong(Exception):
     """A figure of an epoch or a weight is infinite, not a number, or beyond all measure. The message says which."""
+
+
+@contextlib.contextmanager
+def readable(path):
+    """Where the system cannot read this file or folder in the block, UserError in place of its error."""
+    try:
+        yield
+    except OSError as error:
+        reason = one_line(error.strerror or error)
+        raise UserError(f"{one_line(path)} could not be read ({reason}): check it and its permissions") from error

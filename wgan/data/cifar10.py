@@ -11,7 +11,7 @@ import zlib
 
 import numpy as np
 
-from wgan.common.errors import UserError
+from wgan.common.errors import UserError, readable
 from wgan.common.messages import one_line
 from wgan.data.dataset import Dataset, official
 
@@ -168,14 +168,10 @@ def _refuse_large(size, shown):
 def _folder_batches(folder, files):
     """Yields (name, bytes, path to show) for each batch file of a folder."""
     for path in (folder / name for name in files):
-        try:
+        with readable(path):
             _refuse_large(path.stat().st_size, one_line(path))
-            yield path.name, path.read_bytes(), one_line(path)
-        except OSError as error:
-            raise UserError(
-                f"{one_line(path)} could not be read ({one_line(error.strerror or error)}): "
-                f"check the file and its permissions"
-            ) from error
+            content = path.read_bytes()
+        yield path.name, content, one_line(path)
 
 
 def _archive_batches(path, files):

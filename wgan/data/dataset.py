@@ -82,5 +82,5 @@ class Dataset:
 
 
 def official(split):
-    """The official splits of which one of `wgan.data.SPLITS` consists."""
+    """The official splits of which one of `datasets.SPLITS` consists."""
     return ("train", "test") if split == "all" else (split,)

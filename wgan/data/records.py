@@ -15,7 +15,7 @@ import zlib
 
 import numpy as np
 
-from wgan.common.errors import UserError
+from wgan.common.errors import UserError, readable
 from wgan.common.messages import one_line
 
 INDEX = "index.npz"
@@ -88,7 +88,7 @@ class Records:
     def _pixels(self, shard, place, number):
         path = os.path.join(self.folder, shard.name)
         for _ in range(2):  # a network drive may err once
-            with _readable(path), open(path, "rb", buffering=shard.length) as file:  # one read, or more if one is short
+            with readable(path), open(path, "rb", buffering=shard.length) as file:  # one read, or more if one is short
                 file.seek(place * shard.stride + BEFORE)
                 pixels = file.read(shard.length)
             if len(pixels) == shard.length and zlib.crc32(pixels) == self.checksums[number]:
@@ -149,20 +149,11 @@ def open_records(folder):
 def _index(folder):
     """The arrays of the index, read when they are asked for, and what else it says."""
     path = os.path.join(folder, INDEX)
-    with _readable(folder):
+    with readable(folder):
         if INDEX not in os.listdir(folder):
             raise UserError(f"{one_line(folder)} holds no {INDEX}, without which there are no records: {REMEDY}")
     try:
-        with _readable(path), np.load(path) as arrays:
+        with readable(path), np.load(path) as arrays:
             yield arrays, json.loads(str(arrays["about"]))
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{one_line(path)} is damaged ({one_line(error, longest=120)}): {REMEDY}") from error
-
-
-@contextlib.contextmanager
-def _readable(path):
-    """Where the system cannot read a file or folder in the block, a line in place of its error."""
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{one_line(path)} could not be read ({one_line(error.strerror or error)})") from error

@@ -17,7 +17,7 @@ from wgan.data.records import Records
 from wgan.images import grids
 from wgan.runs import files, run_images, trained
 
-FEATURES = ("own", "inception")
+FEATURES = ("own", "inception")  # functions of `wgan.evaluation.features`
 MIN_SAMPLES = 16
 MAX_SEARCHED = 100_000  # images among which copies are looked for, of records: their reading would take hours
 REPORT_FILE = "evaluation.json"
@@ -106,7 +106,7 @@ def _measure(generator, image_set, other, request, seed):
     from wgan.evaluation import evaluator, features, report
     from wgan.models.classes import knows_classes
 
-    extract, images, labels = features.extractor(request.features), image_set.images, image_set.labels
+    extract, images, labels = getattr(features, request.features)(), image_set.images, image_set.labels
     chosen = evaluator.subset_indices(len(images), request.samples)
     places = chosen[np.arange(request.samples) * len(chosen) // request.samples]  # classes as frequent as in the data
     asked = labels[places] if knows_classes(generator) else None

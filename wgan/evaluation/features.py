@@ -79,8 +79,3 @@ def inception(weights="imagenet"):
         "near published FID and KID only with 50,000 samples of the official images: the network of the "
         "papers is an earlier training of Inception, and fewer samples give a larger FID",
     )
-
-
-def extractor(name):
-    """`own()` or `inception()`, by its name."""
-    return {"own": own, "inception": inception}[name]()

@@ -78,6 +78,18 @@ def write_text(path, text):
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
+def last_lines(path, start=0, longest=8192):
+    """The non-empty ones among a file's last lines of `longest` bytes in all, from byte `start` on.
+
+    The first of several is left out where it has lost its beginning.
+    """
+    with open(path, "rb") as file:
+        begin = max(start, file.seek(0, os.SEEK_END) - longest)
+        file.seek(begin)
+        lines = file.read().decode(errors="replace").splitlines()
+    return [line for line in lines[begin > start :] or lines if line.strip()]
+
+
 def remove_leftovers(folder):
     """Removes temporary files that a killed process left; only for a caller who alone writes there."""
     for pattern in (".tmp-*", ".lock.break.*"):

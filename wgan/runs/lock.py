@@ -105,19 +105,16 @@ class RunLock:
         return self._lease.acquire()
 
     def check(self):
-        """Raises TakenOver where another run has taken the folder over."""
-        self.look()
-        if self.lost:
-            raise TakenOver(f"{self.lost}; this one stops and leaves the folder to it")
-
-    def look(self):
-        """Sets `lost` where the time between two calls was so long that another run may have taken the folder over."""
+        """Raises TakenOver where another run has taken the folder over: the heartbeat's thread sees it, or this method
+        after a time without calls that was so long that the thread may have been suspended too."""
         before, self._last_look = self._last_look, time.time()
         if abs(self._last_look - before) > LEASE_SECONDS / 3:
             with contextlib.suppress(OSError):
                 owner = self._lease.owner
                 if owner and self._lease.token and owner.token != self._lease.token:
                     self._lose()
+        if self.lost:
+            raise TakenOver(f"{self.lost}; this one stops and leaves the folder to it")
 
     def _lose(self):
         self.lost = (

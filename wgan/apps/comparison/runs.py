@@ -13,6 +13,7 @@ from typing import NamedTuple
 from wgan.common import signals
 from wgan.common.messages import one_line
 from wgan.config import TrainingConfig
+from wgan.runs import files
 from wgan.runs.history import read_history
 from wgan.runs.run_folder import RunFolder
 
@@ -110,7 +111,8 @@ def execute(run):
             status = _wait(run, process, received)
     if received:
         status = 128 + received[0]
-    return (status if status >= 0 else 128 - status), _last_line(run.log_path, start)
+    last_line = one_line(["it printed nothing", *files.last_lines(run.log_path, start)][-1])
+    return (status if status >= 0 else 128 - status), last_line
 
 
 @contextlib.contextmanager
@@ -145,14 +147,6 @@ def _wait(run, process, received):
     process.terminate()
     status = process.wait()
     return 0 if status in (-signal.SIGTERM, 128 + signal.SIGTERM) else status
-
-
-def _last_line(path, start, longest=4096):
-    """The last line of a file that is not empty, from byte `start` on."""
-    with open(path, "rb") as file:
-        file.seek(max(start, path.stat().st_size - longest))
-        lines = file.read().decode(errors="replace").split("\n")
-    return next((one_line(line) for line in reversed(lines) if line.strip()), "it printed nothing")
 
 
 def run_all(runs, publish):

@@ -12,6 +12,15 @@ from wgan.models.layers import batch_norm_groups
 MAX_PIXELS_AT_ONCE = 2**21  # drawn in one pass: 2,048 images of 32 x 32, whose activations take some 300 MB
 
 
+def doublings(image_size, smallest):
+    """How often a side of `smallest` pixels, a power of two, is to be doubled; ValueError where it never comes to
+    `image_size`."""
+    times = int(image_size).bit_length() - smallest.bit_length()
+    if times < 0 or image_size != smallest * 2**times:
+        raise ValueError(f"image_size is {image_size}; it must be {smallest}, {2 * smallest}, {4 * smallest} ...")
+    return times
+
+
 class ImageGenerator(keras.Model):
     """A generator of square images, made again from a few numbers."""
 

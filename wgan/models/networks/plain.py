@@ -14,7 +14,7 @@ from wgan.models.layers import (
     normalization,
     normalized,
 )
-from wgan.models.networks.image_generator import ImageGenerator
+from wgan.models.networks.image_generator import ImageGenerator, doublings
 
 SLOPE = 0.3  # of LeakyReLU on negative inputs
 
@@ -48,13 +48,13 @@ class Generator(ImageGenerator):
         """
         super().__init__(latent_dim, channels, image_size, num_classes, **kwargs)
         self.norm = norm
-        doublings = _doublings_beyond_32(image_size)
+        further = range(doublings(image_size, 32))
 
         self.dense = layers.Dense(4 * 4 * 128, use_bias=False)
         self.norm_1 = normalization(norm, momentum=0.8)
         self.reshape = layers.Reshape((4, 4, 128))
-        self.further_convs = [UpsampleConv2D(128) for _ in range(doublings)]
-        self.further_norms = [normalization(norm, momentum=0.99) for _ in range(doublings)]
+        self.further_convs = [UpsampleConv2D(128) for _ in further]
+        self.further_norms = [normalization(norm, momentum=0.99) for _ in further]
         self.conv_2 = UpsampleConv2D(128)
         self.norm_2 = normalization(norm, momentum=0.99)
         self.conv_3 = UpsampleConv2D(64)
@@ -127,7 +127,7 @@ class Critic(keras.Model):
         self.dropout = StatelessDropout(dropout)
         self.conv_3 = normalized(Conv2D(128, 5, strides=2, padding="same"), norm)
         self.further_convs = [
-            normalized(Conv2D(128, 5, strides=2, padding="same"), norm) for _ in range(_doublings_beyond_32(image_size))
+            normalized(Conv2D(128, 5, strides=2, padding="same"), norm) for _ in range(doublings(image_size, 32))
         ]
         self.conv_4 = normalized(Conv2D(128, 5, padding="same"), norm)
         self.norms = [normalization(norm) for _ in range(3 + len(self.further_convs))]
@@ -165,10 +165,3 @@ class Critic(keras.Model):
             "bounded": self.bounded,
             "num_classes": self.num_classes,
         }
-
-
-def _doublings_beyond_32(image_size):
-    doublings = int(image_size).bit_length() - 6
-    if doublings < 0 or image_size != 32 * 2**doublings:
-        raise ValueError(f"image_size is {image_size}; it must be 32, 64, 128 ...")
-    return doublings

@@ -8,7 +8,7 @@ from keras import layers
 
 from wgan.models.classes import ClassProjection, without_labels
 from wgan.models.layers import leaky_relu, normalization, normalized
-from wgan.models.networks.image_generator import ImageGenerator
+from wgan.models.networks.image_generator import ImageGenerator, doublings
 
 WIDTH = 128
 
@@ -85,7 +85,7 @@ class Generator(ImageGenerator):
         self.norm = norm
         self.dense = layers.Dense(4 * 4 * WIDTH)
         self.reshape = layers.Reshape((4, 4, WIDTH))
-        self.blocks = [ResidualBlock("up", norm) for _ in range(_doublings(image_size))]
+        self.blocks = [ResidualBlock("up", norm) for _ in range(doublings(image_size, 8) + 1)]
         self.last_norm = normalization(norm)
         self.last_conv = layers.Conv2D(channels, 3, padding="same")
 
@@ -120,7 +120,7 @@ class Critic(keras.Model):
         self.norm = norm
         # The first block sees images as they are: no normalisation before it but that of kernels, and no ReLU.
         self.first_block = ResidualBlock("down", norm if norm == "spectral" else "none", relu_first=False)
-        self.blocks = [ResidualBlock("down", norm) for _ in range(_doublings(image_size) - 2)]
+        self.blocks = [ResidualBlock("down", norm) for _ in range(doublings(image_size, 8) - 1)]
         self.last_blocks = [ResidualBlock(None, norm) for _ in range(2)]
         self.dense = normalized(layers.Dense(1, dtype=self.variable_dtype), norm)  # logits keep their digits
         self.num_classes = num_classes
@@ -140,10 +140,3 @@ class Critic(keras.Model):
     def get_config(self):
         own = ("channels", "image_size", "norm", "num_classes")
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
-
-
-def _doublings(image_size):
-    doublings = int(image_size).bit_length() - 3
-    if doublings < 1 or image_size != 4 * 2**doublings:
-        raise ValueError(f"image_size is {image_size}; it must be 8, 16, 32, 64 ...")
-    return doublings
