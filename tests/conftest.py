@@ -70,7 +70,7 @@ def curves_are_not_drawn():
 
 @pytest.fixture
 def run_script(capsys):
-    """Runs a script, named by its module in `wgan.apps`, with these words; gives its exit status, output and errors."""
+    """Runs a script, given by its module, with these words; gives its exit status, output and errors."""
 
     def run(script, *words):
         with pytest.raises(SystemExit) as stop:

@@ -9,7 +9,6 @@ from PIL import ExifTags, Image, ImageSequence
 from test_data_folder import png_header
 
 from wgan.apps import export_gif
-from wgan.common import cli
 from wgan.common.errors import UserError
 from wgan.images import animation, animation_formats
 from wgan.images.animation import choose_frames, write_animation
@@ -52,13 +51,6 @@ def animated(tmp_path, suffix=".gif", **looks):
     """The frames of an animation of the grids in tmp_path/s, and their durations in ms."""
     write_animation(tmp_path / "s", tmp_path / f"a{suffix}", **looks)
     return read_frames(tmp_path / f"a{suffix}")
-
-
-def run_main(capsys, *arguments):
-    with pytest.raises(SystemExit) as stop:
-        cli.run(export_gif.main, ["export_gif.py", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return stop.value.code, captured.out, captured.err
 
 
 def test_the_home_folder_is_meant_where_the_shell_leaves_its_sign_alone(tmp_path, monkeypatch):
@@ -225,10 +217,10 @@ def test_a_video_s_frames_are_dropped_once_they_are_written(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("suffix, epochs", [(".gif", 40), (".webp", 10)])
-def test_more_frames_than_memory_should_hold_are_refused(tmp_path, capsys, suffix, epochs):
+def test_more_frames_than_memory_should_hold_are_refused(tmp_path, run_script, suffix, epochs):
     make_samples(tmp_path / "s", range(1, epochs + 1), height=24, width=24)
-    status, out, err = run_main(
-        capsys, "--sample_dir", tmp_path / "s", "--output", tmp_path / f"a{suffix}", "--scale", 300
+    status, out, err = run_script(
+        export_gif, "--sample_dir", tmp_path / "s", "--output", tmp_path / f"a{suffix}", "--scale", 300
     )
     assert status == 2 and out == "" and len(err.splitlines()) == 1
     assert f"{epochs} frames of 7200x" in err and ".mp4" in err
@@ -238,7 +230,7 @@ def test_more_frames_than_memory_should_hold_are_refused(tmp_path, capsys, suffi
 # --- bad input ---
 
 
-def test_grids_that_cannot_be_used_are_named_and_skipped(tmp_path, capsys):
+def test_grids_that_cannot_be_used_are_named_and_skipped(tmp_path, run_script):
     make_samples(tmp_path, [2, 6])
     whole = sample_path(tmp_path, 2).read_bytes()
     sample_path(tmp_path, 1).write_bytes(b"")
@@ -246,7 +238,7 @@ def test_grids_that_cannot_be_used_are_named_and_skipped(tmp_path, capsys):
     sample_path(tmp_path, 4).write_bytes(png_header(50000, 50000))
     sample_path(tmp_path, 5).write_bytes(png_header(9000, 9000))
     make_samples(tmp_path, [7], width=40)
-    status, out, err = run_main(capsys, "--sample_dir", tmp_path, "--output", tmp_path / "a.gif", "--hold", 1)
+    status, out, err = run_script(export_gif, "--sample_dir", tmp_path, "--output", tmp_path / "a.gif", "--hold", 1)
     assert status == 0 and "2 frames, epochs 2 to 6" in out
     lines = err.splitlines()
     assert len(lines) == 5
@@ -257,10 +249,10 @@ def test_grids_that_cannot_be_used_are_named_and_skipped(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name, words", [("reals.png", "train first"), ("sample_00001.png", "can be read")])
-def test_where_no_grid_can_be_used_one_line_says_so_and_the_old_file_stays(tmp_path, capsys, name, words):
+def test_where_no_grid_can_be_used_one_line_says_so_and_the_old_file_stays(tmp_path, run_script, name, words):
     (tmp_path / "a.gif").write_bytes(b"old")
     (tmp_path / name).write_bytes(b"nothing")
-    status, out, err = run_main(capsys, "--sample_dir", tmp_path, "--output", tmp_path / "a.gif")
+    status, out, err = run_script(export_gif, "--sample_dir", tmp_path, "--output", tmp_path / "a.gif")
     assert status == 2 and out == "" and words in err.splitlines()[-1]
     assert {path.name for path in tmp_path.iterdir()} == {"a.gif", name}
     assert (tmp_path / "a.gif").read_bytes() == b"old"
@@ -274,15 +266,15 @@ def test_where_no_grid_can_be_used_one_line_says_so_and_the_old_file_stays(tmp_p
         (["config.json"], "it holds the weights of a run: give the run's folder of grids"),
     ],
 )
-def test_a_folder_that_is_not_the_one_meant_is_told(tmp_path, capsys, names, words):
+def test_a_folder_that_is_not_the_one_meant_is_told(tmp_path, run_script, names, words):
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("{}")
-    status, _, err = run_main(capsys, "--sample_dir", tmp_path, "--output", tmp_path / "a.gif")
+    status, _, err = run_script(export_gif, "--sample_dir", tmp_path, "--output", tmp_path / "a.gif")
     assert status == 2 and words.format(tmp_path) in err
 
 
-def test_an_interrupted_export_keeps_the_old_file(tmp_path, monkeypatch, capsys):
+def test_an_interrupted_export_keeps_the_old_file(tmp_path, monkeypatch, run_script):
     make_samples(tmp_path / "s", range(1, 6))
     (tmp_path / "a.gif").write_bytes(b"old")
     real_read = animation.read_grid
@@ -293,7 +285,7 @@ def test_an_interrupted_export_keeps_the_old_file(tmp_path, monkeypatch, capsys)
         return real_read(path)
 
     monkeypatch.setattr(animation, "read_grid", read)
-    status, _, err = run_main(capsys, "--sample_dir", tmp_path / "s", "--output", tmp_path / "a.gif")
+    status, _, err = run_script(export_gif, "--sample_dir", tmp_path / "s", "--output", tmp_path / "a.gif")
     assert status == 130 and "interrupted" in err
     assert (tmp_path / "a.gif").read_bytes() == b"old" and not list(tmp_path.glob(".tmp*"))
 
@@ -315,19 +307,16 @@ def test_an_interrupted_export_keeps_the_old_file(tmp_path, monkeypatch, capsys)
         ("--output=file/a.gif", "file"),
     ],
 )
-def test_bad_flags_are_refused_in_one_line(tmp_path, capsys, monkeypatch, flag, word):
-    monkeypatch.chdir(tmp_path)
+def test_bad_flags_are_refused_in_one_line(tmp_path, refusal, flag, word):
     make_samples(tmp_path / "s", [1])
     (tmp_path / "s.gif").mkdir()
     (tmp_path / "file").touch()
-    status, out, err = run_main(capsys, "--sample_dir=s", "--output=a.gif", flag)
-    assert status == 2 and out == "" and not (tmp_path / "a.gif").exists()
-    assert err.startswith("export_gif.py: ") and len(err.splitlines()) == 1 and word in err
+    assert word in refusal(export_gif, "--sample_dir=s", "--output=a.gif", flag)
 
 
-def test_without_flags_the_grids_in_samples_become_training_gif(tmp_path, capsys, monkeypatch):
+def test_without_flags_the_grids_in_samples_become_training_gif(tmp_path, run_script, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_samples(tmp_path / "samples", [1, 2])
-    status, out, err = run_main(capsys)
+    status, out, err = run_script(export_gif)
     assert (status, err) == (0, "") and out.startswith("wrote training.gif: 2 frames, epochs 1 to 2, ")
     assert (tmp_path / "training.gif").is_file()
