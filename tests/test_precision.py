@@ -23,9 +23,8 @@ def make_gan(kind, critic_steps=2, **settings):
     keras.utils.set_random_seed(3)
     with precision.policy_scope(kind):
         gan = GAN(Generator(latent_dim=8), Critic(), seed=3, critic_steps=critic_steps, **settings)
-        gan.compile(
-            *(precision.scaled_against_underflow(keras.optimizers.Adam(2e-4, 0.5, 0.9), kind) for _ in range(2))
-        )
+        optimizers = [keras.optimizers.Adam(2e-4, 0.5, 0.9) for _ in range(2)]
+        gan.compile(*(map(keras.optimizers.LossScaleOptimizer, optimizers) if kind == "float16" else optimizers))
     return gan
 
 

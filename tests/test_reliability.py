@@ -297,7 +297,7 @@ def test_signals_finish_the_epoch_and_give_the_usual_status(finished_toy, tmp_pa
             os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patched:
-        patched.setattr(callbacks.WatchLock, "on_epoch_end", send)
+        patched.setattr(callbacks.WatchNumbers, "on_epoch_end", send)
         assert launch(config) == 128 + number
     assert 1 <= state_of(config).epoch < 3
     assert launch(config) == 0

@@ -183,26 +183,16 @@ class TrainingConfig:
 
     def check_distribution(self):
         """Raises UserError for what would be wrong in silence, or does not work, on several devices."""
-        for is_chosen, flag, reason in (
-            (
-                self.precision == "float16",
-                "--precision float16",
-                "one device's overflow would spoil the weights of all",
-            ),
-            (self.xla == "on", "--xla on", "it compiles an epoch for one device"),
-            (
-                self.recipe_spec.constraint == "whole_batch_penalty",
-                f"--recipe {self.recipe}",
-                "its penalty takes one norm over the whole batch, of which each device has a part",
-            ),
-            (
-                self.distribute == "multi_worker" and self.label == labels.EACH,
-                "--label each",
-                "start a run for each class",
-            ),
-        ):
+        excluded = {
+            "--precision float16: one device's overflow would spoil the weights of all": self.precision == "float16",
+            "--xla on: it compiles an epoch for one device": self.xla == "on",
+            f"--recipe {self.recipe}: its penalty takes one norm over the whole batch, "
+            "of which each device has a part": self.recipe_spec.constraint == "whole_batch_penalty",
+            "--label each: start a run for each class": self.distribute == "multi_worker" and self.label == labels.EACH,
+        }
+        for what, is_chosen in excluded.items():
             if is_chosen and self.distribute != "none":
-                raise UserError(f"--distribute {self.distribute} excludes {flag}: {reason}; leave one out")
+                raise UserError(f"--distribute {self.distribute} excludes {what}; leave one out")
 
     def _check_steps(self, recipe_has_steps):
         """The settings that lower learning rates: some go together, and some exclude each other."""

@@ -38,11 +38,6 @@ def exact():
         tf.config.experimental.enable_tensor_float_32_execution(earlier)
 
 
-def scaled_against_underflow(optimizer, precision):
-    """The optimizer, with a loss scale of its own where gradients would underflow: in float16."""
-    return keras.optimizers.LossScaleOptimizer(optimizer) if precision == "float16" else optimizer
-
-
 def has_bfloat16_units():
     """Whether what computes here has matrix units for bfloat16."""
     if tf.config.list_physical_devices("GPU"):

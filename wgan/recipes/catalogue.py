@@ -2,7 +2,6 @@
 
 from wgan.recipes.recipe import IMAGE_MEASURES, Recipe
 
-SIZES = (32, 64, 128)  # that the convolutional networks can draw
 SGAN_CLASSES = 10
 # What the articles' GANs before Wasserstein's share, and the schedule of two of them.
 OF_ARTICLES = dict(dataset="mnist", critic_steps=1, beta_1=0.5, beta_2=0.999, ema_decay=0.0, flips="off")
@@ -18,7 +17,6 @@ RECIPES = (
         networks="convolutional",
         loss="wasserstein",
         constraint="gradient_penalty",
-        image_sizes=SIZES,
         defaults=dict(critic_learning_rate=4e-4),
         dataset_defaults={"digits": dict(epochs=300)},  # 1,797 images of 8 x 8 pixels, enlarged
     ),
@@ -28,7 +26,6 @@ RECIPES = (
         networks="convolutional",
         loss="wasserstein",
         constraint="gradient_penalty",
-        image_sizes=SIZES,
         defaults=dict(batch_size=64, critic_steps=2, eval_every=2000, sample_every=10),
     ),
     Recipe(
@@ -38,7 +35,6 @@ RECIPES = (
         loss="wasserstein",
         constraint="gradient_penalty",
         is_conditional=True,
-        image_sizes=SIZES,
         defaults=dict(critic_learning_rate=4e-4, label="all"),
         dataset_defaults={"digits": dict(epochs=300)},
         grid_shape=(10, 10),  # classes at most, and samples of each
@@ -53,7 +49,6 @@ RECIPES = (
         networks="bounded_convolutional",
         loss="reversed_wasserstein_sum",
         constraint="whole_batch_penalty",
-        image_sizes=SIZES,
         defaults=dict(
             batch_size=256,
             learning_rate=2e-4,
@@ -72,7 +67,6 @@ RECIPES = (
         networks="convolutional",
         loss="wasserstein",
         constraint="gradient_penalty",
-        image_sizes=SIZES,
         defaults=dict(
             batch_size=64, learning_rate=1e-4, beta_1=0.0, beta_2=0.9, critic_dropout=0.0, ema_decay=0.0, flips="off"
         ),
@@ -84,7 +78,6 @@ RECIPES = (
         networks="convolutional",
         loss="wasserstein",
         constraint="clipping",
-        image_sizes=SIZES,
         defaults=dict(
             batch_size=256, optimizer="rmsprop", learning_rate=5e-5, ema_decay=0.0, flips="off", critic_dropout=0.3
         ),

@@ -1,6 +1,5 @@
 """What came after WGAN-GP, on its networks, so that only the idea differs."""
 
-from wgan.recipes.catalogue import SIZES
 from wgan.recipes.recipe import Recipe
 
 # One critic update on 64 images takes about the time of two on 32. The learning rate is that of a first look at horses,
@@ -13,7 +12,6 @@ RECIPES = (
         "Hinge loss, each kernel of the critic divided by its largest singular value (Miyato et al. 2018).",
         networks="convolutional",
         loss="hinge",
-        image_sizes=SIZES,
         defaults=dict(ONE_UPDATE, critic_norm="spectral"),
     ),
     Recipe(
@@ -22,7 +20,6 @@ RECIPES = (
         networks="convolutional",
         loss="cross_entropy",
         constraint="r1",
-        image_sizes=SIZES,
         defaults=dict(ONE_UPDATE, gradient_penalty_weight=1.0),
     ),
     # The paper's settings for CIFAR-10, in batches of 512 with augmentation: over 20 million images gamma falls from
@@ -34,7 +31,6 @@ RECIPES = (
         networks="convolutional",
         loss="relativistic",
         constraint="r1_r2",
-        image_sizes=SIZES,
         defaults=dict(ONE_UPDATE, gradient_penalty_weight=0.5),
         refused=("generator_batch_size",),
     ),

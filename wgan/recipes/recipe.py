@@ -28,6 +28,7 @@ FIGURES = {
     "r1_r2": ("gradient_penalty", "gradient_norm"),
     "semi_supervised": ("class_loss", "accuracy_real", "accuracy_fake"),
 }
+IMAGE_SIZES = dict.fromkeys(("convolutional", "bounded_convolutional"), (32, 64, 128))  # others draw 28 pixels too
 COMMON_FIGURES = ("critic_loss", "critic_real", "critic_fake", "generator_loss")
 IMAGE_MEASURES = ("fid", "kid", "kid_error", "precision", "recall", "training_estimate", "heldout_estimate")
 
@@ -51,7 +52,6 @@ class Recipe:
     refused: tuple[str, ...] = ()  # settings that would do harm or nothing, beside those of parts that it does not have
     measures: tuple[str, ...] = IMAGE_MEASURES  # the history's columns that are filled at every measurement
     grid_shape: tuple[int, int] = (4, 4)  # rows and columns of the grids of samples
-    image_sizes: tuple[int, ...] = (28, 32, 64, 128)  # pixels a side that its networks can draw
     max_classes: int = 0  # how many classes its discriminator names at most; 0 where it names none
     is_conditional: bool = False  # whether its generator draws the class that it is asked for, of any number of classes
     is_1d: bool = False  # whether it makes numbers on a line in place of images
@@ -60,6 +60,11 @@ class Recipe:
     def wants_labels(self):
         """Whether its images must have labels."""
         return self.max_classes > 0 or self.is_conditional
+
+    @property
+    def image_sizes(self):
+        """Pixels a side that its networks can draw."""
+        return IMAGE_SIZES.get(self.networks, (28, 32, 64, 128))
 
     @property
     def figures(self):

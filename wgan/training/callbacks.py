@@ -33,17 +33,6 @@ class WatchNumbers(keras.callbacks.Callback):
             raise NumbersWentWrong(f"in epoch {epoch + 1} {', '.join(wrong)}")
 
 
-class WatchLock(keras.callbacks.Callback):
-    """Ends the training where another process has taken the run's folder over."""
-
-    def __init__(self, lock):
-        super().__init__()
-        self._lock = lock
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._lock.check()
-
-
 class HistoryWriter(keras.callbacks.Callback):
     """Adds each epoch's figures to the history and to its CSV file."""
 

@@ -210,7 +210,7 @@ class Trainer:
         return [
             keras.callbacks.LambdaCallback(on_epoch_end=checkpointing.reach),
             self._stop,
-            *map(callbacks.WatchLock, run.locks),
+            *(keras.callbacks.LambdaCallback(on_epoch_end=lambda *_, lock=lock: lock.check()) for lock in run.locks),
             callbacks.WatchNumbers(),
             evaluation(config, run.image_set, history, saver),
             callbacks.HistoryWriter(history, run.folder.history_path, columns(config.recipe_spec), saver),
@@ -299,7 +299,8 @@ def _optimizer(config, learning_rate, updates_per_epoch):
         "rmsprop": lambda: keras.optimizers.RMSprop(rate),
         "sgd": lambda: keras.optimizers.SGD(rate, config.momentum),
     }[config.optimizer]()
-    return precision.scaled_against_underflow(made, config.precision)
+    # In float16 gradients would underflow without a loss scale.
+    return keras.optimizers.LossScaleOptimizer(made) if config.precision == "float16" else made
 
 
 def _schedule(config, learning_rate, updates_per_epoch):
