@@ -270,12 +270,8 @@ class TrainingConfig:
     def differences(self, stored):
         """Names the fields that decide the result and differ from a stored run's.
 
-        Args:
-            stored: what `to_json` gave when the run began. A field that it lacks came later and is
-                compared by its default.
-
-        Returns:
-            A list of sentences such as `batch_size was 256, now 64`; empty when the run can go on.
+        `stored` is what `to_json` gave when the run began; a field that it lacks came later and is compared by its
+        default. The result is a list of sentences such as `batch_size was 256, now 64`, empty when the run can go on.
         """
         now = dataclasses.asdict(self)
         then = {field.name: stored.get(field.name, field.default) for field in dataclasses.fields(self)}

@@ -116,19 +116,10 @@ CONTROLS = (
 
 
 def grid(sampler, number=16, seed=0, truncation=None, second_seed=0, interpolation=0):
-    """A grid of samples on the arcs between those of two seeds, enlarged.
+    """A grid of `number` samples on the arcs between those of two seeds, enlarged: uint8 [H, W, 3].
 
-    At either end, interpolation 0 or 1, it is the grid that generate.py writes for that seed, to the bit.
-
-    Args:
-        sampler: an `ImageSampler`.
-        number: of samples.
-        seed, second_seed: where the arcs begin and end.
-        truncation: as generate.py's; None for none.
-        interpolation: share of the way, 0 to 1.
-
-    Returns:
-        uint8 [H, W, 3].
+    `interpolation` is the share of the way, 0 to 1. At either end it is the grid that generate.py writes for that seed,
+    to the bit; `truncation` is generate.py's too, None for none.
     """
     from wgan.apps.image_sampler import slerp
 
@@ -145,15 +136,10 @@ def enlarged(image):
 
 
 def find_generators(place):
-    """The generators that the page shows, as `wgan.runs.trained.Trained`, at least one.
+    """The generators that the page shows, as `wgan.runs.trained.Trained`; UserError where there is none.
 
-    Of several, those that draw no images, or are damaged, are left out with a line to standard error.
-
-    Args:
-        place: a run's folder, a folder of such folders, a weights file, or "" for the `USUAL_PLACES`.
-
-    Raises:
-        UserError: there is none.
+    `place` is a run's folder, a folder of such folders, a weights file, or "" for the `USUAL_PLACES`. Of several, those
+    that draw no images, or are damaged, are left out with a line to standard error.
     """
     places = [pathlib.Path(os.path.expanduser(each)) for each in ([place] if place else USUAL_PLACES)]
     if not any(each.exists() for each in places):

@@ -75,11 +75,7 @@ class SampleRequest:
     def rows(self, class_names):
         """The labels of `num` samples each, int [num], one such row for every class where several are asked for.
 
-        Args:
-            class_names: of the classes that the generator knows; without any there is one row, None.
-
-        Raises:
-            UserError: it knows no such class.
+        A generator without `class_names` has one row, None. Raises UserError for a class that it does not know.
         """
         if not class_names:
             if self.label is not None:

@@ -53,12 +53,7 @@ class ImageSampler:
     """
 
     def __init__(self, generator, batch_size, label=None):
-        """
-        Args:
-            generator: as above.
-            batch_size: images at a time.
-            label: of images that are drawn without labels, the number of a class; None: the classes in turn.
-        """
+        """`label` is the number of the class of images that are drawn without labels; None: the classes in turn."""
         self.label = label
         self.latent_dim = generator.latent_dim
         self.distribution = randomness.latent_distribution(generator)
@@ -79,11 +74,9 @@ class ImageSampler:
 
     @surroundings.usual()
     def __call__(self, latents, labels=None):
-        """Draws N images, at least one: uint8 [N, size, size, channels].
+        """Draws images, at least one: latents, float32 [N, latent_dim], to uint8 [N, size, size, channels].
 
-        Args:
-            latents: float32 [N, latent_dim].
-            labels: int [N], or what `shares` gives; None: as the constructor was told.
+        `labels` are int [N], or what `shares` gives; None: as the constructor was told.
         """
         inputs = [latents]
         if self.num_classes:

@@ -73,19 +73,11 @@ def _check_replaceable(out):
 
 
 def write(out, image_size, images):
-    """Writes a folder of records, which appears when it is complete.
+    """Writes a folder of records, which appears when it is complete; how many images it holds, and how many bytes.
 
-    Args:
-        out: the folder, empty or absent.
-        image_size: pixels a side.
-        images: pairs of a name and uint8 [image_size, image_size, channels], of one shape, in any iterable; where all
-            names are like "cat/1.png", "cat" is the image's class.
-
-    Returns:
-        How many images, and how many bytes.
-
-    Raises:
-        UserError: there is no room for them.
+    `out` is empty or absent. `images` are pairs of a name and uint8 [image_size, image_size, channels], of one shape,
+    in any iterable; where all names are like "cat/1.png", "cat" is the image's class. Raises UserError where there is
+    no room for them.
     """
     startup.import_tensorflow()
     import tensorflow as tf

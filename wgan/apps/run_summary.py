@@ -23,13 +23,10 @@ TEMPLATE = pathlib.Path(__file__).with_name("run_summary.html.jinja")
 
 
 def summarize(source):
-    """What is known of a `wgan.runs.trained.Trained`, in two parts of a page.
+    """What is known of a `wgan.runs.trained.Trained`, in two parts of a page, both HTML.
 
-    Returns:
-        The introduction with the figures, and the table that says what the figures are worth, both HTML.
-
-    Raises:
-        UserError: the report of `evaluate.py` beside the weights is damaged.
+    The first is an introduction with the figures, the second a table that says what these are worth. Raises UserError
+    where the report of `evaluate.py` beside the weights is damaged.
     """
     folder = source.path.parent
     epoch, report = last_report(source)
@@ -53,11 +50,9 @@ def _file_flag(path):
 
 
 def last_report(source):
-    """The last measurement of a `Trained` that is not later than its epoch.
+    """The last measurement of a `Trained` that is not later than its epoch; (None, None) where nothing was measured.
 
-    Returns:
-        Its epoch, and a dictionary as `evaluation.json` holds it: `rows` with the figures of the samples first. Both
-        None where nothing was measured.
+    That is the measurement's epoch, and a dictionary as `evaluation.json` holds it: `rows` begins with the samples.
     """
     path, epoch = source.path, source.noted.get("epoch", 0)
     measured = {epoch: {"rows": [source.noted]}} if "fid" in source.noted else {}

@@ -20,11 +20,8 @@ class FlagGroups:
     """Headings and the flags below them, in the order in which `--help` shows them."""
 
     def __init__(self, description, *declarations):
-        """
-        Args:
-            description: what the script does, in a line or two, for the head of the help.
-            declarations: dataclasses whose fields are made by `wgan.common.options.option`: a flag each.
-        """
+        """`description` says in a line or two what the script does, for the head of the help; `declarations` are
+        dataclasses whose fields are made by `wgan.common.options.option`, a flag each."""
         self._description = description
         self._explained = {}
         self._groups = {}

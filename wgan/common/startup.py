@@ -67,16 +67,11 @@ def let_warnings_warn():
 
 
 def import_tensorflow(sets_up=True):
-    """Imports TensorFlow and Keras and finds devices; all that is written meanwhile, but for known notes, is shown.
+    """Imports TensorFlow and Keras; the device that computes, in a few words: `GPU Tesla T4`, or `2 CPU cores`.
 
-    Args:
-        sets_up: set the devices up too; not where they are to be connected with those of other hosts.
-
-    Returns:
-        The device that computes, in a few words: `GPU Tesla T4`, or `2 CPU cores`.
-
-    Raises:
-        UserError: Keras cannot be imported with its settings file, or has another backend in this process.
+    All that is written meanwhile, but for known notes, is shown. `sets_up` is False where the devices are to be
+    connected with those of other hosts first. Raises UserError where Keras cannot be imported with its settings file,
+    or has another backend in this process.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if sets_up else "3")  # lost hosts are told in one line of ours
     # Otherwise the first process takes all memory of all GPUs, and none can evaluate or draw beside a run.

@@ -70,17 +70,10 @@ CIFAR10 = Cifar10("cifar10", CLASS_NAMES)
 
 
 def decode(raw, shown):
-    """Decodes a batch file, which is a Python 2 pickle, without running anything that it names.
+    """Decodes the bytes of a batch file, which is a Python 2 pickle, without running anything that it names.
 
-    Args:
-        raw: the file's bytes.
-        shown: the file's path, for messages.
-
-    Returns:
-        Images, uint8 [N, 32, 32, 3], a view on the file's bytes; and labels, integers [N], 0..9.
-
-    Raises:
-        UserError: the file is truncated, asks for a forbidden object, or is not a CIFAR-10 batch.
+    Returns images, uint8 [N, 32, 32, 3], a view on the bytes, and labels, integers [N], 0..9. Raises UserError, with
+    the file's path as `shown`, where it is truncated, asks for a forbidden object, or is not a CIFAR-10 batch.
     """
     try:
         _refuse_costly(raw)

@@ -19,11 +19,7 @@ class Dataset:
     files: tuple[str, str] | None = None  # what its files are, and the flag that reads them
 
     def __init__(self, name, class_names=()):
-        """
-        Args:
-            name: what `--dataset` and `keras.datasets` call it.
-            class_names: in the order of their numbers.
-        """
+        """Args: name: what `--dataset` and `keras.datasets` call it; class_names: in the order of their numbers."""
         self.name, self.class_names = name, class_names
 
     def class_names_in(self, data_dir):

@@ -229,9 +229,8 @@ def _deeper(data_dir, folders):
 def _read_all(data_dir, names, size):
     """Reads all images on several threads; only the small results are kept.
 
-    Returns:
-        uint8 [N, size, size, 3] in the order of the names; the names of those that could be read; and lines on what
-        was left out or done to some.
+    Returns uint8 [N, size, size, 3] in the order of the names, the names of those that could be read, and lines on what
+    was left out or done to some.
     """
     images, places = _room_for((len(names), size, size, 3)), {}
     left_out, levels, paged = collections.defaultdict(list), {True: {}, False: {}}, []
@@ -280,10 +279,8 @@ def _each_read(data_dir, names, size, levels=None):
 def _on_one_scale(images, data_dir, levels, places):
     """Brings images of more than 8 bits to the scale of their whole set, and says so in a line.
 
-    Args:
-        images: uint8 [N, size, size, 3], each such image scaled by its own values; changed in place.
-        levels: the `ReadImage.levels` of each such image by its name; all whole numbers, or all fractions.
-        places: where each image stands in `images`.
+    `images`, uint8 [N, size, size, 3], are changed in place; each was scaled by its own values. `levels` are the
+    `ReadImage.levels` by name, all whole numbers or all fractions; `places` says where each one stands in `images`.
     """
     of_set = min(low for low, _ in levels.values()), max(high for _, high in levels.values())
     other = [name for name, own in levels.items() if image_files.full_scale(own) != image_files.full_scale(of_set)]

@@ -131,15 +131,10 @@ def is_own(path):
 
 
 def read(path, size, levels=None):
-    """Reads the first frame of an image, upright, cut to its central square and resized; within `usual_pillow`.
+    """Reads the first frame of an image file, upright, cut to its central square and resized; within `usual_pillow`.
 
-    Args:
-        path: an image file.
-        size: pixels a side of the result.
-        levels: which values of more than 8 bits become 0 and 255 (see `full_scale`); None: the image's own.
-
-    Returns:
-        A `ReadImage`, what is transparent on white; or raises NotRead, whatever is wrong with it.
+    `size` is in pixels a side; `levels` are the values of more than 8 bits that become 0 and 255 (see `full_scale`), by
+    default the image's own. Returns a `ReadImage`, what is transparent on white, or raises NotRead, whatever is wrong.
     """
     try:
         return _read(path, size, levels)

@@ -48,14 +48,9 @@ def fingerprint(images):
 
 
 def resize(images, size, resample):
-    """Resizes uint8 [N, height, width] (grey) or [N, height, width, 3] to squares.
+    """Resizes uint8 [N, height, width] (grey) or [N, height, width, 3] to squares of `size` pixels a side.
 
-    Args:
-        size: pixels a side.
-        resample: one of `PIL.Image.Resampling`.
-
-    Returns:
-        uint8 [N, size, size, 1 or 3], C-contiguous.
+    `resample` is one of `PIL.Image.Resampling`. Returns uint8 [N, size, size, 1 or 3], C-contiguous.
     """
     resized = np.empty((len(images), size, size, *images.shape[3:]), np.uint8)
     for row, image in zip(resized, images):
@@ -91,11 +86,8 @@ def set_aside(image_set, count):
 def keep_labels(image_set, per_class):
     """Hides all labels of an `ImageSet` but so many of each class, chosen at random but always the same.
 
-    Args:
-        per_class: how many, as text; or "all". The hidden ones become -1.
-
-    Raises:
-        UserError: there are no labels, or a class has fewer.
+    `per_class` is a number as text, or "all"; hidden labels become -1. Raises UserError where there are no labels, or a
+    class has fewer.
     """
     if per_class == "all":
         return image_set

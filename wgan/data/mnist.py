@@ -101,14 +101,10 @@ def _read(images_path, labels_path):
 
 
 def read_idx(path, item_shape):
-    """Reads an IDX file, which is a header of big-endian numbers and then uint8 values, compressed with gzip or not.
+    """Reads an IDX file, which is a header of big-endian numbers and then uint8 values [N, *item_shape].
 
-    Args:
-        path: the file; whether it is compressed is seen from its first bytes, not from its name.
-        item_shape: the shape of one item: (28, 28) for images, () for labels.
-
-    Returns:
-        uint8 [N, *item_shape]; UserError where the file cannot be read, or its header and its length disagree.
+    Whether it is compressed with gzip is seen from its first bytes, not from its name. `item_shape` is (28, 28) for
+    images, () for labels. Raises UserError where the file cannot be read, or its header and its length disagree.
     """
     try:
         with open(path, "rb") as file:

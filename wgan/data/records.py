@@ -107,12 +107,10 @@ class Records:
 
 
 def write_index(folder, image_size, shards, checksums, labels, classes):
-    """Writes the index of a folder of records.
+    """Writes the index of a folder of records; `image_size`, `shards` and `checksums` as in `Records`.
 
-    Args:
-        folder, image_size, shards, checksums: see `Records`.
-        labels: int32 [N], negative for images that are in no class.
-        classes: {name: whether all its images are grey}, in the order of their numbers.
+    `labels` are int32 [N], negative for images that are in no class; `classes` are {name: whether all its images are
+    grey}, in the order of their numbers.
     """
     about = {"image_size": image_size, "shards": [dataclasses.astuple(s) for s in shards], "grey": classes}
     arrays = {"checksums": checksums, "labels": labels} if classes else {"checksums": checksums}

@@ -52,13 +52,8 @@ class Evaluation(keras.callbacks.Callback):
     """
 
     def __init__(self, config, image_set, history, saver):
-        """
-        Args:
-            config: a `TrainingConfig`.
-            image_set: the run's images.
-            history: of the epochs before; it knows the lowest FID so far.
-            saver: a `files.TolerantSaver`.
-        """
+        """Args: a `TrainingConfig`; the run's `ImageSet`; the `History` of the epochs before, which knows the lowest
+        FID so far; a `files.TolerantSaver`."""
         super().__init__()
         self._config, self._history, self._saver = config, history, saver
         self._reals = self._arrays(image_set.images, image_set.labels)
@@ -127,10 +122,8 @@ def critic_estimates(score, sign, samples, reals, heldout):
     With classes, D may differ by a number from class to class. So samples are weighted to be of the same classes as x,
     of which those without samples are left out.
 
-    Args:
-        score: what `scores` gave.
-        sign: 1 for a critic that scores real images up, -1 for one that scores them down.
-        samples, reals, heldout: the arrays that it takes.
+    `score` is what `scores` gave, and `samples`, `reals` and `heldout` are the arrays that it takes; `sign` is 1 for a
+    critic that scores real images up, -1 for one that scores them down.
     """
     of_samples = score(*samples)
 

@@ -52,16 +52,9 @@ class ReportRequest:
 
 
 def evaluate(checkpoint_dir, weights=None, **more):
-    """Measures one generator, prints the report and writes it.
+    """Measures one generator, prints the report and writes it; the arguments are the fields of a `ReportRequest`.
 
-    Args:
-        checkpoint_dir, weights, more: the fields of a `ReportRequest`.
-
-    Returns:
-        The report, as `evaluation.json` holds it.
-
-    Raises:
-        UserError: for all that the user can mend.
+    Returns the report, as `evaluation.json` holds it. Raises UserError for all that the user can mend.
     """
     request = ReportRequest(checkpoint_dir, weights, **more)
     options.check(request)

@@ -38,13 +38,8 @@ class Sampler:
     """Draws the same images from a generator whenever its weights are the same."""
 
     def __init__(self, generator, count, seed, labels=None):
-        """
-        Args:
-            generator: latents [batch, latent_dim] to images in [-1, 1].
-            count: number of images.
-            seed: of the latents.
-            labels: which class each image is to be of, int32 [count]; None for a generator that is not asked.
-        """
+        """The generator turns latents [batch, latent_dim] into images in [-1, 1]. `labels`, int32 [count], are the
+        classes to draw; None for a generator that is not asked for them."""
         latents = randomness.latents(count, generator, randomness.stream(seed, 0, Purpose.EVALUATION_LATENTS))
         self.inputs = [latents] if labels is None else [latents, labels]
         self._draw = tf.function(
@@ -60,12 +55,8 @@ class Evaluator:
     """FID, KID, precision and recall against the same real images again and again."""
 
     def __init__(self, extract, reals):
-        """Computes all that depends on the real images alone, which takes seconds.
-
-        Args:
-            extract: an `Extractor`.
-            reals: uint8 [N, size, size, channels].
-        """
+        """Computes all that depends on the real images alone, uint8 [N, size, size, channels], which takes seconds;
+        `extract` is an `Extractor`."""
         self._extract, self._reals = extract, extract(reals)
         self._kernel_sums = distances.kernel_sums_within(self._reals)
         self._radii = neighbours.radii(self._reals, neighbours.K)

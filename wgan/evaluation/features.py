@@ -58,8 +58,7 @@ def own():
 def inception(weights="imagenet"):
     """Keras's InceptionV3 before its last layer, on images enlarged to 299x299; UserError where it has no download.
 
-    Args:
-        weights: as `keras.applications.InceptionV3` takes them; None draws them at random, for tests.
+    `weights` as `keras.applications.InceptionV3` takes them; None draws them at random, for tests.
     """
     import keras
 

@@ -20,12 +20,11 @@ def precision_recall(reals, samples, k=K, real_radii=None):
     """Improved precision and recall (Kynkäänniemi et al. 2019, section 3).
 
     A ball around each real image reaches to its k-th nearest other real image. Precision, in [0, 1], is the share of
-    samples inside any such ball: are they realistic? Recall is the same with reals and samples exchanged: is all of
-    the real variety there?
+    samples inside any such ball: are they realistic? Recall is the same with reals and samples exchanged: is all of the
+    real variety there?
 
-    Args:
-        reals, samples: [n, dimensions] and [m, dimensions], n and m more than k.
-        real_radii: `radii(reals, k)`, where it is known already.
+    `reals` and `samples` are [n, dimensions] and [m, dimensions], n and m more than k; `real_radii` are what `radii`
+    gives for the reals, where they are known already.
     """
     reals, samples = checked(reals, samples, least=1)
     real_radii = radii(reals, k) if real_radii is None else real_radii
@@ -42,10 +41,8 @@ def density_coverage(reals, samples, k=5):
     """Density and coverage (Naeem et al. 2020, equations 3 and 4), sturdier against outliers.
 
     Density, at least 0, counts in how many real balls a sample lies, on average and divided by k; it may exceed 1.
-    Coverage, in [0, 1], is the share of real balls that hold a sample. k is what that paper chose.
-
-    Args:
-        reals, samples: [n, dimensions] and [m, dimensions], n more than k.
+    Coverage, in [0, 1], is the share of real balls that hold a sample. k is what that paper chose; `reals` and
+    `samples` are [n, dimensions] and [m, dimensions], n more than k.
     """
     reals, samples = checked(reals, samples, least=1)
     real_radii, memberships = radii(reals, k), np.zeros(len(reals), int)  # how many samples lie in each ball

@@ -22,12 +22,10 @@ COLUMNS = (*_COLUMNS, "kid_error")
 
 
 def figures(reals, samples, real_kernel_sums=None, real_radii=None):
-    """FID, KID with its standard error, precision and recall between two sets of features.
+    """FID, KID with its standard error, precision and recall between two sets of at least 4 features, [n, dimensions].
 
-    Args:
-        reals, samples: [n, dimensions] and [m, dimensions], at least 4 each.
-        real_kernel_sums, real_radii: of the reals, where they are known already: see `distances.kernel_distance`
-            and `neighbours.precision_recall`.
+    `real_kernel_sums` and `real_radii` are of the reals, where they are known already: see `distances.kernel_distance`
+    and `neighbours.precision_recall`.
     """
     kid, kid_error = distances.kernel_distance(reals, samples, real_kernel_sums)
     precision, recall = neighbours.precision_recall(reals, samples, real_radii=real_radii)
@@ -41,15 +39,10 @@ def figures(reals, samples, real_kernel_sums=None, real_radii=None):
 
 
 def make_row(name, reals, samples, training=None):
-    """Every figure of a set of features, and the comparison with their nearest training images.
+    """Every figure of a set of features, a dictionary of the `COLUMNS` with its name; and `neighbours.Copies`.
 
-    Args:
-        name: what they are.
-        reals, samples: [n, dimensions] and [m, dimensions], at least 6 each.
-        training: features of all training images, or None: the reals.
-
-    Returns:
-        A dictionary of the `COLUMNS`, with the name; and `neighbours.Copies`.
+    `reals` and `samples` are [n, dimensions] and [m, dimensions], at least 6 each. Copies are looked for among all
+    training images, whose features are `training`; None: among the reals.
     """
     copies = neighbours.find_copies(reals if training is None else training, samples)
     density, coverage = neighbours.density_coverage(reals, samples)
@@ -76,11 +69,8 @@ def with_mean(rows, num_classes):
 def yardsticks(extract, reals, images, other):
     """Yields rows that say what the figures are worth: half of the real images against the other; another class; noise.
 
-    Args:
-        extract: an `Extractor`.
-        reals: features of `images`.
-        images: uint8 [N, size, size, channels].
-        other: an `ImageSet` of another class, or None.
+    `reals` are the features that an `Extractor` makes of `images`, uint8 [N, size, size, channels]; `other` is an
+    `ImageSet` of another class, or None.
     """
     order = np.random.default_rng(0).permutation(len(reals))
     half, rest = np.array_split(reals[order], 2)
@@ -94,9 +84,7 @@ def yardsticks(extract, reals, images, other):
 def closest_pairs(samples, training, copies):
     """A grid of the samples nearest to training images, each with that image to its right, four pairs a row.
 
-    Args:
-        samples, training: uint8 [., size, size, channels].
-        copies: what `find_copies` said of them.
+    Both are uint8 [., size, size, channels]; `copies` is what `find_copies` said of them.
     """
     # By distance: by closeness, training images that are unlike all others would fill the grid.
     closest = np.argsort(copies.distances, kind="stable")[:PAIRS_SHOWN]

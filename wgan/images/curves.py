@@ -49,10 +49,7 @@ def _shown(names, history):
 def draw_curves(history_array, path, columns=COLUMNS):
     """Draws the history's columns over the epochs into a PNG file, complete or not at all.
 
-    Args:
-        history_array: float64 [epochs, columns], as `History.to_array` gives it.
-        path: where to.
-        columns: those that the run fills.
+    `history_array` is float64 [epochs, columns], as `History.to_array` gives it; `columns` those that the run fills.
     """
     history = History(history_array)
     chosen = panels(columns, history)

@@ -28,12 +28,9 @@ def figures(points):
 
 @usual_style()
 def draw(points, scores=None, epoch=None):
-    """A histogram of points beside the target's density and the discriminator's curve: uint8 [height, width, 3].
+    """A histogram of points, float [N, 1], beside the target's density: uint8 [height, width, 3].
 
-    Args:
-        points: float [N, 1].
-        scores: the discriminator's probability of real at each of `PLACES`, or None.
-        epoch: for the title, or None.
+    With `scores`, the discriminator's probability of real at each of `PLACES`, also its curve; with an epoch, that too.
     """
     figure = Figure(figsize=(4.8, 3.2), dpi=100, layout="constrained")
     axes = figure.subplots()

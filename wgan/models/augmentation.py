@@ -22,10 +22,8 @@ def flip(images, seed):
 def augment(images, changes, seed):
     """Changes each image in its own way; the result is differentiable with respect to the images.
 
-    Args:
-        images: float32 [batch, height, width, channels], 0 is grey.
-        changes: which of `wgan.config.CHANGES`.
-        seed: int64 [2].
+    They are float32 [batch, height, width, channels], 0 is grey; `changes` are names of `wgan.config.CHANGES`; `seed`
+    is int64 [2].
     """
     draws = randomness.uniform([7, tf.shape(images)[0], 1, 1, 1], seed)
     if "color" in changes:
@@ -40,9 +38,7 @@ def augment(images, changes, seed):
 def change_colors(images, brightness, saturation, contrast):
     """Adds up to half a unit of brightness, and scales saturation by 0 to 2 and contrast by .5 to 1.5.
 
-    Args:
-        images: float32 [batch, height, width, channels].
-        brightness, saturation, contrast: draws from [0, 1), [batch, 1, 1, 1].
+    Images are float32 [batch, height, width, channels], all others draws from [0, 1), [batch, 1, 1, 1].
     """
     images = images + (brightness - 0.5)
     grey = tf.reduce_mean(images, axis=3, keepdims=True)
@@ -54,9 +50,7 @@ def change_colors(images, brightness, saturation, contrast):
 def translate(images, down, right):
     """Shifts images by whole pixels, up to an eighth of their side; grey comes in from the border.
 
-    Args:
-        images: float32 [batch, height, width, channels].
-        down, right: draws from [0, 1), [batch].
+    Images are float32 [batch, height, width, channels], `down` and `right` draws from [0, 1), [batch].
     """
     _, height, width, _ = images.shape
     images = tf.einsum("bij,bjwc->biwc", _shift(height, down), images)
@@ -74,9 +68,7 @@ def _shift(side, draw):
 def cut_out(images, row, column):
     """Greys out a square of half the side, whose centre may be anywhere.
 
-    Args:
-        images: float32 [batch, height, width, channels].
-        row, column: draws from [0, 1), [batch, 1, 1, 1].
+    Images are float32 [batch, height, width, channels], `row` and `column` draws from [0, 1), [batch, 1, 1, 1].
     """
     _, height, width, _ = images.shape
     rows, columns = tf.range(height)[:, None, None], tf.range(width)[None, :, None]

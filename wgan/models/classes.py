@@ -35,12 +35,9 @@ def of_classes(network, labels):
 
 
 def class_weights(labels, num_classes, dtype):
-    """What layers take in place of labels: each image's share of each class, [batch, num_classes].
+    """What layers take in place of labels: each image's share of each class, `dtype` [batch, num_classes].
 
-    Args:
-        labels: int32 [batch], or such shares, for an image between classes.
-        num_classes: how many classes there are.
-        dtype: of the result.
+    `labels` are int32 [batch], or such shares, for an image between classes.
     """
     labels = tf.one_hot(tf.cast(labels, tf.int32), num_classes) if len(labels.shape) == 1 else labels
     return tf.cast(labels, dtype)

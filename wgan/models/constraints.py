@@ -125,9 +125,7 @@ def critic_gradients(critic, images):
 def interpolate(reals, fakes, epsilon):
     """eps x + (1 - eps) G(z): a point on the line between each real image and its fake.
 
-    Args:
-        reals, fakes: float [batch, height, width, channels].
-        epsilon: float [batch, 1, 1, 1], one uniform draw from [0, 1) per image.
+    Both are float [batch, height, width, channels]; `epsilon` is [batch, 1, 1, 1], a draw from [0, 1) for each image.
     """
     return fakes + epsilon * (reals - fakes)
 

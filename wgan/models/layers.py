@@ -269,11 +269,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def batch_norm_momentum(momentum):
-    """Each `BatchNormalization` called in this block moves its statistics by this momentum in place of its own.
-
-    Args:
-        momentum: float, or float32 tensor [].
-    """
+    """Each `BatchNormalization` called in this block moves its statistics by this momentum, a float or float32 scalar,
+    in place of its own."""
     return _set_in_block(_common_momentum, momentum)
 
 

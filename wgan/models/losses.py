@@ -22,12 +22,9 @@ class Objective:
 
 
 def wasserstein_estimate(real_logits, fake_logits):
-    """mean D(x) - mean D(G(z)): the critic's estimate of the Wasserstein distance, up to a scale.
+    """mean D(x) - mean D(G(z)): the critic's estimate of the Wasserstein distance, up to a scale, from logits [batch].
 
     The critic makes it large; it falls when the generator improves (equation 2 of the paper).
-
-    Args:
-        real_logits, fake_logits: float [batch].
     """
     return tf.reduce_mean(real_logits) - tf.reduce_mean(fake_logits)
 

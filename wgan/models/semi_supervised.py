@@ -32,12 +32,8 @@ class SemiSupervisedGAN(GAN):
         return [*super().optimizers, self.classifier_optimizer]
 
     def train_step(self, data):
-        """One epoch, as in `GAN`.
-
-        Args:
-            data: the epoch's number; uint8 images [critic_steps, batch, height, width, channels]; as many images
-                that have labels; and those labels, int32 [critic_steps, batch].
-        """
+        """One epoch, as in `GAN`; `data` is its number; uint8 images [critic_steps, batch, height, width, channels]; as
+        many images that have labels; and those labels, int32 [critic_steps, batch]."""
         logs = super().train_step(data)
         epoch, _, labelled_batches, label_batches = data
         for step in range(self.critic_steps):
@@ -51,12 +47,8 @@ class SemiSupervisedGAN(GAN):
     def critic_loss(self, reals, fakes, epsilon, dropout_seed, labelled_images, labels):
         """The discriminator's loss: validity and class, each the mean of its real and its generated half.
 
-        Args:
-            reals, fakes: [batch, height, width, channels].
-            epsilon: not needed here.
-            dropout_seed: int64 [2].
-            labelled_images: uint8 [batch, height, width, channels].
-            labels: int32 [batch].
+        As in `GAN`, but that `labels`, int32 [batch], are those of further images, uint8 [batch, height, width,
+        channels].
         """
         seeds = [randomness.substream(dropout_seed, 16 * place) for place in (1, 2, 3)]  # its layers take the next few
         # Apart, since batch normalisation would let the discriminator see whether the batch is mixed. What names real

@@ -32,10 +32,7 @@ def applies(images, taps, split=1):
     """Whether `convolve` can take the place of a plain convolution here, and is faster.
 
     Networks whose batch is open, such as exported ones, stay convolutions, which other tools know and make fast.
-
-    Args:
-        images: a tensor [batch, height, width, channels].
-        taps, split: as in `convolve`.
+    `images` are a tensor [batch, height, width, channels]; `taps` are the kernel's.
     """
     batch, height, width, _ = images.shape
     return (
@@ -111,9 +108,7 @@ def _batch_first(maps, join):
 def _transforms(side, taps):
     """B^T, G and A^T of a convolution along one axis, y = A^T ((G w) * (B^T x)), n points for each tile.
 
-    Returns:
-        The input transform [n * tiles, side], filter transform [n, taps] and output transform [side, n * tiles],
-        float64.
+    These transform the input, [n * tiles, side], the filter, [n, taps], and the output, [side, n * tiles]; float64.
     """
     n = len(_POINTS[taps])
     if taps == 3:  # each tile of four results sees six pixels, the outermost of which may lie beyond the border
@@ -132,19 +127,14 @@ def _transforms(side, taps):
 
 
 def _correlation(points, outputs, taps):
-    """Matrices with sum_j w_j x_(o + j) = A^T ((G w) * (B^T x)) for o below `outputs`.
+    """Matrices with sum_j w_j x_(o + j) = A^T ((G w) * (B^T x)) for o below `outputs`, and j below `taps`.
 
     A product of two polynomials has the coefficients V_n^-1 ((V_outputs a) * (V_taps w)), where V_k evaluates k
-    coefficients at the points. For fixed w that is a matrix on a, and its transpose is the correlation with w, so
-    that A^T = V_outputs^T, G = V_taps, B^T = V_n^-T.
+    coefficients at the points. For fixed w that is a matrix on a, and its transpose is the correlation with w, so that
+    A^T = V_outputs^T, G = V_taps, B^T = V_n^-T.
 
-    Args:
-        points: n = outputs + taps - 1 numbers, infinity among them.
-        outputs: how many sums.
-        taps: how many terms in each.
-
-    Returns:
-        A^T [outputs, n], G [n, taps] and B^T [n, n], float64.
+    `points` are n = outputs + taps - 1 numbers, infinity among them. The matrices are A^T [outputs, n], G [n, taps] and
+    B^T [n, n], float64.
     """
     return (
         _evaluate(points, outputs).T,

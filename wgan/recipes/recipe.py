@@ -82,12 +82,8 @@ class Recipe:
         return tuple(name for part in parts for name in table.get(part, ()))
 
     def check(self, config, usual):
-        """Raises UserError where settings make no sense with this recipe.
-
-        Args:
-            config: the `TrainingConfig`.
-            usual: the one with this recipe's defaults for the data set and nothing else.
-        """
+        """Raises UserError where a `TrainingConfig` has settings that make no sense with this recipe; `usual` is the
+        one with its defaults for the data set and nothing else."""
         for name in self.unused:
             if getattr(config, name) != getattr(usual, name):
                 raise UserError(f"--recipe {self.name} takes no --{name}; leave it out")

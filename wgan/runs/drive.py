@@ -66,12 +66,8 @@ class Drive:
     def fetch(self, state, is_newer):
         """Brings the run from the drive but for its grids, which are many and not needed to go on.
 
-        Args:
-            state: the copy's newest `checkpoints.State`.
-            is_newer: whether it is ahead of the local one and replaces it; if not, only missing files are brought.
-
-        Raises:
-            OSError: the drive or the local disk fails; the same call again goes on.
+        `state` is the copy's newest `checkpoints.State`. Where `is_newer`, it replaces the local one; else only missing
+        files are brought. After an OSError of the drive or the local disk, the same call again goes on.
         """
         here = self.local.checkpoint_dir
         paths = [path for path in self.folder.checkpoint_files() if path.name not in checkpoints.STATE_FILES]
@@ -102,14 +98,9 @@ class Drive:
 def copying(drive, epoch):
     """Copies in a thread while the block runs, and what is missing when it ends well.
 
-    The context manager gives a function without arguments, to be called after a checkpoint has been written.
-
-    Args:
-        drive: a `Drive`; or None, and nothing is copied.
-        epoch: from which the run goes on; grids of later ones are removed from the drive.
-
-    Raises:
-        OSError: the drive failed to the end.
+    The context manager gives a function without arguments, to be called after a checkpoint has been written. With None
+    in place of a `Drive` nothing is copied. Grids of later epochs than the one from which the run goes on are removed
+    from the drive. Raises OSError where the drive failed to the end.
     """
     if drive is None:
         yield lambda: None

@@ -88,13 +88,8 @@ def holds(path, grids):
 def update(path, grids, last_epoch=math.inf):
     """Writes an archive anew, with more grids; a damaged one is kept under another name, and a new one begun.
 
-    Args:
-        path: the archive, there or not.
-        grids: {epoch: what gives a PNG by `read_bytes`}; those of other epochs stay in the archive.
-        last_epoch: grids of later epochs that are in it are left out.
-
-    Raises:
-        OSError: a disk fails; the archive is as it was.
+    `grids` are {epoch: what gives a PNG by `read_bytes`}; those of other epochs stay in the archive, but for epochs
+    after `last_epoch`. Where a disk fails, with OSError, the archive is as it was.
     """
     with atomic_path(path) as temporary, _to_read(path) as earlier, zipfile.ZipFile(temporary, "w") as archive:
         kept = {epoch: name for epoch, name in _names(earlier).items() if epoch <= last_epoch}

@@ -102,10 +102,9 @@ def _as_csv(rows):
 
 
 def read_history(path):
-    """Reads a `history.csv`, which may just be growing; empty where there is none.
+    """Reads a `history.csv`, which may just be growing: {epoch: {column: float}}, empty where there is none.
 
-    Returns:
-        {epoch: {column: float}}, without cells that are empty or not finite and rows that are not complete.
+    Cells that are empty or not finite, and rows that are not complete, are left out.
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:

@@ -10,15 +10,10 @@ from wgan.runs.run_folder import RunFolder
 
 
 def find_weights(place, checkpoint_dir=None):
-    """The paths of the generator's and the critic's file behind `--init_from`.
+    """The generator's and the critic's file behind `--init_from`, a checkpoint folder or a generator's file.
 
-    Args:
-        place: a checkpoint folder, or a generator's file; the critic's file has the same name with
-            `critic` in place of `generator`.
-        checkpoint_dir: where the new run will write.
-
-    Raises:
-        UserError: a file is missing, is no HDF5 file, or would be overwritten.
+    The critic's file has the same name with `critic` in place of `generator`. Raises UserError where a file is missing,
+    is no HDF5 file, or would be overwritten by the new run, which writes to `checkpoint_dir`.
     """
     place = pathlib.Path(place)
     if place.is_dir():

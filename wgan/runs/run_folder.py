@@ -158,13 +158,8 @@ class RunFolder:
             files.write_text(folder / RUN_ID_FILE, run_id + "\n")
 
     def write_config(self, config, image_set, sha256, start):
-        """Stores the configuration and what the images were, and adds a start to those of the run so far.
-
-        Args:
-            config, image_set: the run's.
-            sha256: the images' fingerprint.
-            start: the epoch that the run goes on from, the device and versions that it goes on with.
-        """
+        """Stores the configuration and what the images were, with their fingerprint, and adds a start to those of the
+        run so far: the epoch that it goes on from, the device and versions that it goes on with."""
         images = {
             "name": image_set.name,
             "count": len(image_set.images),

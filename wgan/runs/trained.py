@@ -99,12 +99,7 @@ def of_run(folder, name=None, flag="--checkpoint_dir"):
 def read_run(checkpoint_dir, flag="--checkpoint_dir"):
     """What a run stored about itself: its `TrainingConfig`, with absolute paths, and a dictionary on its images.
 
-    Args:
-        checkpoint_dir: the run's folder, a `pathlib.Path`.
-        flag: by which it was named, for the message where it holds none.
-
-    Raises:
-        UserError: there is no run, or its description is damaged.
+    Raises UserError where the folder, a `pathlib.Path` that `flag` has named, holds no run, or a damaged description.
     """
     stored = RunFolder(TrainingConfig(checkpoint_dir=str(checkpoint_dir))).stored_run("restore it")
     if stored is None:
@@ -120,17 +115,10 @@ def usual_weights(checkpoint_dir):
 
 
 def find_weights(checkpoint_dir, name=None):
-    """Finds a generator's file in a run's folder, a `pathlib.Path`.
+    """A generator's file in a run's folder, a `pathlib.Path`; and a dictionary of the epoch and FID, as far as noted.
 
-    Args:
-        checkpoint_dir: the folder.
-        name: of the file in it, or None: the averaged generator, where there is one.
-
-    Returns:
-        Its path, and what is noted in it: {"epoch": ..., "fid": ...} as far as they are.
-
-    Raises:
-        UserError: there is no such file, or it is damaged.
+    Without the file's name it is the averaged generator, where there is one. Raises UserError where there is no such
+    file, or it is damaged.
     """
     path = checkpoint_dir / name if name else usual_weights(checkpoint_dir)
     if not path.is_file():

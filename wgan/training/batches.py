@@ -92,12 +92,9 @@ def epoch_batches(
 
 
 def _take(array, indices, shape):
-    """A host's rows of an epoch's batches, at their places among zeros: [critic_steps, batch_size, ...].
+    """A host's rows of an epoch's batches, at their places among zeros: [critic_steps, batch_size, ...] of a `Shape`.
 
-    Args:
-        array: [num_images, ...].
-        indices: of the rows in all batches, int32 [critic_steps * batch_size].
-        shape: a `Shape`.
+    `indices`, int32 [critic_steps * batch_size], are those of the rows of all batches in `array`, [num_images, ...].
     """
     critic_steps, batch_size, host, hosts = shape
     share = batch_size // hosts

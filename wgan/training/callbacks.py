@@ -98,12 +98,8 @@ class Checkpoints(keras.callbacks.Callback):
     """
 
     def __init__(self, config, folder, history, saver, after=lambda: None):
-        """Args:
-        config, folder: the run's.
-        history: to which another callback has added an epoch before this one sees its end.
-        saver: a `files.TolerantSaver`.
-        after: called when a state has been written.
-        """
+        """Args: config, folder: the run's; history: to which another callback has added an epoch before this one sees
+        its end; saver: a `files.TolerantSaver`; after: called when a state has been written."""
         super().__init__()
         self.good = self._reached = None
         self._folder, self._history, self._saver, self._after = folder, history, saver, after

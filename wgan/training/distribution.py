@@ -105,13 +105,8 @@ def place_of(config):
 def meet(meeting, config, fingerprints):
     """Waits for the other hosts of a run, and sees that they have the same settings, images and versions.
 
-    Args:
-        meeting: a `hosts.Meeting`.
-        config: with its precision settled.
-        fingerprints: what must be the same of the images, {name: SHA-256}.
-
-    Raises:
-        UserError, NothingToDo: as `hosts.Meeting.hold` does.
+    `config` has its precision settled; `fingerprints` are what must be the same of the images, {name: SHA-256}. Raises
+    what `hosts.Meeting.hold` does.
     """
     facts = {**config.deciding(), "epochs": config.epochs, **fingerprints}
     facts |= {"TensorFlow's version": tf.__version__, "Keras's version": keras.__version__}

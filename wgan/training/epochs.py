@@ -12,14 +12,11 @@ def epoch_step(gan):
 
 
 def run_epochs(gan, step, batches, epochs, callbacks):
-    """Trains for some epochs, or until a callback sets `gan.stop_training`.
+    """Trains for some epochs, a range counted from 1, or until a callback sets `gan.stop_training`.
 
-    Args:
-        gan: a compiled `GAN`.
-        step: what `epoch_step` gave for it.
-        batches: one element for each epoch, as `epoch_batches` gives them.
-        epochs: their numbers, counted from 1, a range.
-        callbacks: of Keras, called in this order. They count epochs from 0, and may add figures to an epoch's logs.
+    `step` is what `epoch_step` gave for the compiled `GAN`; `batches` has one element for each epoch, as
+    `epoch_batches` gives them. The callbacks are Keras's, called in this order; they count epochs from 0, and may add
+    figures to an epoch's logs.
     """
     watching = keras.callbacks.CallbackList(callbacks, model=gan)
     gan.stop_training = False

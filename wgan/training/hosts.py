@@ -72,15 +72,12 @@ class NothingToDo(Exception):
 
 
 class Meeting:
-    """The hosts of a run, before TensorFlow connects them: all agree, or all end.
-
-    Attributes:
-        is_over: whether nothing more can be said there.
-    """
+    """The hosts of a run, before TensorFlow connects them: all agree, or all end."""
 
     def __init__(self, hosts, seconds):
         """Args: a `Hosts`; how long to wait for the others."""
-        self._hosts, self._seconds, self.is_over = hosts, seconds if 0 < seconds < 10**6 else 0, False
+        self._hosts, self._seconds = hosts, seconds if 0 < seconds < 10**6 else 0
+        self.is_over = False  # once true, nothing more can be said there
 
     def hold(self, facts):
         """Waits until all hosts are there and the chief has found that they agree.

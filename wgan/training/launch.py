@@ -40,20 +40,13 @@ class Found(typing.NamedTuple):
 
 
 def launch(config, fresh=False, dry_run=False):
-    """Begins a run, or continues the one that `config.checkpoint_dir` holds.
+    """Begins a run, or continues the one that `config.checkpoint_dir` holds; `fresh` replaces it.
 
     Where the label is `each`: one run per class, each in a folder of its own; then a grid with a row per class.
+    `dry_run` prints what would be done: nothing is trained or written, but a data set may be downloaded.
 
-    Args:
-        config: a `TrainingConfig`.
-        fresh: replace an earlier run.
-        dry_run: print what would be done; nothing is trained or written, but a data set may be downloaded.
-
-    Returns:
-        The exit status: 0, or 128 + the number of the signal that stopped the run.
-
-    Raises:
-        UserError: for all that the user can mend.
+    Returns the exit status: 0, or 128 + the number of the signal that stopped the run. Raises UserError for all that
+    the user can mend.
     """
     with output.tolerant():  # a training that nobody watches any more goes on
         return (_launch_each if config.label == labels.EACH else _launch_one)(config, fresh, dry_run)

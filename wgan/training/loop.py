@@ -223,12 +223,9 @@ class Trainer:
 
 
 def explain_wrong_numbers(error, epoch, config):
-    """A message on a run whose numbers go wrong again and again, and on the settings that would be a change.
+    """A message on a run whose numbers go wrong again and again, `error` the last time, and on settings to change.
 
-    Args:
-        error: what happened last.
-        epoch: that of the saved state; 0: none is.
-        config: the run's, its precision settled.
+    `epoch` is that of the saved state, 0 where none is; `config` has its precision settled.
     """
     saved = f" The state of epoch {epoch} is saved." if epoch else ""
     rates = "--learning_rate" if config.critic_learning_rate is None else "--learning_rate or --critic_learning_rate"
@@ -252,10 +249,7 @@ def explain_memory(config):
 def build_gan(config, channels, class_counts=()):
     """A compiled `GAN` with all its variables, its initial weights drawn from the configured seed.
 
-    Args:
-        config: a `TrainingConfig`.
-        channels: of the images, 1 or 3.
-        class_counts: how many images each class has, for a conditional recipe.
+    The images have 1 or 3 channels; for a conditional recipe `class_counts` says how many there are of each class.
     """
     with _initializers_seeded(config.seed), precision.policy_scope(config.precision):
         recipe = config.recipe_spec

@@ -70,12 +70,8 @@ class EventWriter(keras.callbacks.Callback):
     SECONDS_BETWEEN_WRITES = 10.0  # TensorBoard does not look more often than every 5 seconds
 
     def __init__(self, config, folder, image_set, history, saver):
-        """Args:
-        config, image_set: the run's.
-        folder: its `RunFolder`.
-        history: to which another callback has added an epoch before this one sees its end.
-        saver: a `files.TolerantSaver`.
-        """
+        """Args: config, folder, image_set: the run's; history: to which another callback has added an epoch before this
+        one sees its end; saver: a `files.TolerantSaver`."""
         super().__init__()
         self._config, self._folder, self._history, self._saver = config, folder, history, saver
         self._settings, self._columns = settings_as_markdown(config, image_set), columns(config.recipe_spec)[1:]

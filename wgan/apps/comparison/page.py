@@ -17,16 +17,9 @@ TEMPLATE = pathlib.Path(__file__).with_name("page.html.jinja")
 
 
 def publish(planned, failures, comparison, command):
-    """Writes `index.html` with its images, and `comparison.json`, each complete or not at all.
+    """Writes `index.html` with its images, and `comparison.json`, each complete or not at all; what is in the latter.
 
-    Args:
-        planned: the `Run`s of the comparison.
-        failures: a dictionary from runs to words.
-        comparison: a `wgan.apps.comparison.plan.Comparison`.
-        command: the command line that made it.
-
-    Returns:
-        What is in `comparison.json`.
+    `failures` is a dictionary from runs to words, and `command` the line that made the `Comparison`.
     """
     folder = comparison.folder
     folder.mkdir(parents=True, exist_ok=True)

@@ -51,13 +51,8 @@ NETWORKS = {
 
 
 def build(config, channels, num_classes=0):
-    """The generator and the critic of a run's recipe, without variables yet.
-
-    Args:
-        config: a `TrainingConfig`.
-        channels: of the images, 1 or 3.
-        num_classes: of the images, for a conditional recipe.
-    """
+    """The generator and the critic of a run's recipe, without variables yet, for images of 1 or 3 channels;
+    `num_classes` is for a conditional recipe."""
     recipe = config.recipe_spec
     classes = {"num_classes": num_classes} if recipe.is_conditional else {}
     return NETWORKS[recipe.networks](config, channels, **recipe.network_options, **classes)

@@ -56,12 +56,8 @@ class ImageGenerator(keras.Model):
         """Draws for training from batches of latents, [count, batch, latent_dim], each normalised by itself.
 
         All together where memory allows: one pass over many small batches takes a fraction of the time of many passes.
-
-        Args:
-            inputs: latents, or with classes a list of latents and labels, int32 [count, batch].
-
-        Returns:
-            A list of `count` times images [batch, image_size, image_size, channels].
+        With classes, `inputs` is a list of latents and labels, int32 [count, batch]. Returns a list of `count` times
+        images [batch, image_size, image_size, channels].
         """
         count, batch, _ = without_labels(inputs)[0].shape
         if count * batch * self.image_size**2 > MAX_PIXELS_AT_ONCE:

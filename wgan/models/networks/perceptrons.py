@@ -16,12 +16,7 @@ class Generator(keras.Model):
     """Latents through ReLU layers to all pixels at once."""
 
     def __init__(self, latent_dim, shape, widths, **kwargs):
-        """
-        Args:
-            latent_dim: length of a latent.
-            shape: of an image, (height, width, channels).
-            widths: of the layers between.
-        """
+        """Args: latent_dim: length of a latent; shape: of an image, (height, width, channels); widths: of layers."""
         super().__init__(**kwargs)
         self.latent_dim = latent_dim
         self.shape = tuple(shape)

@@ -23,12 +23,8 @@ class ResidualBlock(keras.layers.Layer):
     """x + f(x), where f is norm, ReLU, 3x3 convolution, twice; it may double or halve the image's sides."""
 
     def __init__(self, resample=None, norm="none", relu_first=True, **kwargs):
-        """
-        Args:
-            resample: "up", "down" or None.
-            norm: batch, layer, spectral or none.
-            relu_first: False for a block that sees images, whose negative values are not to be lost.
-        """
+        """Args: resample: "up", "down" or None; norm: batch, layer, spectral or none; relu_first: False for a block
+        that sees images, whose negative values are not to be lost."""
         super().__init__(**kwargs)
         self.resample = resample
         self.norm = norm
@@ -73,14 +69,7 @@ class Generator(ImageGenerator):
     """4x4x128, then one doubling residual block after another."""
 
     def __init__(self, latent_dim=128, channels=3, image_size=32, norm="batch", num_classes=0, **kwargs):
-        """
-        Args:
-            latent_dim: length of a latent.
-            channels: of the images, 1 or 3.
-            image_size: pixels a side, a power of two from 8 on.
-            norm: batch, layer or none.
-            num_classes: of which it draws the one that it is asked for; 0: it is not asked.
-        """
+        """Arguments as of `plain.Generator`, but for the image's side: a power of two from 8 on."""
         super().__init__(latent_dim, channels, image_size, num_classes, **kwargs)
         self.norm = norm
         self.dense = layers.Dense(4 * 4 * WIDTH)
@@ -107,13 +96,7 @@ class Critic(keras.Model):
     """Halving residual blocks down to 8x8, two more, and the mean over all places."""
 
     def __init__(self, channels=3, image_size=32, norm="none", num_classes=0, **kwargs):
-        """
-        Args:
-            channels: of the images, 1 or 3.
-            image_size: as in `Generator`.
-            norm: none, layer or spectral.
-            num_classes: that images may have; 0: it is not told.
-        """
+        """Arguments as of `plain.Critic`, but for the image's side, as in `Generator`."""
         super().__init__(**kwargs)
         self.channels = channels
         self.image_size = image_size

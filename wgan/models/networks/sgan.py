@@ -60,13 +60,10 @@ class Discriminator(keras.Model):
         self.classes = layers.Dense(num_classes + 1, dtype=self.variable_dtype)
 
     def call(self, images, dropout_seed=None, training=False, track=True):
-        """Images [batch, height, width, channels] to validity logits [batch] and class logits [batch, classes + 1].
+        """Images in [-1, 1], [batch, height, width, channels], to logits: validity [batch], class [batch, classes + 1].
 
-        Args:
-            images: float in [-1, 1].
-            dropout_seed: int64 [2]; with None the dropout is off.
-            training: whether to normalise by the batch's own statistics.
-            track: whether those then count among the statistics that are used without training.
+        `dropout_seed` is int64 [2]; with None the dropout is off. `training` normalises by the batch's own statistics,
+        which with `track` count among those that are used without training.
         """
         x = images
         for place, (conv, norm) in enumerate(zip(self.convs, self.norms)):
