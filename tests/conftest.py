@@ -168,6 +168,14 @@ def run_with_weights(tmp_path_factory):
     return run.checkpoint_dir
 
 
+@pytest.fixture(scope="module")
+def own():
+    """The extractor of the project's own features, whose network is loaded once for all tests of a module."""
+    from wgan.evaluation import features
+
+    return features.own()
+
+
 @pytest.fixture
 def eagerly():
     """Graphs are not made: a single step costs less without one."""

@@ -76,11 +76,6 @@ def trained_once(tmp_path_factory):
     return config, printed.getvalue().splitlines()
 
 
-@pytest.fixture(scope="module")
-def own():
-    return features.own()
-
-
 @pytest.fixture
 def run(trained_once, own, tmp_path, monkeypatch):
     """A copy of that run, which a test may change; reports on it share one network of features."""

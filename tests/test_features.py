@@ -12,11 +12,6 @@ from wgan.evaluation import feature_network, features
 DATA = os.environ.get("WGAN_TEST_DATA")
 
 
-@pytest.fixture(scope="module")
-def own():
-    return features.own()
-
-
 def random_images(count, size=32, channels=3, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, channels), np.uint8)
 

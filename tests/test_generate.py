@@ -321,12 +321,6 @@ def test_a_run_without_weights_and_one_without_images_are_named(run_with_weights
         trained.locate(tmp_path)
 
 
-def test_a_damaged_run_is_not_advised_to_begin_anew_where_nothing_is_trained(tmp_path):
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(UserError, match="config.json cannot be read .*; restore it$"):
-        trained.locate(tmp_path)
-
-
 def test_mistakes_are_answered_without_tensorflow(run_with_weights):
     code = (
         "import sys\nfrom wgan.apps import generate\n"

@@ -123,8 +123,8 @@ def test_a_run_begins_in_a_working_folder_that_has_been_removed(tmp_path, monkey
 
 
 @pytest.mark.parametrize("config", [["epochs"], "epochs", None, {}, {"epochs": "3"}])
-def test_a_stored_configuration_that_is_none_is_named(project, config):
+def test_a_stored_configuration_that_is_none_is_named_and_no_fresh_start_advised(project, config):
     path = project / "checkpoints/config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "config": config}))
-    with pytest.raises(UserError, match="config.json cannot be read .*; restore it"):
+    with pytest.raises(UserError, match="config.json cannot be read .*; restore it$"):
         trained.read_run(project / "checkpoints")

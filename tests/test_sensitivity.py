@@ -5,12 +5,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from wgan import data
-from wgan.evaluation import distances, features, neighbours
-
-
-@pytest.fixture(scope="module")
-def own():
-    return features.own()
+from wgan.evaluation import distances, neighbours
 
 
 @pytest.fixture(scope="module")
