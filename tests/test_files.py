@@ -66,6 +66,15 @@ def test_a_folder_that_has_gone_is_not_made_again(tmp_path):
     assert not (tmp_path / "gone").exists()
 
 
+@pytest.mark.parametrize(
+    "content, lines",
+    [("old\na\n\nb\n", ["a", "b"]), ("old\n" + "x" * 99 + "\nb", ["b"]), ("old\n", []), ("x" * 99, ["x" * 8])],
+)
+def test_the_last_lines_are_whole_ones_where_there_are_any(tmp_path, content, lines):
+    (tmp_path / "log").write_text(content)
+    assert files.last_lines(tmp_path / "log", start=4, longest=8) == lines
+
+
 def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path):
     for name in (".tmp-12-sample_00001.png", "sample_00001.png", ".run_id", "tmp-mine"):
         (tmp_path / name).write_text("")
