@@ -130,7 +130,7 @@ def _receive(hosts, facts, end, listener, deadline):
     listener.listen(len(hosts.addresses))
     others, there = set(range(1, len(hosts.addresses))), {}  # the connection of each host
     with contextlib.ExitStack() as connections:
-        while there.keys() != others:
+        while (there := there if end else _not_gone(there)).keys() != others:  # once told how this ends, one may go
             listener.settimeout(_left(deadline))
             try:
                 connection = connections.enter_context(listener.accept()[0])
@@ -159,6 +159,10 @@ def _answer(there, end):
     for connection in there.values():
         with contextlib.suppress(OSError):  # it has been told, or has ended
             connection.sendall(json.dumps(end).encode() + b"\n")
+
+
+def _not_gone(there):
+    return {number: connection for number, connection in there.items() if not _has_gone(connection)}
 
 
 def _has_gone(connection):
