@@ -30,7 +30,7 @@ from wgan.training.launch import launch
 from wgan.training.loop import batches_of_run, build_gan
 
 GANS = {
-    "batch": dict(),
+    "batch": dict(critic_steps=2, ema_decay=0.999),
     "conditional": dict(recipe="wgan_gp_conditional", label="all", generator_norm="layer"),
     "sgan": dict(recipe="sgan", label=None, ema_decay=0.9),
     "spectral": dict(recipe="sngan", critic_norm="spectral"),
@@ -79,7 +79,7 @@ def distance(ones, others):
 
 def compare(folder, settings):
     """One GAN on one device and on two."""
-    fields = short_runs.settings(folder, batch_size=8, critic_steps=2, flips="on", **settings)
+    fields = short_runs.settings(folder, **{"batch_size": 8, "flips": "on", "ema_decay": 0.0, **settings})
     if fields.get("recipe") in ("sgan", "gaussian_1d"):
         del fields["flips"]
     config = TrainingConfig(**fields)
