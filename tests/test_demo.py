@@ -1,6 +1,7 @@
 """The page that shows a generator: what it draws, in a browser and without one, and how it begins and ends."""
 
 import base64
+import datetime
 import io
 import json
 import os
@@ -136,7 +137,9 @@ def test_shipped_generators_are_found_with_their_figures_and_their_animation(tmp
             assert f"<b>{value}</b><span>{name}</span>" in introduction
         assert "half of the real images" in worth and "Does it copy?" in worth
     [horses] = [source for source in found if source.path.parent.name == "horses"]
-    assert "<b>1:37:00</b><span>training time</span>" in run_summary.summarize(horses)[0]
+    seconds = json.loads((SHIPPED / "horses/config.json").read_text(encoding="utf-8"))["training_seconds"]
+    spent = datetime.timedelta(seconds=round(seconds))
+    assert f"<b>{spent}</b><span>training time</span>" in run_summary.summarize(horses)[0]
     film, _ = run_summary.animate(horses, None, tmp_path)
     assert Path(film).read_bytes() == (SHIPPED / "horses/training.gif").read_bytes()
 

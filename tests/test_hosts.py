@@ -91,10 +91,12 @@ def test_a_host_that_is_started_again_is_let_in():
     addresses = free_addresses(3)
     with ThreadPoolExecutor(3) as pool:
         chief = pool.submit(meet, Hosts(addresses, 0), FACTS, 30)
-        with connected(addresses[0]) as connection:
-            connection.sendall(json.dumps([1, FACTS, None]).encode() + b"\n")
-        others = [pool.submit(meet, Hosts(addresses, number), FACTS, 30) for number in (1, 2)]
-        assert [each.result() for each in (chief, *others)] == [None] * 3
+        with connected(addresses[0]) as gone:
+            gone.sendall(json.dumps([1, FACTS, None]).encode() + b"\n")
+        with connected(addresses[0]) as last:  # the last one that is missed, but for the one that has gone
+            last.sendall(json.dumps([2, FACTS, None]).encode() + b"\n")
+            again = pool.submit(meet, Hosts(addresses, 1), FACTS, 30)
+            assert [each.result() for each in (chief, again)] == [None] * 2
 
 
 @pytest.mark.parametrize("number, missing", [(0, "host 1"), (1, "the chief")])

@@ -66,14 +66,19 @@ def test_hosts_that_are_lost_and_stopped_continue_to_the_bits_of_two_devices(tmp
     assert (status, status_of_other) == (143, 143)
     assert line == f"saved at epoch {epoch}; the same command continues"
 
-    arguments = [str(devices), str(epoch), settings["data_dir"]]
+    end = epoch + 2
+    arguments = [str(devices), str(end), settings["data_dir"]]
     subprocess.run([sys.executable, two_devices.__file__, *arguments], check=True)
+    launched = several_hosts.start_by_launcher(hosts, **settings, epochs=end)
+    assert [status for status, _ in several_hosts.ends([launched])] == [0]
     short_runs.assert_same_arrays(state(hosts), state(devices))
     assert not (hosts / "of_others").exists()
 
 
 def test_numbers_that_go_wrong_again_and_again_end_all(tmp_path):
-    """All hosts go back together until the chief gives up; both are started by the launcher."""
-    launched = several_hosts.start_by_launcher(tmp_path, epochs=100, critic_steps=8, gradient_penalty_weight=1e12)
-    said, _ = launched.communicate(timeout=200)
-    assert launched.returncode == 2 and "the numbers went wrong 4 times" in said
+    """All hosts go back together until the chief gives up."""
+    (status, line), (status_of_other, _) = several_hosts.ends(
+        several_hosts.start(tmp_path, epochs=100, critic_steps=8, gradient_penalty_weight=1e12)
+    )
+    assert (status, status_of_other) == (2, 2)
+    assert "the numbers went wrong 4 times" in line

@@ -6,6 +6,11 @@ from wgan.models import networks
 from wgan.models.networks import Critic, Generator, resnet
 
 
+def test_generator_draws_images_between_minus_one_and_one():
+    images = Generator(latent_dim=7, channels=1)(10 * tf.random.normal([5, 7], seed=1)).numpy()
+    assert images.shape == (5, 32, 32, 1) and 0.1 < np.abs(images).max() <= 1
+
+
 def test_parameter_counts_are_those_of_the_article():
     generator, critic = Generator(), Critic()
     generator(tf.zeros([1, 100]))

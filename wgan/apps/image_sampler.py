@@ -70,7 +70,7 @@ class ImageSampler:
         """Labels, int [N], as shares of the classes, float32 [N, number of classes]; those as they are."""
         if np.ndim(labels) > 1:
             return labels
-        return np.float32(np.asarray(labels)[:, None] == np.arange(self.num_classes))
+        return np.eye(self.num_classes, dtype=np.float32)[np.asarray(labels)]
 
     @surroundings.usual()
     def __call__(self, latents, labels=None):
