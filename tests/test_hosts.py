@@ -214,7 +214,8 @@ def test_the_launcher_passes_a_signal_on_to_every_host(tmp_path, number):
         "import json, os, signal, sys\n"
         "signal.alarm(120)\n"
         "signal.signal(int(sys.argv[1]), lambda number, frame: sys.exit(128 + number))\n"
-        "print(json.loads(os.environ['TF_CONFIG'])['task']['index'], flush=True)\n"
+        "index = json.loads(os.environ['TF_CONFIG'])['task']['index']\n"
+        "os.write(1, b'%d\\n' % index)  # at once: both hosts write into one pipe\n"
         "while True: signal.pause()\n"
     )
     words = [sys.executable, str(ROOT / "tools/local_hosts.py"), "--", str(script), str(int(number))]
