@@ -38,8 +38,8 @@ def state(folder):
 @pytest.mark.parametrize("name", two_devices.GANS)
 def test_gradients_of_every_update_are_those_of_one_device(found, name):
     one = found[name]
-    # An activation at its kink makes 1e-3 of rounding, a normalisation of each replica's own 0.1 and more.
-    assert max(one["gradients"]) < 5e-3 and min(one["first_alone"]) > 0.1
+    assert max(one["gradients"]) < (2e-3 if name == "sgan" else 1e-4)  # whose discriminator's are small differences
+    assert min(one["first_alone"]) > 0.1  # those of one replica are others
     assert one["figures"] < 1e-4 and one["weights"] < 1e-4
 
 

@@ -29,11 +29,11 @@ from wgan.training import distribution
 from wgan.training.launch import launch
 from wgan.training.loop import batches_of_run, build_gan
 
-GANS = {
-    "batch": dict(critic_steps=2, ema_decay=0.999),
+GANS = {  # with seed 0 an activation of two of them is at its kink
+    "batch": dict(critic_steps=2, ema_decay=0.999, seed=1),
     "conditional": dict(recipe="wgan_gp_conditional", label="all", generator_norm="layer"),
     "sgan": dict(recipe="sgan", label=None, ema_decay=0.9),
-    "spectral": dict(recipe="sngan", critic_norm="spectral"),
+    "spectral": dict(recipe="sngan", critic_norm="spectral", seed=1),
     "layer": dict(recipe="r3gan", generator_norm="layer", critic_norm="layer"),
     "none": dict(recipe="wgan_clip", generator_norm="none", critic_dropout=0.0, optimizer="adam"),
     "gaussian": dict(recipe="gaussian_1d", dataset="gaussian", label=None, image_size=32, latent_dim=1),
