@@ -10,43 +10,16 @@ import argparse
 import json
 import pathlib
 import random
-import subprocess
-import sys
 import tempfile
 
+import forked
 import short_runs
 import toy_recipe
 
 from wgan.config import TrainingConfig
 
+KILLED_RUN = pathlib.Path(__file__).with_name("killed_run.py")
 EPOCHS_PER_KILL = 3
-CHILD = """
-import json, os, pathlib, signal, sys
-sys.path.insert(0, sys.argv[1])
-settings, operations = json.loads(sys.argv[2]), int(sys.argv[3])
-import short_runs, toy_recipe
-from wgan.images import curves
-from wgan.runs import files
-from wgan.config import TrainingConfig
-from wgan.training.launch import launch
-
-def counted(function):
-    def call(*args, **kwargs):
-        global operations
-        operations -= 1
-        if operations == 0:
-            print("killed in", function.__name__, flush=True)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*args, **kwargs)
-    return call
-
-curves.draw_curves = short_runs.write_no_curves
-if operations:
-    os.replace, os.fsync, files.seal = map(counted, (os.replace, os.fsync, files.seal))
-    pathlib.Path.unlink, pathlib.Path.write_text = counted(pathlib.Path.unlink), counted(pathlib.Path.write_text)
-with toy_recipe.registered():
-    sys.exit(launch(TrainingConfig(**settings)))
-"""
 
 
 def settings_of(folder, epochs):
@@ -54,33 +27,19 @@ def settings_of(folder, epochs):
     return toy_recipe.config(folder, epochs=epochs, checkpoint_minutes=0.0, eval_every=4).to_json()
 
 
-def start(settings, operations=0):
-    """A training process; it kills itself before its n-th operation on the disk, if `operations` is n."""
-    return subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(pathlib.Path(__file__).parent), json.dumps(settings), str(operations)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def kill_at_random(settings, draw):
     """Starts the run and kills it; True if it was killed before it had finished, and what it printed."""
-    if draw.random() < 0.5:
-        process = start(settings, operations=draw.randint(1, 80))
-        output, errors = process.communicate()
-    else:
-        process = start(settings)
-        begun = [process.stdout.readline() for _ in range(draw.randint(1, 3))]  # from the imports to the first epoch
-        try:
-            process.wait(timeout=draw.uniform(0, 2))
-        except subprocess.TimeoutExpired:
-            process.kill()
-        output, errors = process.communicate()
-        output = "".join(begun) + output
-    if process.returncode not in (0, -9):
-        raise AssertionError(f"exit status {process.returncode}: {output}{errors}")
-    return process.returncode == -9, output
+    by_itself = draw.random() < 0.5
+    run = forked.Script(KILLED_RUN, json.dumps(settings), draw.randint(1, 80) if by_itself else 0)
+    begun = []
+    if not by_itself:
+        begun = [run.stdout.readline() for _ in range(draw.randint(1, 3))]  # to the first epoch at most
+        run.wait(draw.uniform(0, 2))
+        run.kill()
+    output = "".join([*begun, run.read_to_end()])
+    if run.status not in (0, -9):
+        raise AssertionError(f"exit status {run.status}: {output}")
+    return run.status == -9, output
 
 
 def saved_epoch(settings):

@@ -1,17 +1,17 @@
 """Runs on several hosts, each a process on this machine."""
 
 import pathlib
-import subprocess
 import sys
 import threading
 
+import forked
 import short_runs
 import two_devices
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from local_hosts import environment, free_addresses
+import local_hosts
 
 STARTED = []
 
@@ -19,29 +19,20 @@ STARTED = []
 def kill_all():
     """Ends what a test has left."""
     while STARTED:
-        process = STARTED.pop()
-        process.kill()
-        process.wait()
+        host = STARTED.pop()
+        host.kill()
+        host.wait()
 
 
-def start(folder, numbers=(0, 1), **changes):
-    """Two hosts' processes, or some of them, of a run of the toy recipe in a folder; the chief is the first.
-
-    Only the chief is given that folder.
-    """
-    addresses = free_addresses(2)
-    return [
-        _start(
-            [sys.executable, *command(folder if number == 0 else folder / "of_others", changes)],
-            environment(addresses, number),
-        )
-        for number in numbers
+def start(folder, **changes):
+    """Two hosts of a run of the toy recipe in a folder; the chief is the first. Only the chief is given that folder."""
+    addresses = local_hosts.free_addresses(2)
+    hosts = [
+        forked.Script(*command(place, changes), environment=local_hosts.environment(addresses, number))
+        for number, place in enumerate((folder, folder / "of_others"))
     ]
-
-
-def start_by_launcher(folder, **changes):
-    """A process that starts both hosts, with the same words."""
-    return _start([sys.executable, str(ROOT / "tools/local_hosts.py"), "--", *command(folder, changes)])
+    STARTED.extend(hosts)
+    return hosts
 
 
 def command(folder, changes):
@@ -51,26 +42,16 @@ def command(folder, changes):
     return [str(ROOT / "tests/toy_recipe.py"), *short_runs.flags(wanted)]
 
 
-def _start(words, environment=None):
-    process = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    STARTED.append(process)
-    return process
-
-
 def wait_for_epoch(chief):
     """Reads what the chief says until an epoch is over."""
     watchdog = threading.Timer(200, chief.kill)
     watchdog.daemon = True
     watchdog.start()
-    while not chief.stdout.readline().startswith("epoch "):
-        assert chief.poll() is None
+    while not (line := chief.stdout.readline()).startswith("epoch "):
+        assert line, "the chief has ended"
     watchdog.cancel()
 
 
-def ends(processes, seconds=200):
+def ends(hosts):
     """The exit status of each, and the last line that it says."""
-    return [
-        (process.returncode, (said.splitlines() or [""])[-1])
-        for process in processes
-        for said in [process.communicate(timeout=seconds)[0]]
-    ]
+    return [(host.status, (said.splitlines() or [""])[-1]) for host in hosts for said in [host.read_to_end()]]

@@ -8,7 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from several_hosts import ROOT, environment, free_addresses
+from several_hosts import ROOT, local_hosts
 
 from wgan.common.errors import UserError
 from wgan.training.hosts import Hosts, Meeting, NothingToDo, from_environment
@@ -44,12 +44,12 @@ def results(*arguments):
 
 
 def test_hosts_that_agree_meet():
-    addresses = free_addresses(3)
+    addresses = local_hosts.free_addresses(3)
     assert results(*((Hosts(addresses, number), FACTS, 30) for number in range(3))) == [None] * 3
 
 
 def test_a_difference_is_named_on_all_hosts_with_both_values():
-    addresses = free_addresses(3)
+    addresses = local_hosts.free_addresses(3)
     others = {**FACTS, "batch_size": 64}
     found = results(*((Hosts(addresses, number), others if number == 2 else FACTS, 30) for number in range(3)))
     place = f"host 2 ({addresses[2]}) and 128 on the chief ({addresses[0]})"
@@ -58,7 +58,7 @@ def test_a_difference_is_named_on_all_hosts_with_both_values():
 
 def test_two_processes_with_one_number_are_told():
     """The second cannot have the port of the first, so its address is another one."""
-    addresses = free_addresses(4)
+    addresses = local_hosts.free_addresses(4)
     hosts = [Hosts(addresses[:3], 0), Hosts(addresses[:3], 1), Hosts((addresses[0], addresses[3], addresses[2]), 1)]
     found = results(*((each, FACTS, 30) for each in hosts))
     assert (
@@ -71,7 +71,7 @@ def test_two_processes_with_one_number_are_told():
 @pytest.mark.parametrize("number, error", [(0, UserError), (1, UserError), (0, NothingToDo)])
 def test_a_host_that_ends_tells_the_others_why(number, error, capfd):
     """At once, though one of four is not there yet."""
-    addresses = free_addresses(4)
+    addresses = local_hosts.free_addresses(4)
     hosts = [Hosts(addresses, each) for each in range(3)]
     with ThreadPoolExecutor(3) as pool:
         left = pool.submit(Meeting(hosts.pop(number), 30).leave, 2 if error is UserError else 0, "no\nroom")
@@ -88,7 +88,7 @@ def test_a_host_that_ends_tells_the_others_why(number, error, capfd):
 
 
 def test_a_host_that_is_started_again_is_let_in():
-    addresses = free_addresses(3)
+    addresses = local_hosts.free_addresses(3)
     with ThreadPoolExecutor(3) as pool:
         chief = pool.submit(meet, Hosts(addresses, 0), FACTS, 30)
         with connected(addresses[0]) as gone:
@@ -101,7 +101,7 @@ def test_a_host_that_is_started_again_is_let_in():
 
 @pytest.mark.parametrize("number, missing", [(0, "host 1"), (1, "the chief")])
 def test_a_host_that_does_not_come_is_named(number, missing):
-    addresses = free_addresses(2)
+    addresses = local_hosts.free_addresses(2)
     with pytest.raises(UserError, match=f"^not here within --worker_timeout: {missing} "):
         meet(Hosts(addresses, number), FACTS, 0.1)
 
@@ -111,8 +111,8 @@ def as_host(toy, monkeypatch):
     """Runs the toy recipe as one of two hosts; the other, a function of a `Hosts`, is a thread. What both come to."""
 
     def result(number, other, **changes):
-        addresses = free_addresses(2)
-        monkeypatch.setenv("TF_CONFIG", environment(addresses, number)["TF_CONFIG"])
+        addresses = local_hosts.free_addresses(2)
+        monkeypatch.setenv("TF_CONFIG", local_hosts.environment(addresses, number)["TF_CONFIG"])
         with ThreadPoolExecutor(1) as pool:
             called = pool.submit(other, Hosts(addresses, 1 - number))
             return outcome(launch, toy(distribute="multi_worker", **changes)), outcome(called.result)
@@ -152,7 +152,7 @@ def test_a_chief_that_never_comes_ends_the_run(as_host):
 
 @pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\n\r\n", b"[1, 2, null]\n", b"[" * 60_000 + b"\n"])
 def test_somebody_else_who_calls_changes_nothing(said):
-    addresses = free_addresses(2)
+    addresses = local_hosts.free_addresses(2)
 
     def call():
         with connected(addresses[0]) as connection:
@@ -224,3 +224,15 @@ def test_the_launcher_passes_a_signal_on_to_every_host(tmp_path, number):
         launcher.send_signal(number)
         launcher.communicate(timeout=60)  # to the end of what all processes may say
         assert launcher.returncode == 128 + number
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_the_launcher_ends_as_its_hosts_do(tmp_path, status):
+    script = tmp_path / "host.py"
+    script.write_text(
+        "import json, os, sys\n"
+        "index = json.loads(os.environ['TF_CONFIG'])['task']['index']\n"
+        "sys.exit(index * int(sys.argv[1]))\n"
+    )
+    words = [sys.executable, str(ROOT / "tools/local_hosts.py"), "--", str(script), str(status)]
+    assert subprocess.run(words, timeout=60).returncode == status

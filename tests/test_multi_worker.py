@@ -2,9 +2,8 @@
 
 import shutil
 import signal
-import subprocess
-import sys
 
+import forked
 import pytest
 import several_hosts
 import short_runs
@@ -67,10 +66,9 @@ def test_hosts_that_are_lost_and_stopped_continue_to_the_bits_of_two_devices(tmp
     assert line == f"saved at epoch {epoch}; the same command continues"
 
     end = epoch + 2
-    arguments = [str(devices), str(end), settings["data_dir"]]
-    subprocess.run([sys.executable, two_devices.__file__, *arguments], check=True)
-    launched = several_hosts.start_by_launcher(hosts, **settings, epochs=end)
-    assert [status for status, _ in several_hosts.ends([launched])] == [0]
+    on_devices = forked.Script(two_devices.__file__, devices, end, settings["data_dir"])
+    ended = several_hosts.ends([*several_hosts.start(hosts, **settings, epochs=end), on_devices])
+    assert [status for status, _ in ended] == [0, 0, 0]
     short_runs.assert_same_arrays(state(hosts), state(devices))
     assert not (hosts / "of_others").exists()
 
