@@ -96,20 +96,26 @@ def refusal(run_script, tmp_path, monkeypatch):
     return run
 
 
-@pytest.fixture(autouse=True, scope="module")
+def pytest_collection_finish():
+    """What is imported stays, and is not looked at when what a test has left is searched for."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
 def graphs_are_freed():
-    """TensorFlow keeps the graph of every custom gradient until the process ends. No test needs those of another
-    module, and all of them together would take several gigabytes."""
+    """TensorFlow keeps the graph of every custom gradient until the process ends. No test needs those of another one,
+    and all of them together would take several gigabytes."""
     yield
     if "keras" in sys.modules:
         import keras
         from tensorflow.python.framework import ops
 
         registry = ops.gradient_registry._registry
-        for name in [name for name in registry if name.startswith("CustomGradient-")]:
-            del registry[name]
-        keras.utils.clear_session()
-        gc.collect()
+        if left := [name for name in registry if name.startswith("CustomGradient-")]:
+            for name in left:
+                del registry[name]
+            keras.utils.clear_session()
 
 
 @pytest.fixture(autouse=True, scope="session")

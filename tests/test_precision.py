@@ -70,16 +70,20 @@ def test_layers_compute_in_half_precision_and_all_else_in_float32(kind):
 
 @pytest.mark.parametrize("kind", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_the_step_of_every_recipe_can_be_traced_in_half_precision(recipe, kind):
+def test_every_recipe_takes_a_step_in_half_precision(recipe, kind):
     """What `auto` chooses depends on the machine: none may be the first on which data types do not fit."""
     config = TrainingConfig.of_recipe(recipe, precision=kind, batch_size=4, critic_steps=1)
     points = RECIPES[recipe].is_1d
     reals = np.zeros([8, 1], np.float32) if points else np.zeros([8, *[config.image_size] * 2, 3], np.uint8)
     image_set = ImageSet(reals, "", "all", labels=np.arange(8, dtype=np.int32) % 2, label_names=("a", "b"))
     gan = loop.build_gan(config, reals.shape[-1], image_set.class_counts)
-    batches = loop.batches_of_run(config, image_set, range(1, 2))
-    traced = tf.function(gan.train_step).get_concrete_function(batches.element_spec)
-    assert set(traced.output_dtypes.values()) == {tf.float32}
+    [batch] = loop.batches_of_run(config, image_set, range(1, 2))
+    tf.config.run_functions_eagerly(True)  # which meets the same data types, in half the time
+    try:
+        figures = gan.train_step(batch)
+    finally:
+        tf.config.run_functions_eagerly(False)
+    assert {figure.dtype for figure in figures.values()} == {tf.float32}
 
 
 @pytest.mark.parametrize(
