@@ -11,7 +11,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 @pytest.mark.parametrize(
     "command",
-    [("ruff", "check", "--no-cache"), ("ruff", "format", "--check", "--no-cache"), ("mypy", "--cache-dir=/dev/null")],
+    [
+        ("ruff", "check", "--no-cache"),
+        ("ruff", "format", "--check", "--no-cache"),
+        pytest.param(("mypy", "--cache-dir=/dev/null"), marks=pytest.mark.slow),
+    ],
     ids=" ".join,
 )
 def test_nothing_is_found(command):
