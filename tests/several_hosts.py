@@ -27,12 +27,15 @@ def kill_all():
 def start(folder, **changes):
     """Two hosts of a run of the toy recipe in a folder; the chief is the first. Only the chief is given that folder."""
     addresses = local_hosts.free_addresses(2)
-    hosts = [
-        forked.Script(*command(place, changes), environment=local_hosts.environment(addresses, number))
-        for number, place in enumerate((folder, folder / "of_others"))
+    return [
+        start_one(place, addresses, number, **changes) for number, place in enumerate((folder, folder / "of_others"))
     ]
-    STARTED.extend(hosts)
-    return hosts
+
+
+def start_one(folder, addresses, number, **changes):
+    """One host of such a run."""
+    STARTED.append(forked.Script(*command(folder, changes), environment=local_hosts.environment(addresses, number)))
+    return STARTED[-1]
 
 
 def command(folder, changes):

@@ -38,8 +38,9 @@ def state(folder):
 @pytest.mark.parametrize("name", two_devices.GANS)
 def test_gradients_of_every_update_are_those_of_one_device(found, name):
     one = found[name]
+    assert one["updates"] == [two_devices.updates_of_an_epoch(name)] * 2
     assert max(one["gradients"]) < (2e-3 if name == "sgan" else 1e-4)  # whose discriminator's are small differences
-    assert min(one["first_alone"]) > 0.1  # those of one replica are others
+    assert min(one["first_alone"]) > 0.1  # the mean over one replica's images is another
     assert one["figures"] < 1e-4 and one["weights"] < 1e-4
 
 
@@ -58,6 +59,13 @@ def test_adam_moves_the_weights_as_on_one_device(folder):
     weights = [name for name in ones if name.startswith(("generator/", "critic/"))]
     assert weights and ones.keys() == others.keys()
     assert two_devices.distance([ones[name] for name in weights], [others[name] for name in weights]) < 1e-3
+
+
+def test_real_networks_train_in_graphs_as_on_one_device(folder):
+    ones, others = state(folder / "none"), state(folder / "mirrored")
+    names = [name for name in ones if name.startswith(("generator/", "critic/", "averaged_generator/"))]
+    assert len({name.partition("/")[0] for name in names}) == 3 and ones.keys() == others.keys()
+    assert two_devices.distance([ones[name] for name in names], [others[name] for name in names]) < 1e-4
 
 
 def test_one_device_and_two_continue_each_others_runs(folder):

@@ -165,13 +165,35 @@ def test_somebody_else_who_calls_changes_nothing(said):
         chief.result()
 
 
-def test_a_port_in_use_is_named():
-    with socket.socket() as taken:
-        taken.bind(("", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=f"^port {port}, .* is in use by another program"):
-            meet(Hosts((f"127.0.0.1:{port}", "127.0.0.1:1"), 0), FACTS, 30)
+@pytest.fixture
+def taken():
+    """An address whose port another program listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_chief_whose_port_is_in_use_says_so(taken):
+    with pytest.raises(UserError, match=f"^port {taken[10:]}, .* the chief .* is in use by another program"):
+        meet(Hosts((taken, "127.0.0.1:1"), 0), FACTS, 30)
+
+
+def test_another_host_whose_port_is_in_use_tells_all(taken):
+    addresses = (*local_hosts.free_addresses(2), taken)
+    told = f"port {taken[10:]}, which TF_CONFIG gives host 2 ({taken}), is in use by another program"
+    assert results(*((Hosts(addresses, number), FACTS, 30) for number in range(3))) == [told] * 3
+
+
+def test_a_chief_with_an_address_of_ipv6_is_found():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    _, port = local_hosts.free_addresses(1)[0].split(":")
+    with ThreadPoolExecutor(1) as pool:
+        chief = pool.submit(meet, Hosts((f"::1:{port}", "127.0.0.1:1"), 0), {}, 30)
+        with socket.create_connection(("::1", int(port)), timeout=30) as host:
+            host.sendall(b"[1, {}, null]\n")
+            assert chief.result() is None
 
 
 def cluster(index=0, kind="worker", **hosts):

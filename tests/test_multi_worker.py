@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import forked
 import pytest
@@ -12,6 +13,7 @@ import two_devices
 from wgan.common.errors import NumbersWentWrong
 from wgan.runs import checkpoints
 from wgan.training import callbacks
+from wgan.training.hosts import Hosts, Meeting
 
 pytestmark = pytest.mark.slow
 LOST = "toy_recipe.py: another host has ended or no longer answers; once all are there, the same command on all of them"
@@ -80,3 +82,14 @@ def test_numbers_that_go_wrong_again_and_again_end_all(tmp_path):
     )
     assert (status, status_of_other) == (2, 2)
     assert "the numbers went wrong 4 times" in line
+
+
+def test_a_host_that_is_lost_after_the_meeting_is_not_awaited_for_ever(tmp_path):
+    """TensorFlow would, and would not hear of Ctrl-C."""
+    addresses = several_hosts.local_hosts.free_addresses(2)
+    with ThreadPoolExecutor(1) as pool:
+        chief = pool.submit(Meeting(Hosts(addresses, 0), 60).hold, {})
+        other = several_hosts.start_one(tmp_path, addresses, 1, worker_timeout=0.03)
+        [(status, line)] = several_hosts.ends([other])
+        assert chief.result() is None and status == 1
+    assert line == "connecting the hosts, or ending after 0.03 minutes"

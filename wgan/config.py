@@ -123,7 +123,7 @@ class TrainingConfig:
     distribute: str = option("none", "Speed", choices=("none", "mirrored", "multi_worker"), decides_result=False)
     """mirrored: all GPUs of this machine share each batch, and train as one does, but for rounding. multi_worker: those
     of several machines, which TF_CONFIG names. See docs/scaling.md."""
-    worker_timeout: float = option(5.0, "Speed", above=0, decides_result=False)
+    worker_timeout: float = option(5.0, "Speed", above=0, at_most=10_000, decides_result=False)
     """Minutes to wait at the start for the other machines of multi_worker."""
 
     eval_every: int = option(1000, "Evaluation", at_least=0, decides_result=False)

@@ -3,7 +3,9 @@
 import contextlib
 import faulthandler
 import functools
+import hashlib
 import os
+import pathlib
 
 import keras
 import numpy as np
@@ -109,9 +111,18 @@ def meet(meeting, config, fingerprints):
     what `hosts.Meeting.hold` does.
     """
     facts = {**config.deciding(), "epochs": config.epochs, **fingerprints}
+    del facts["init_from"]  # a path on the chief, which gives its weights to all
     facts |= {"TensorFlow's version": tf.__version__, "Keras's version": keras.__version__}
-    facts["the number of devices"] = len(tf.config.list_physical_devices("GPU")) or 1
+    facts["the SHA-256 of this project's code"] = _code_sha256()
+    facts["the number of GPUs"] = len(tf.config.list_physical_devices("GPU"))
     meeting.hold(facts)
+
+
+def _code_sha256():
+    digest, package = hashlib.sha256(), pathlib.Path(__file__).parents[1]
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager

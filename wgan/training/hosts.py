@@ -103,31 +103,37 @@ class Meeting:
     def _say(self, facts, end):
         """For all hosts; `end` is the exit status and the line that this one ends with, or None."""
         self.is_over, deadline = True, time.monotonic() + self._seconds
-        with _own_port(self._hosts) as listener:
-            if self._hosts.is_chief:
+        if self._hosts.is_chief:
+            with _own_port(self._hosts) as listener:
                 end = _receive(self._hosts, facts, end, listener, deadline)
-            else:
-                end = _report(self._hosts, [facts, end], deadline)
+        else:
+            end = self._report(facts, end, deadline)
         if end:
             raise (UserError if end[0] else NothingToDo)(end[1])
 
-
-@contextlib.contextmanager
-def _own_port(hosts):
-    port = int(hosts.addresses[hosts.number].rpartition(":")[2])
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    def _report(self, facts, end, deadline):
+        """Every other host's part. Its port is for TensorFlow later: where that is in use, the others are told."""
         try:
-            listener.bind(("", port))
-        except OSError as error:
-            reason = "in use by another program" if error.errno == errno.EADDRINUSE else one_line(error)
-            raise UserError(f"port {port}, which TF_CONFIG gives {hosts.name(hosts.number)}, is {reason}") from error
-        yield listener
+            port = _own_port(self._hosts)
+        except UserError as error:
+            end, port = end or (2, str(error)), contextlib.nullcontext()
+        with port:
+            return _answer_of_chief(self._hosts, [facts, end], deadline)
+
+
+def _own_port(hosts):
+    """A socket that listens there, to IPv6 as well where the machine has it."""
+    port, both = int(hosts.addresses[hosts.number].rpartition(":")[2]), socket.has_dualstack_ipv6()
+    try:
+        family = socket.AF_INET6 if both else socket.AF_INET
+        return socket.create_server(("", port), family=family, dualstack_ipv6=both)
+    except OSError as error:
+        reason = "in use by another program" if error.errno == errno.EADDRINUSE else one_line(error)
+        raise UserError(f"port {port}, which TF_CONFIG gives {hosts.name(hosts.number)}, is {reason}") from error
 
 
 def _receive(hosts, facts, end, listener, deadline):
     """The chief's part: hears every other host, and tells all how this ends; None: they agree."""
-    listener.listen(len(hosts.addresses))
     others, there = set(range(1, len(hosts.addresses))), {}  # the connection of each host
     with contextlib.ExitStack() as connections:
         while (there := there if end else _not_gone(there)).keys() != others:  # once told how this ends, one may go
@@ -191,8 +197,8 @@ def _difference(hosts, number, theirs, facts, is_twice):
     return None
 
 
-def _report(hosts, said, deadline):
-    """Every other host's part."""
+def _answer_of_chief(hosts, said, deadline):
+    """How the meeting ends, for another host."""
     host, _, port = hosts.addresses[0].rpartition(":")
     while True:
         try:

@@ -53,9 +53,11 @@ def launch(config, fresh=False, dry_run=False):
 
 
 def _launch_one(config, fresh, dry_run):
-    if config.distribute != "multi_worker" or dry_run:
+    if config.distribute != "multi_worker":
         return _lead(config, fresh, dry_run)
     own = hosts.from_environment()
+    if dry_run:
+        return _lead(config, fresh, dry_run)
     meeting = hosts.Meeting(own, 60 * config.worker_timeout)
     try:
         status = _lead(config, fresh, False, meeting) if own.is_chief else _assist(config, meeting)
@@ -64,8 +66,8 @@ def _launch_one(config, fresh, dry_run):
     except hosts.NothingToDo as told:
         print(told)
         return 0
-    except (UserError, OSError) as error:
-        meeting.leave(2, error)
+    except Exception as error:
+        meeting.leave(2, str(error) or type(error).__name__)
         raise
 
 

@@ -200,6 +200,8 @@ class Trainer:
         except (NumbersWentWrong, TakenOver):
             raise
         except BaseException:
+            for lock in self._run.locks:  # a process that was suspended for long finds out only now
+                lock.check()
             checkpointing.save_newest()
             raise
 
