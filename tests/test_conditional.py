@@ -25,7 +25,8 @@ from wgan.models import randomness
 from wgan.models.classes import ClassProjection, of_classes
 from wgan.models.constraints import GradientPenalty
 from wgan.models.networks import plain, resnet
-from wgan.runs import initial_weights, trained, weights_files
+from wgan.recipes import RECIPES
+from wgan.runs import initial_weights, run_images, trained, weights_files
 from wgan.training.batches import epoch_batches
 from wgan.training.launch import launch
 from wgan.training.loop import batches_of_run, build_gan
@@ -44,7 +45,21 @@ def test_the_projection_is_its_formula(float64):
     projection = ClassProjection(3)
     features, labels = np.random.default_rng(0).normal(size=[5, 4]), np.array([0, 2, 2, 1, 0])
     found = projection(tf.constant(features), tf.constant(labels, tf.int32))
-    np.testing.assert_allclose(found, (features * projection.embedding.numpy()[labels]).sum(axis=1))
+    np.testing.assert_allclose(found, (features * projection.embedding.kernel.numpy()[labels]).sum(axis=1))
+
+
+def test_a_spectral_projection_does_not_depend_on_the_scale_of_its_embedding():
+    projection, features = ClassProjection(3, "spectral"), tf.random.stateless_normal([2, 4], [0, 1])
+    before = projection(features, tf.constant([0, 2]))
+    kernel = projection.embedding.layer.kernel
+    kernel.assign(10 * kernel)
+    np.testing.assert_allclose(projection(features, tf.constant([0, 2])), before, rtol=1e-5)
+
+
+@pytest.mark.parametrize("parts", [dict(loss="relativistic"), dict(gan="semi_supervised")])
+def test_parts_that_do_not_go_with_classes_are_refused(parts):
+    with pytest.raises(ValueError, match="^a: "):
+        dataclasses.replace(RECIPES["wgan_gp_conditional"], name="a", **parts)
 
 
 @pytest.mark.parametrize("family", [plain, pytest.param(resnet, marks=pytest.mark.slow)])
@@ -55,7 +70,8 @@ def test_the_penalty_is_taken_at_images_of_the_given_classes(float64, family):
     reals, fakes, directions = (tf.constant(rng.uniform(-1, 1, [2, 32, 32, 1])) for _ in range(3))
     epsilon, labels = tf.constant(rng.uniform(size=[2, 1, 1, 1])), tf.constant([0, 2])
     critic([reals, labels])
-    critic.projection.embedding.assign(rng.normal(size=critic.projection.embedding.shape))
+    embedding = critic.projection.embedding.kernel
+    embedding.assign(rng.normal(size=embedding.shape))
     points = epsilon * reals + (1 - epsilon) * fakes
     with tf.GradientTape() as tape:
         tape.watch(points)
@@ -220,8 +236,10 @@ def test_a_film_goes_from_class_to_class_with_the_same_latents(conditional, run,
         levels = [np.asarray(frame.convert("L"), float).mean() for frame in ImageSequence.Iterator(film)]
     assert len(levels) == 8 and levels[4] > levels[0] + 150
     assert levels[:5] == sorted(levels[:5]) and levels[4:] == sorted(levels[4:], reverse=True)
-    words = ("--num", 1, "--label", "each", "--interpolate", 2, "--frames", 1, "--out", tmp_path / "b.webp")
-    assert "3 frames through 3 points" in run_script(generate, "--weights", run / "checkpoints", *words)[1]
+    words = ("--num", 1, "--label", "each", "--frames", 1, "--out", tmp_path / "b.webp", "--interpolate")
+    for points, visited in ((2, 3), (4, 6)):  # each class as often, so that the way back leads to another one
+        printed = run_script(generate, "--weights", run / "checkpoints", *words, points)[1]
+        assert f"{visited} frames through {visited} points" in printed
 
 
 @pytest.mark.parametrize(
@@ -271,11 +289,18 @@ def test_each_class_is_measured_against_its_own_images(conditional, run, tmp_pat
     assert "mean of the classes" in report.as_table(found["rows"])
 
 
-def test_the_mean_of_the_classes_has_the_error_of_a_mean_and_says_which_are_in_it():
+def test_images_with_other_labels_are_not_those_of_the_run(conditional, run):
+    config, stored = trained.read_run(run / "checkpoints")
+    assert run_images.load(config, stored, run / "checkpoints")[2]
+    with pytest.raises(UserError, match="the 54 images in .* are not the 54, with the labels, that the run in"):
+        run_images.load(config, {**stored, "labels_sha256": "another"}, run / "checkpoints")
+
+
+def test_the_mean_of_the_classes_says_which_are_in_it():
     row = dict(name="a", **dict.fromkeys(report.COLUMNS, 2.0))
     *_, mean = report.with_mean([row, {**row, "name": "b", "fid": 4.0}], 3)
     assert (mean["name"], mean["fid"], mean["is_class"]) == ("mean of 2 of 3 classes", 3.0, True)
-    assert mean["kid_error"] == pytest.approx(2 / np.sqrt(2))
+    assert mean["kid_error"] == 2.0
     assert report.with_mean([], 3) == []
 
 

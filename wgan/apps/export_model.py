@@ -84,7 +84,8 @@ def _place(format, out):
 
 def define_flags():
     return cli.FlagGroups(
-        "Exports a trained generator: latents [N, D] to images [N, H, W, C] in [-1, 1], float32, N free. Reads the "
+        "Exports a trained generator: latents [N, D], and labels [N] where it draws several classes, to images [N, H, "
+        "W, C] in [-1, 1], float32, N free. Reads the "
         f"result back and refuses it where a sample differs by more than {MAX_DIFFERENCE:g} from the original's.",
         Export,
     )

@@ -96,8 +96,9 @@ class SampleRequest:
         ]
 
     def stations(self, rows):
-        """Through how many points a film goes, each with its latents and its row of labels."""
-        return max(self.interpolate, len(rows))
+        """Through how many points a film goes, each with its latents and its row of labels; through every class as
+        often, so that the way back to the first is one to another class too."""
+        return -(-self.interpolate // len(rows)) * len(rows) or len(rows)
 
     def check(self, source):
         """Raises UserError for the first value that cannot be had with this `wgan.runs.trained.Trained`; the rows."""

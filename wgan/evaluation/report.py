@@ -54,16 +54,16 @@ def make_row(name, reals, samples, training=None):
 def with_mean(rows, num_classes):
     """The rows of classes, and one of their mean figures, where there are any; its FID is the intra-class FID.
 
-    All are marked by `is_class`. `num_classes` is how many there are, with those that have no row.
+    All are marked by `is_class`. `num_classes` is how many there are, with those that have no row. The KIDs' errors are
+    not independent, since all classes are drawn from the same latents: their mean is the most that the mean's can be.
     """
     rows = list(rows)
     if not rows:
         return []
     means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0] if name != "name"}
     counts = {name: round(means[name]) for name in ("reals", "images")}
-    error = float(np.linalg.norm([row["kid_error"] for row in rows])) / len(rows)  # of a mean of independent figures
     name = "mean of the classes" if len(rows) == num_classes else f"mean of {len(rows)} of {num_classes} classes"
-    return [{**row, "is_class": True} for row in (*rows, {"name": name, **means, **counts, "kid_error": error})]
+    return [{**row, "is_class": True} for row in (*rows, {"name": name, **means, **counts})]
 
 
 def yardsticks(extract, reals, images, other):

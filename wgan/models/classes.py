@@ -6,6 +6,8 @@ Their input is then a list: latents or images, and labels int32 [batch].
 import keras
 import tensorflow as tf
 
+from wgan.models.layers import normalized
+
 
 def knows_classes(generator):
     """Whether a generator is asked for a class, of its `num_classes`."""
@@ -47,18 +49,22 @@ def class_weights(labels, num_classes, dtype):
 class ClassProjection(keras.layers.Layer):
     """<embed(y), phi>: what a critic's score gains from the class (Miyato and Koyama 2018, equation 3)."""
 
-    def __init__(self, num_classes, **kwargs):
-        """Args: num_classes: how many classes there are."""
+    def __init__(self, num_classes, norm="none", **kwargs):
+        """Args: num_classes: how many classes there are; norm: "spectral" normalises the embedding, as their section 4
+        does."""
         super().__init__(**kwargs)
         self.num_classes = num_classes
+        self.norm = norm
 
     def build(self, features_shape, labels_shape):
-        self.embedding = self.add_weight(name="embedding", shape=(self.num_classes, features_shape[-1]))
+        embedding = keras.layers.Dense(features_shape[-1], use_bias=False, dtype=self.dtype_policy, name="embedding")
+        self.embedding = normalized(embedding, self.norm)
+        self.embedding.build((None, self.num_classes))
 
     def call(self, features, labels):
         """phi, [batch, features], and y, int32 [batch], to [batch]."""
         weights = class_weights(labels, self.num_classes, features.dtype)
-        return tf.reduce_sum(tf.matmul(weights, self.embedding) * features, axis=1)
+        return tf.reduce_sum(self.embedding(weights) * features, axis=1)
 
     def get_config(self):
-        return {**super().get_config(), "num_classes": self.num_classes}
+        return {**super().get_config(), "num_classes": self.num_classes, "norm": self.norm}

@@ -56,6 +56,13 @@ class Recipe:
     is_conditional: bool = False  # whether its generator draws the class that it is asked for, of any number of classes
     is_1d: bool = False  # whether it makes numbers on a line in place of images
 
+    def __post_init__(self):
+        """Raises ValueError for parts that do not go together."""
+        if self.is_conditional and self.gan != "plain":
+            raise ValueError(f"{self.name}: a conditional recipe has the plain GAN, not {self.gan}")
+        if self.is_conditional and self.loss == "relativistic":
+            raise ValueError(f"{self.name}: the pairs of a relativistic loss would be of different classes")
+
     @property
     def wants_labels(self):
         """Whether its images must have labels."""
@@ -87,7 +94,7 @@ class Recipe:
         for name in self.unused:
             if getattr(config, name) != getattr(usual, name):
                 raise UserError(f"--recipe {self.name} takes no --{name}; leave it out")
-        if self.is_conditional and str(config.label or "all").strip().casefold() != "all":
+        if self.is_conditional and str(config.label).strip().casefold() != "all":
             raise UserError(
                 f"--recipe {self.name} learns all classes with one generator, so that --label can only be all; leave "
                 "it out, or take wgan_gp for one class"

@@ -7,6 +7,7 @@ import os
 from wgan import data
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
+from wgan.runs.run_folder import fingerprint_of_labels
 
 
 def load(config, stored_images, checkpoint_dir, data_dir=None, other_images=False):
@@ -32,7 +33,7 @@ def load(config, stored_images, checkpoint_dir, data_dir=None, other_images=Fals
         except UserError as error:
             failure = failure or error
             continue
-        if data.fingerprint(image_set.images) == stored_images["sha256"]:
+        if _is_same(image_set, stored_images, config):
             return found, image_set, True
         others = others or (found, image_set, False)
     if others is None:
@@ -40,6 +41,12 @@ def load(config, stored_images, checkpoint_dir, data_dir=None, other_images=Fals
     if not other_images:
         raise _differ(others, stored_images, checkpoint_dir)
     return others
+
+
+def _is_same(image_set, stored, config):
+    """Whether these are the images; where one generator draws all classes, with the same labels."""
+    labels = stored.get("labels_sha256") if config.recipe_spec.is_conditional else None
+    return data.fingerprint(image_set.images) == stored["sha256"] and labels in (None, fingerprint_of_labels(image_set))
 
 
 def _places(config, checkpoint_dir):
@@ -68,8 +75,9 @@ def _not_found(config, checkpoint_dir, data_dir, failure):
 def _differ(others, stored_images, checkpoint_dir):
     config, image_set, _ = others
     where = "" if config.data_dir is None else f" in {one_line(config.data_dir)}"
+    labelled = ", with the labels," if config.recipe_spec.is_conditional else ""
     return UserError(
-        f"the {len(image_set.images):,} images{where} are not the {stored_images['count']:,} that the run "
+        f"the {len(image_set.images):,} images{where} are not the {stored_images['count']:,}{labelled} that the run "
         f"in {one_line(checkpoint_dir)} was trained on: give those with --data_dir, or measure against "
         "these with --other_images"
     )

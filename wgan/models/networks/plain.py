@@ -133,7 +133,7 @@ class Critic(keras.Model):
         self.norms = [normalization(norm) for _ in range(3 + len(self.further_convs))]
         self.flatten = layers.Flatten()
         self.dense = normalized(layers.Dense(1, dtype=self.variable_dtype), norm)  # logits keep their digits
-        self.projection = ClassProjection(num_classes, dtype=self.variable_dtype) if num_classes else None
+        self.projection = ClassProjection(num_classes, norm, dtype=self.variable_dtype) if num_classes else None
 
     def call(self, inputs, dropout_seed=None):
         """Images [batch, image_size, image_size, channels] to logits [batch].

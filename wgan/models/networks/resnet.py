@@ -107,7 +107,7 @@ class Critic(keras.Model):
         self.last_blocks = [ResidualBlock(None, norm) for _ in range(2)]
         self.dense = normalized(layers.Dense(1, dtype=self.variable_dtype), norm)  # logits keep their digits
         self.num_classes = num_classes
-        self.projection = ClassProjection(num_classes, dtype=self.variable_dtype) if num_classes else None
+        self.projection = ClassProjection(num_classes, norm, dtype=self.variable_dtype) if num_classes else None
 
     def call(self, inputs, dropout_seed=None):
         """Images [batch, image_size, image_size, channels], with labels as in `plain`, to logits [batch]; there is no
