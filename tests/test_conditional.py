@@ -228,12 +228,12 @@ def test_a_grid_has_a_row_per_class_and_single_images_are_numbered_through(draw,
             np.testing.assert_array_equal(np.asarray(single), image[..., 0])
 
 
-def test_a_film_goes_from_class_to_class_with_the_same_latents(conditional, run, run_script, tmp_path):
+def test_an_animation_goes_from_class_to_class_with_the_same_latents(conditional, run, run_script, tmp_path):
     words = ("--num", 1, "--label", "black,white", "--interpolate", 1, "--frames", 4, "--out", tmp_path / "a.webp")
     status, printed, _ = run_script(generate, "--weights", run / "checkpoints", *words)
     assert status == 0 and "8 frames through 2 classes" in printed
-    with Image.open(tmp_path / "a.webp") as film:
-        levels = [np.asarray(frame.convert("L"), float).mean() for frame in ImageSequence.Iterator(film)]
+    with Image.open(tmp_path / "a.webp") as animation:
+        levels = [np.asarray(frame.convert("L"), float).mean() for frame in ImageSequence.Iterator(animation)]
     assert len(levels) == 8 and levels[4] > levels[0] + 150
     assert levels[:5] == sorted(levels[:5]) and levels[4:] == sorted(levels[4:], reverse=True)
     words = ("--num", 1, "--label", "each", "--frames", 1, "--out", tmp_path / "b.webp", "--interpolate")

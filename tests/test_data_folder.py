@@ -427,8 +427,8 @@ def test_what_runs_have_written_is_never_read(tmp_path):
     assert "a folder that a run writes to" in refused(tmp_path / "samples", function=data.check)
 
 
-@pytest.mark.parametrize("name", ["film.gif", "film.webp"])
-def test_films_are_never_read(tmp_path, name):
+@pytest.mark.parametrize("name", ["animation.gif", "animation.webp"])
+def test_animations_are_never_read(tmp_path, name):
     frames = [
         animation_formats.Frame(np.full((8, 8, 3), level, np.uint8), np.zeros((4, 16), np.uint8), 2)
         for level in (0, 99)

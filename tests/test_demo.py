@@ -140,8 +140,8 @@ def test_shipped_generators_are_found_with_their_figures_and_their_animation(tmp
     seconds = json.loads((SHIPPED / "horses/config.json").read_text(encoding="utf-8"))["training_seconds"]
     spent = datetime.timedelta(seconds=round(seconds))
     assert f"<b>{spent}</b><span>training time</span>" in run_summary.summarize(horses)[0]
-    film, _ = run_summary.animate(horses, None, tmp_path)
-    assert Path(film).read_bytes() == (SHIPPED / "horses/training.gif").read_bytes()
+    animation, _ = run_summary.animate(horses, None, tmp_path)
+    assert Path(animation).read_bytes() == (SHIPPED / "horses/training.gif").read_bytes()
 
 
 def test_of_several_runs_those_that_draw_no_images_are_left_out(two_runs, capsys):
@@ -156,14 +156,14 @@ def test_of_several_runs_those_that_draw_no_images_are_left_out(two_runs, capsys
 def test_the_animation_is_made_of_the_grids_of_this_run_and_of_no_other(run_with_weights, tmp_path):
     source = trained.locate(run_with_weights)
     folder = write_grids(tmp_path / "grids")
-    film, why = run_summary.animate(source, str(folder), tmp_path)
-    with Image.open(film) as image:
+    animation, why = run_summary.animate(source, str(folder), tmp_path)
+    with Image.open(animation) as image:
         assert (image.n_frames, why) == (2, None)
     (folder / ".run_id").write_text("of another run")
-    film, why = run_summary.animate(source, str(folder), tmp_path)
-    assert film is None and "holds grids of a run that is not in" in why
-    film, why = run_summary.animate(source, None, tmp_path)  # where the run put its grids
-    assert film is None and f"no grids (sample_00001.png ...) in {source.config.sample_dir}" in why
+    animation, why = run_summary.animate(source, str(folder), tmp_path)
+    assert animation is None and "holds grids of a run that is not in" in why
+    animation, why = run_summary.animate(source, None, tmp_path)  # where the run put its grids
+    assert animation is None and f"no grids (sample_00001.png ...) in {source.config.sample_dir}" in why
 
 
 def test_what_cannot_be_served_is_said_in_one_line(run_with_weights, run_script, tmp_path, monkeypatch):
@@ -298,8 +298,8 @@ def wait_for_text(browser, name, text):
 
 def check_what_it_opens_with(browser, sampler, two_runs):
     wait_for_image(browser, demo.grid(sampler))  # without a click
-    wait_for(browser, lambda: shown(browser, "film") is not None, "the animation")
-    red = shown(browser, "film")[-1, -1]
+    wait_for(browser, lambda: shown(browser, "animation") is not None, "the animation")
+    red = shown(browser, "animation")[-1, -1]
     assert abs(red.astype(int) - (50, 0, 0)).max() < 5  # the first frame of the two
     assert "generator_ema.weights.h5, epoch 7" in browser.find_element("id", "worth").text
     assert f"evaluate.py --checkpoint_dir {two_runs}/averaged" in browser.find_element("id", "worth").text
@@ -335,7 +335,7 @@ def check_the_other_generator(browser, two_runs):
     wait_for_image(browser, demo.grid(other, 4, 7, 0.5))
     wait_for_text(browser, "#worth", f"{two_runs}/plain/generator.weights.h5, epoch 7")
     wait_for_text(browser, "#note", "no grids (sample_00001.png ...) in")
-    assert not browser.find_elements("css selector", "#film img")
+    assert not browser.find_elements("css selector", "#animation img")
 
 
 def addresses_asked(browser):

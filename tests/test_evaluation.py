@@ -353,7 +353,7 @@ def test_inception_features_go_through_the_whole_report(run, monkeypatch):
         (dict(features="inceptoin"), 'did you mean "inception"'),
         (dict(samples=3), "--samples is 3"),
         (dict(seed=-1), "--seed is -1"),
-        (dict(weights="config.json"), "no HDF5 weights file"),
+        (dict(weights="config.json"), "not an HDF5 weights file"),
         (dict(weights="critic.weights.h5"), "does not fit the run's generator"),
         (dict(data_dir="/nowhere"), "does not exist"),
     ],

@@ -33,11 +33,11 @@ def read_png(path):
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
 
 
-def read_film(path):
+def read_animation(path):
     """Frames as grey levels, int [N, H, W], and their durations in ms."""
-    with Image.open(path) as film:
+    with Image.open(path) as animation:
         frames = [
-            (np.asarray(frame.convert("L"), int), frame.info["duration"]) for frame in ImageSequence.Iterator(film)
+            (np.asarray(frame.convert("L"), int), frame.info["duration"]) for frame in ImageSequence.Iterator(animation)
         ]
     return np.stack([frame for frame, _ in frames]), [duration for _, duration in frames]
 
@@ -195,12 +195,12 @@ def test_the_folder_s_generator_is_the_average_and_a_file_is_taken_at_its_word(d
     assert (average == same).all() and (average != plain).any()
 
 
-def test_a_film_begins_with_the_grid_and_comes_back_to_it(draw, tmp_path):
+def test_an_animation_begins_with_the_grid_and_comes_back_to_it(draw, tmp_path):
     options = ("--num", 4, "--batch_size", 8, "--seed", 2)
-    film = ("--interpolate", 3, "--frames", 5, "--fps", 10, "--out", tmp_path / "a.webp")
-    assert "15 frames through 3 latents" in draw(*options, *film)
+    animation = ("--interpolate", 3, "--frames", 5, "--fps", 10, "--out", tmp_path / "a.webp")
+    assert "15 frames through 3 latents" in draw(*options, *animation)
     draw(*options, "--out", tmp_path / "a.png")
-    frames, durations = read_film(tmp_path / "a.webp")
+    frames, durations = read_animation(tmp_path / "a.webp")
     assert durations == [100] * 15 and frames.shape == (15, 70 * 7, 70 * 7)
     grid = read_png(tmp_path / "a.png")[:, :, 0].repeat(7, 0).repeat(7, 1).astype(int)
     assert abs(frames[0] - grid).max() <= 1
@@ -211,7 +211,7 @@ def test_a_film_begins_with_the_grid_and_comes_back_to_it(draw, tmp_path):
 def test_a_gif_and_an_mp4_of_one_walk(draw, tmp_path):
     options = ("--num", 1, "--interpolate", 2, "--frames", 3)
     draw(*options, "--out", tmp_path / "a.gif")
-    frames, durations = read_film(tmp_path / "a.gif")
+    frames, durations = read_animation(tmp_path / "a.gif")
     assert frames.shape == (6, 384, 384) and durations == [50] * 6
     pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg, the extra for .mp4, is not installed")
     import imageio.v3
@@ -282,8 +282,8 @@ def test_weights_that_cannot_be_used_are_refused(refusal, run_with_weights, tmp_
     for place, phrase in (
         (lone, "holds no run"),
         (other, "does not fit"),
-        (other / "config.json", "no HDF5"),
-        (other / "half.h5", "no HDF5"),
+        (other / "config.json", "not an HDF5"),
+        (other / "half.h5", "not an HDF5"),
         (run_with_weights / "critic.weights.h5", "does not fit"),
         (run_with_weights / "training_state.weights.h5", "does not fit"),
     ):

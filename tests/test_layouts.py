@@ -127,7 +127,7 @@ def test_a_damaged_grid_in_an_archive_is_named_and_passed_over(tmp_path, capsys)
     assert epochs_in(tmp_path) == [2, 3] and "the grid of epoch 1" in capsys.readouterr().err
 
 
-def test_an_earlier_version_s_films_are_named_and_its_runs_go_on_in_folders(tmp_path, tiny):
+def test_an_earlier_version_s_animations_are_named_and_its_runs_go_on_in_folders(tmp_path, tiny):
     write(tmp_path, "flat", [2])
     (tmp_path / "film_00001.webp").write_bytes(b"RIFF")
     said = []

@@ -25,7 +25,7 @@ SCRIPTS = {
 }
 PART = "wgan/apps/notebook.py"  # by which the notebook knows the project
 TEXT = {".cff", ".cfg", ".ipynb", ".jinja", ".json", ".md", ".py", ".toml"}
-MAX_OUTPUT = 4_000_000  # bytes of an executed notebook; most of them a film of noise, which no GIF makes small
+MAX_OUTPUT = 4_000_000  # bytes of an executed notebook; most of them an animation of noise, which no GIF makes small
 
 
 def cells(kind):
@@ -201,7 +201,7 @@ def test_the_notebook_runs_with_the_code_from_a_zip_file_on_the_drive(tmp_path, 
     [view] = outputs["train"]  # renewed in place
     assert "samples, epoch 3<" in view.data["text/html"] and "done: 3 epochs" in view.data["text/html"]
     assert not [output for shown in outputs.values() for output in shown if output.output_type == "error"]
-    for cell in ("film", "samples", "walk", "evaluate"):
+    for cell in ("animation", "samples", "walk", "evaluate"):
         assert outputs[cell][-1].data["text/html"].startswith("<img")
     assert "| samples " in outputs["evaluate"][0].data["text/markdown"]
     assert "image/png" in outputs["load"][-1].data

@@ -166,7 +166,7 @@ def test_a_run_has_the_same_bits_curves_and_history_among_other_settings(clean, 
 
 
 @pytest.mark.slow
-def test_all_images_and_films_have_the_same_bytes_among_other_settings(clean, hostile):
+def test_all_images_and_animations_have_the_same_bytes_among_other_settings(clean, hostile):
     made = [path.relative_to(clean) for path in clean.rglob("*") if path.suffix in (".png", ".gif")]
     names = "sample_00001 sample_00002 reals history nearest samples piles row demo compared"
     assert {path.stem for path in made} >= {*names.split(), "training"}

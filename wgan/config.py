@@ -298,7 +298,7 @@ def _typed(field, value):
     if value is None and field.default is None:
         return None
     if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool) != (kind is bool):
-        raise UserError(f"the stored {field.name} is {str(value)[:60]!r}, which is no {kind.__name__}")
+        raise UserError(f"the stored {field.name} is {str(value)[:60]!r}, not of the type {kind.__name__}")
     try:
         return float(value) if kind is float else value
     except OverflowError:

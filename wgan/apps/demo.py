@@ -48,7 +48,7 @@ _CSS = """
 #worth tr {border: 0; border-bottom: 1px solid var(--border-color-primary)}
 #worth th:first-child, #worth td:first-child {text-align: left}
 #worth pre {overflow-x: auto}
-#film .image-frame, #film img {width: 100%; object-fit: contain; image-rendering: pixelated}
+#animation .image-frame, #animation img {width: 100%; object-fit: contain; image-rendering: pixelated}
 .icon-button-wrapper {display: none}
 """
 
@@ -175,9 +175,9 @@ class Shown:
     def story(self):
         """The page but for the samples: HTML, HTML, an image, an animation's path, HTML; None for what is missing."""
         pairs = run_summary.nearest(self.source)
-        film, why = run_summary.animate(self.source, *self._places)
+        animation, why = run_summary.animate(self.source, *self._places)
         nearest = None if pairs is None else enlarged(pairs)
-        return *run_summary.summarize(self.source), nearest, film, html.escape(why or _CAPTION)
+        return *run_summary.summarize(self.source), nearest, animation, html.escape(why or _CAPTION)
 
     @property
     def classes(self):
@@ -230,7 +230,7 @@ def make_page(gradio, generators):
     image = functools.partial(gradio.Image, show_label=False, container=False, buttons=[])
     with gradio.Blocks(title=TITLE, analytics_enabled=False) as page:
         names = [(shown.name, number) for number, shown in enumerate(generators)]
-        introduction, worth, nearest, film, note = generators[0].story
+        introduction, worth, nearest, animation, note = generators[0].story
         story = [gradio.HTML(introduction, elem_id="introduction")]
         with gradio.Row():
             with gradio.Column(scale=3):
@@ -247,7 +247,7 @@ def make_page(gradio, generators):
                 story.append(image(nearest, visible=nearest is not None, elem_id="nearest", format="png"))
             with gradio.Column():
                 gradio.HTML("<h2>How it was trained</h2>")
-                story.append(image(film, visible=film is not None, elem_id="film"))
+                story.append(image(animation, visible=animation is not None, elem_id="animation"))
                 story.append(gradio.HTML(note, elem_id="note"))
         _connect(gradio, generators, [choice, label, *sliders.values()], samples)
         choice.change(_tell(gradio, generators), choice, [label, *story], show_progress="minimal")

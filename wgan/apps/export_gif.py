@@ -9,12 +9,12 @@ from tqdm import tqdm
 
 from wgan.common import cli
 from wgan.common.options import option
-from wgan.images.animation import Film, write_animation
+from wgan.images.animation import AnimationOptions, write_animation
 
 
 @dataclasses.dataclass(frozen=True)
 class Places:
-    """Where the grids are, and where the film goes."""
+    """Where the grids are, and where the animation goes."""
 
     sample_dir: str = option("samples", "Files")
     """Folder with the grids (sample_00001.png ...)."""
@@ -24,7 +24,7 @@ class Places:
 
 def define_flags():
     """Where from, where to, and how it looks."""
-    return cli.FlagGroups("Turns the grids that training has written into an animation.", Places, Film)
+    return cli.FlagGroups("Turns the grids that training has written into an animation.", Places, AnimationOptions)
 
 
 def main(argv):

@@ -50,9 +50,9 @@ class SampleRequest:
     batch_size: int = option(64, "Samples", at_least=1, at_most=2**16)
     """Samples drawn at a time: less takes less memory. Another number may change a sample by one grey level of 256."""
     interpolate: int | None = option(None, "Walk", at_least=1)
-    """A film that walks through this many latents, at least 2, on arcs, and back to the first. It begins with the grid
-    of the same seed. Where --label names several classes, it also goes from each to the next; with 1, the latents stay
-    as they are."""
+    """An animation that walks through this many latents, at least 2, on arcs, and back to the first. It begins with the
+    grid of the same seed. Where --label names several classes, it also goes from each to the next; with 1, the latents
+    stay as they are."""
     frames: int = option(30, "Walk", at_least=1, at_most=MAX_FRAMES)
     """From one latent to the next."""
     fps: float = option(20.0, "Walk")
@@ -96,8 +96,8 @@ class SampleRequest:
         ]
 
     def stations(self, rows):
-        """Through how many points a film goes, each with its latents and its row of labels; through every class as
-        often, so that the way back to the first is one to another class too."""
+        """Through how many points an animation goes, each with its latents and its row of labels. It goes through every
+        class as often, so that the way back to the first is one to another class too."""
         return -(-self.interpolate // len(rows)) * len(rows) or len(rows)
 
     def check(self, source):
@@ -119,17 +119,17 @@ class SampleRequest:
         return rows
 
     def _check_kind(self):
-        films = ", ".join(animation_formats.WRITERS)
-        is_film = self.kind in animation_formats.WRITERS
-        if not is_film and self.kind not in WRITERS:
+        animations = ", ".join(animation_formats.WRITERS)
+        is_animation = self.kind in animation_formats.WRITERS
+        if not is_animation and self.kind not in WRITERS:
             raise UserError(
-                f"--out {self.path}: give a .png, an .npz, a folder (ending in /), or with --interpolate a {films}"
+                f"--out {self.path}: give a .png, an .npz, a folder (ending in /), or with --interpolate a {animations}"
             )
-        if is_film and self.interpolate is None:
-            raise UserError(f"--out {self.path} is a film, which needs --interpolate")
-        if not is_film and self.interpolate is not None:
-            raise UserError(f"--interpolate makes a film: --out must end in {films}")
-        if is_film:
+        if is_animation and self.interpolate is None:
+            raise UserError(f"--out {self.path} is an animation, which needs --interpolate")
+        if not is_animation and self.interpolate is not None:
+            raise UserError(f"--interpolate makes an animation: --out must end in {animations}")
+        if is_animation:
             animation.check_fps(self.kind, self.fps)
         if self.kind == ".mp4":
             animation_formats.check_ffmpeg()
@@ -146,7 +146,7 @@ class SampleRequest:
                     f"--num {self.num} would make frames of {width}x{height} pixels, more than {animation.MAX_SIDE} "
                     "a side"
                 )
-            scale = _film_scale(self.kind, width, height)
+            scale = _animation_scale(self.kind, width, height)
             animation_formats.check_memory(self.kind, self.stations(rows) * self.frames, scale * height, scale * width)
         size = {"folder": 0, ".npz": num * image_size**2}.get(self.kind, width * height) * channels
         size += 4 * source.config.latent_dim * num * (self.stations(rows) if self.interpolate else 0)
@@ -169,7 +169,7 @@ def generate(request):
     from wgan.apps.image_sampler import ImageSampler
 
     request.path.parent.mkdir(parents=True, exist_ok=True)
-    WRITERS.get(request.kind, _write_film)(request, ImageSampler(source.load(), request.batch_size), rows)
+    WRITERS.get(request.kind, _write_animation)(request, ImageSampler(source.load(), request.batch_size), rows)
     drawn = f"{request.num} samples" + (f" of each of {len(rows)} classes" if len(rows) > 1 else "")
     if request.interpolate:
         count = request.stations(rows)
@@ -207,16 +207,16 @@ def _write_arrays(request, sampler, rows):
         np.savez_compressed(file, images=images, **arrays)
 
 
-WRITERS = {"folder": _write_folder, ".png": _write_grid, ".npz": _write_arrays}  # of what is no film
+WRITERS = {"folder": _write_folder, ".png": _write_grid, ".npz": _write_arrays}  # of all but animations
 
 
-def _write_film(request, sampler, rows):
+def _write_animation(request, sampler, rows):
     with files.atomic_path(request.path) as temporary:
         animation_formats.WRITERS[request.kind](temporary, _frames(request, sampler, rows), request.fps, hold=0)
 
 
 def _frames(request, sampler, rows):
-    """Yields the film's frames; as many samples as fit into a batch are drawn at once.
+    """Yields the animation's frames; as many samples as fit into a batch are drawn at once.
 
     Walk w of n passes through the seed's latents w, w + n, w + 2n ... and through the rows' classes in their turn.
     """
@@ -235,14 +235,14 @@ def _frames(request, sampler, rows):
             yield _frame(request.kind, grids.image_grid(samples, request.grid_columns, GAP if request.num > 1 else 0))
 
 
-def _film_scale(kind, width, height):
-    """The enlargement of a film's grids, of this size in pixels."""
+def _animation_scale(kind, width, height):
+    """The enlargement of an animation's grids, of this size in pixels."""
     return min(animation.usual_scale(width, kind), animation.MAX_SIDE // max(width, height))
 
 
 def _frame(kind, grid):
     """A frame of a grid alone, uint8 [h, w, 1 or 3], without the strip that bears an epoch."""
-    scale = _film_scale(kind, grid.shape[1], grid.shape[0])
+    scale = _animation_scale(kind, grid.shape[1], grid.shape[0])
     rgb = np.broadcast_to(grid, (*grid.shape[:2], 3))
     return animation_formats.Frame(np.ascontiguousarray(rgb), np.zeros((0, scale * grid.shape[1]), np.uint8), scale)
 

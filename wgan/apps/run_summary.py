@@ -76,7 +76,7 @@ def _read_report(path):
         figures = [row[name] for row in report["rows"] for name in ("fid", "kid", "precision", "recall")]
         numbers = [*figures, report["rows"][0]["images"], report["weights"].get("epoch", 0)]
         if not all(isinstance(number, (int, float)) for number in numbers):
-            raise ValueError("a figure is no number")
+            raise ValueError("a figure is not a number")
         pathlib.PurePath(report["weights"]["file"])
         return report
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

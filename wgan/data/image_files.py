@@ -176,7 +176,7 @@ def _read(path, size, levels):
 def _has_more(image):
     try:
         return image.format in _PAGED and bool(getattr(image, "is_animated", False))
-    except Exception:  # a damaged second page is no reason to lose the first
+    except Exception:  # a damaged second page does not cost the first
         return True
 
 

@@ -6,7 +6,7 @@ import re
 from PIL import ExifTags
 
 RUN_MARK = ".run_id"  # a file in both folders of every run
-SOFTWARE = "wgan-gp-cifar10"  # in the metadata of the images and films that people look at
+SOFTWARE = "wgan-gp-cifar10"  # in the metadata of the images and animations that people look at
 _GRIDS = re.compile(r"[0-9]{5,}-[0-9]{5,}")
 
 

@@ -33,16 +33,16 @@ _FPS_RANGE = (0.1, 60)
 
 
 @dataclasses.dataclass(frozen=True)
-class Film:
+class AnimationOptions:
     """How an animation looks."""
 
-    max_frames: int = option(120, "Film", at_least=1)
+    max_frames: int = option(120, "Animation", at_least=1)
     """At most so many grids are shown, more of the early epochs."""
-    fps: float = option(20.0, "Film")
+    fps: float = option(20.0, "Animation")
     """Frames a second, 0.1 to 60 (a .gif: to 50)."""
-    hold: float = option(3.0, "Film", at_least=0, at_most=600)  # the GIF's field ends at 655
+    hold: float = option(3.0, "Animation", at_least=0, at_most=600)  # the GIF's field ends at 655
     """Seconds for which the last frame is shown; never less than another frame."""
-    scale: int = option(0, "Film", at_least=0)
+    scale: int = option(0, "Animation", at_least=0)
     """Enlargement, a whole number; 0: to about 512 pixels in width, of a .gif 400."""
 
     def check(self, output):
@@ -177,21 +177,21 @@ def write_animation(sample_dir, output, progress=iter, warn=print, **looks):
         output: the file, complete or not written; its suffix (.gif, .webp, .mp4) decides the format.
         progress: called with the list of (epoch, where) to show, returns an iterable over it.
         warn: called with one line for each grid that is unreadable, or of another size than the first one shown.
-        looks: the fields of a `Film`.
+        looks: the fields of an `AnimationOptions`.
 
     Raises:
         UserError: a bad argument, nothing to show, too many frames for the memory, or an extra package is missing.
         OSError: `output` cannot be written.
     """
     output, sample_dir = (pathlib.Path(os.path.expanduser(path)) for path in (output, sample_dir))
-    film, suffix, shown = Film(**looks), output.suffix.lower(), []
-    film.check(output)
-    samples = _samples(sample_dir, film.max_frames, warn)
+    wanted, suffix, shown = AnimationOptions(**looks), output.suffix.lower(), []
+    wanted.check(output)
+    samples = _samples(sample_dir, wanted.max_frames, warn)
     output.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(output) as temporary:
         temporary.touch()  # an unwritable folder is found out before the work, not after it
-        drawing_of = lambda shape: _Drawing(shape, suffix, film.scale, samples)
-        WRITERS[suffix](temporary, _frames(progress(samples), drawing_of, shown, warn), film.fps, film.hold)
+        drawing_of = lambda shape: _Drawing(shape, suffix, wanted.scale, samples)
+        WRITERS[suffix](temporary, _frames(progress(samples), drawing_of, shown, warn), wanted.fps, wanted.hold)
         if not shown:
             raise UserError(f"none of the grids chosen in {sample_dir} can be read")
     return Summary(output, len(shown), shown[0], shown[-1], len(samples) - len(shown), output.stat().st_size)
@@ -199,9 +199,9 @@ def write_animation(sample_dir, output, progress=iter, warn=print, **looks):
 
 def _samples(sample_dir, max_frames, warn):
     """(epoch, where) of the grids to show; UserError where there are none."""
-    films = len(list(sample_dir.glob("film_[0-9]*.webp")))
-    if films:
-        warn(f"{films} film_*.webp in {sample_dir} are left out: an earlier version's, which browsers show")
+    earlier = len(list(sample_dir.glob("film_[0-9]*.webp")))
+    if earlier:
+        warn(f"{earlier} film_*.webp in {sample_dir} are left out: an earlier version's, which browsers show")
     places = dict(list_samples(sample_dir))
     if not places:
         advice = advice_on_grids(sample_dir)

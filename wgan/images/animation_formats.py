@@ -1,6 +1,6 @@
 """Animations as GIF and WebP, which Pillow writes, and as MP4, for which imageio passes the frames on to ffmpeg.
 
-Pillow holds all frames of a film in memory: `check_memory` refuses what would be too much.
+Pillow holds all frames of an animation in memory: `check_memory` refuses what would be too much.
 """
 
 import itertools
@@ -19,7 +19,7 @@ _MAX_BYTES = 2**30  # of frames in memory
 _BYTES_OF_A_PIXEL = {".gif": 1, ".webp": 4, ".mp4": 0}  # as Pillow holds it; a video's frames are not kept
 _GRID_COLOURS = 239  # of the GIF's 256; one more means "as before", and 16 are greys for the text with its soft edges
 _GREYS = np.repeat(np.arange(16, dtype=np.uint8)[:, None] * 17, 3, axis=1)
-_PALETTE_PIXELS = 20_000  # about as many pixels of a film are looked at to choose its colours
+_PALETTE_PIXELS = 20_000  # about as many pixels of an animation are looked at to choose its colours
 _TOLERANCE = 3  # of 256 levels: a pixel keeps its colour while that is not further off; Pillow's choice is not nearer
 
 
@@ -92,7 +92,7 @@ def _images(frames):
     """Yields a GIF's frames as Pillow's images, all with the same palette; the grids are reduced while small."""
     if not frames:
         return
-    colours = _film_colours(frames)
+    colours = _animation_colours(frames)
     text = len(colours)
     colours = np.concatenate([colours, _GREYS])
     palette = Image.new("P", (1, 1))
@@ -110,8 +110,8 @@ def _images(frames):
         yield image
 
 
-def _film_colours(frames):
-    """Up to 239 colours, chosen for a film's grids alone: uint8 [n, 3]."""
+def _animation_colours(frames):
+    """Up to 239 colours, chosen for an animation's grids alone: uint8 [n, 3]."""
     height, width = frames[0].grid.shape[:2]
     step = max(1, math.isqrt(len(frames) * height * width // _PALETTE_PIXELS))
     starts = (number % min(step, height, width) for number in range(len(frames)))

@@ -13,7 +13,7 @@ def find_weights(place, checkpoint_dir=None):
     """The generator's and the critic's file behind `--init_from`, a checkpoint folder or a generator's file.
 
     The critic's file has the same name with `critic` in place of `generator`. Raises UserError where a file is missing,
-    is no HDF5 file, or would be overwritten by the new run, which writes to `checkpoint_dir`.
+    is not an HDF5 file, or would be overwritten by the new run, which writes to `checkpoint_dir`.
     """
     place = pathlib.Path(place)
     if place.is_dir():

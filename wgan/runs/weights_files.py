@@ -23,7 +23,9 @@ def check_readable(path):
             if sealed is None and "epoch" in file.attrs:  # which only this project's files have
                 raise ValueError("its checksum is cut off")
     except UNREADABLE as error:
-        raise UserError(f"{path} is no HDF5 weights file, or is damaged ({one_line(error, longest=120)})") from error
+        raise UserError(
+            f"{path} is not an HDF5 weights file, or is damaged ({one_line(error, longest=120)})"
+        ) from error
 
 
 def load(network, path, owner):

@@ -145,7 +145,7 @@ def _receive(hosts, facts, end, listener, deadline):
                 end = end or (2, f"not here within --worker_timeout: {missing}")
                 break
             connection.settimeout(min(SECONDS_FOR_A_LINE, _left(deadline)))
-            with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):  # it is no host of this run
+            with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):  # not a host of this run
                 file = connections.enter_context(connection.makefile(encoding="utf-8"))
                 number, theirs, their_end = json.loads(file.readline(MAX_LINE))
                 if number not in others or not isinstance(theirs, dict):
