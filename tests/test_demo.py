@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -172,7 +173,7 @@ def test_what_cannot_be_served_is_said_in_one_line(run_with_weights, run_script,
     monkeypatch.setitem(sys.modules, "gradio", None)
     with socket.create_server(("127.0.0.1", 0)) as other:
         for flags, phrase in (
-            ([], "the page needs Gradio: pip install gradio"),
+            ([], "the page needs Gradio: pip install 'gradio>=6,<7'"),
             (["--port", "0"], "--port is 0"),
             (["--checkpoint_dir", "nowhere"], "there is no nowhere; name a run's folder with --checkpoint_dir"),
             (["--weights", "nothing.h5"], f"there is no {run_with_weights}/nothing.h5"),
@@ -182,6 +183,8 @@ def test_what_cannot_be_served_is_said_in_one_line(run_with_weights, run_script,
         ):
             status, out, err = run_script(demo, "--checkpoint_dir", run_with_weights, *flags)
             assert (status, out, len(err.splitlines())) == (2, "", 1) and phrase in err
+    monkeypatch.setitem(sys.modules, "gradio", types.SimpleNamespace(__version__="5.49.1"))
+    assert "needs Gradio 6, and 5.49.1 is installed" in run_script(demo, "--checkpoint_dir", run_with_weights)[2]
 
 
 # --- in the browser ---

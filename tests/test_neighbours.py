@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from prdc import compute_prdc
 
 from wgan.evaluation.neighbours import density_coverage, find_copies, precision_recall, radii
 
@@ -51,6 +52,14 @@ def test_figures_are_those_of_their_definitions(k, counts, shift):
         density_coverage(reals, samples, k), naive_density_coverage(reals, samples, k), rtol=1e-12
     )
     np.testing.assert_allclose(radii(reals, k), naive_radii(reals, k), rtol=1e-8)
+
+
+@pytest.mark.parametrize("k", [3, 5])
+def test_figures_are_those_of_the_package_of_naeem_et_al(k):
+    reals, samples = overlapping(counts=(300, 250))
+    theirs = compute_prdc(reals, samples, k)
+    np.testing.assert_allclose(precision_recall(reals, samples, k), (theirs["precision"], theirs["recall"]), rtol=1e-12)
+    np.testing.assert_allclose(density_coverage(reals, samples, k), (theirs["density"], theirs["coverage"]), rtol=1e-12)
 
 
 def test_numbers_of_neighbours_are_those_of_the_papers_where_none_is_given():

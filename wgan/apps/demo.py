@@ -30,6 +30,7 @@ from wgan.runs import trained
 
 USUAL_PLACES = ("checkpoints", "pretrained")
 TITLE = "Images drawn by a neural network"
+INSTALL = "pip install 'gradio>=6,<7'"
 MAX_SEED = 9999  # a slider of all 2**31 could not be set
 BATCH_SIZE = 64  # as generate.py's: another one may change a pixel by a grey level
 NO_TRUNCATION = 3  # the slider's right end
@@ -210,7 +211,9 @@ def import_gradio(folder):
     try:
         import gradio
     except ImportError:
-        raise UserError("the page needs Gradio: pip install gradio") from None
+        raise UserError(f"the page needs Gradio: {INSTALL}") from None
+    if gradio.__version__.partition(".")[0] != "6":
+        raise UserError(f"the page needs Gradio 6, and {gradio.__version__} is installed: {INSTALL}")
     return gradio
 
 
@@ -354,7 +357,7 @@ def define_flags():
     """Which run, and where the page is."""
     return cli.FlagGroups(
         "Shows trained generators on a page in the browser, until Ctrl-C: samples, the way between those of two "
-        "seeds, figures, and the training's animation. Needs: pip install gradio. Works offline.",
+        "seeds, figures, and the training's animation. Needs Gradio 6. Works offline.",
         PageRequest,
     )
 

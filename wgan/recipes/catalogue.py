@@ -22,7 +22,7 @@ RECIPES = (
     ),
     Recipe(
         "wgan_gp_fast",
-        "wgan_gp with 2 critic updates of 64 images and one learning rate: better samples for the time spent.",
+        "wgan_gp with 2 critic updates of 64 images and one learning rate: better samples at first.",
         networks="convolutional",
         loss="wasserstein",
         constraint="gradient_penalty",
