@@ -37,9 +37,9 @@ def option(default, group, *, decides_result=True, choices=None, help=None, **bo
 
 def help_texts(declaration):
     """The help of every field of a dataclass whose fields are options: {name: text in one line}."""
-    [body] = ast.parse(inspect.getsource(declaration)).body
+    body = typing.cast(ast.ClassDef, ast.parse(inspect.getsource(declaration)).body[0])
     below = {
-        field.target.id: text.value.value
+        field.target.id: ast.literal_eval(text.value)
         for field, text in itertools.pairwise(body.body)
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
     }

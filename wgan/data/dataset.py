@@ -58,7 +58,8 @@ class Dataset:
             found = {name: [downloaded[name]] for name in official(split)}
         else:
             found, notices = self.read(data_dir, split)
-        parts = [self._chosen(*part, class_name) for parts in found.values() for part in parts]
+        every = (part for parts in found.values() for part in parts)
+        parts = [self._chosen(images, numbers, class_name) for images, numbers in every]
         images, numbers = (np.concatenate(part) for part in zip(*parts))
         if size > LARGEST:
             side = f"{images.shape[1]}x{images.shape[1]}"

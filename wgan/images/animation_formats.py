@@ -141,9 +141,9 @@ def write_mp4(path, frames, fps, hold):
             height, width = pixels.shape[:2]
             # yuv420p has one colour for 2x2 pixels: an odd side gets one more row or column.
             pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-            video.append_data(pixels)
+            video.append_data(pixels)  # type: ignore[attr-defined]
         for _ in range(round(hold * fps) - 1 if pixels is not None else 0):
-            video.append_data(pixels)
+            video.append_data(pixels)  # type: ignore[attr-defined]
 
 
 def check_ffmpeg():

@@ -32,7 +32,7 @@ def of_classes(network, labels):
     def call(inputs, **options):
         return network([inputs, labels], **options)
 
-    call.compute_dtype = network.compute_dtype  # which constraints read
+    call.compute_dtype = network.compute_dtype  # type: ignore[attr-defined]  # which constraints read
     return call
 
 

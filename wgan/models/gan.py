@@ -3,6 +3,7 @@ update. The losses and the constraint say which GAN it is."""
 
 import collections.abc
 import functools
+import typing
 
 import keras
 import tensorflow as tf
@@ -70,7 +71,7 @@ class GAN(keras.Model):
         self.augmentation = tuple(augmentation)
         self.class_frequencies = class_frequencies
         self.attempt = tf.Variable(0, dtype=tf.int64, trainable=False)  # of the random numbers: see `stream`
-        self.averaged_generator = None  # until `compile`
+        self.averaged_generator: typing.Any = None  # until `compile`
 
     @property
     def sampling_generator(self):

@@ -157,8 +157,8 @@ def _understood(path, temporary):
             with contextlib.suppress(OSError, RuntimeError, ValueError):  # another thread may close its own meanwhile
                 if h5py.h5f.get_name(identifier) == os.fsencode(temporary):
                     h5py.File(identifier).close()
-        if getattr(error, "errno", None):
-            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        if number := getattr(error, "errno", None):
+            raise OSError(number, os.strerror(number), str(path)) from error
         if isinstance(error, (RuntimeError, OSError)):
             raise OSError(f"{path}: {one_line(error)}") from error
         raise

@@ -69,7 +69,8 @@ def main(argv):
     checkpoint_dir, row_path, reals_path = map(pathlib.Path, argv[1:])
     startup.import_tensorflow()
     if not reals_path.exists():
-        reals = run_images.load(*trained.read_run(checkpoint_dir), checkpoint_dir)[1].images
+        config, stored = trained.read_run(checkpoint_dir)
+        reals = run_images.load(config, stored, checkpoint_dir)[1].images
         chosen = np.random.default_rng(0).choice(len(reals), COLUMNS, replace=len(reals) < COLUMNS)
         grids.save_png(reals_path, grids.image_grid(reals[chosen], COLUMNS))
     samples = library.draw_samples(library.load_generator(checkpoint_dir), COLUMNS)
