@@ -12,7 +12,7 @@ import scipy.special
 import scipy.stats
 from PIL import Image, ImageSequence
 
-from wgan.apps import generate, image_sampler
+from wgan.apps import generate, image_sampler, walks
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.images import grids
@@ -103,7 +103,7 @@ def test_slerp_turns_at_constant_speed_on_the_sphere():
     end *= np.linalg.norm(start, axis=1, keepdims=True) / np.linalg.norm(end, axis=1, keepdims=True)
     angle = np.arccos((start * end).sum(axis=1) / (start * start).sum(axis=1))
     for share in (0, 0.25, 0.6, 1):
-        between = image_sampler.slerp(start, end, share)
+        between = walks.slerp(start, end, share)
         np.testing.assert_allclose(np.linalg.norm(between, axis=1), np.linalg.norm(start, axis=1))
         turned = np.arccos(np.clip((start * between).sum(axis=1) / (start * start).sum(axis=1), -1, 1))
         np.testing.assert_allclose(turned, share * angle, atol=1e-7)
@@ -123,16 +123,16 @@ def test_slerp_turns_at_constant_speed_on_the_sphere():
 )
 def test_slerp_of_any_two_vectors(start, end, middle):
     for share, expected in ((0, start), (0.5, middle), (1, end)):
-        found = image_sampler.slerp(np.array([start]), np.array([end]), share)
+        found = walks.slerp(np.array([start]), np.array([end]), share)
         np.testing.assert_allclose(found, [expected], atol=1e-12)
 
 
 def test_a_walk_passes_every_station_and_closes():
     stations = np.random.default_rng(0).normal(size=(3, 2, 8))
-    way = np.stack(list(image_sampler.closed_walk(stations, 4)))
+    way = np.stack(list(walks.closed_walk(stations, 4)))
     assert way.shape == (12, 2, 8)
     np.testing.assert_allclose(way[::4], stations)
-    np.testing.assert_allclose(way[11], image_sampler.slerp(stations[2], stations[0], 0.75))
+    np.testing.assert_allclose(way[11], walks.slerp(stations[2], stations[0], 0.75))
 
 
 # --- images ---

@@ -17,6 +17,7 @@ from wgan.apps import make_records
 from wgan.common.errors import UserError
 from wgan.data import image_files, records
 from wgan.evaluation import evaluate as evaluation
+from wgan.evaluation import measurement
 from wgan.runs.run_folder import RunFolder
 from wgan.training.batches import epoch_batches, epoch_indices, few_of_many_indices
 from wgan.training.launch import launch
@@ -215,7 +216,7 @@ def test_a_run_ends_in_the_bits_of_one_from_the_folder(toy, pair, tmp_path, eval
     reals = [RunFolder(config).reals_path.read_bytes() for config in (whole, parts)]
     assert reals[0] == reals[1]
     if eval_every:
-        monkeypatch.setattr(evaluation, "MAX_SEARCHED", 20)
+        monkeypatch.setattr(measurement, "MAX_SEARCHED", 20)
         all_searched, some = (
             evaluation.evaluate(config.checkpoint_dir, samples=16, yardsticks=False) for config in (whole, parts)
         )

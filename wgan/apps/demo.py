@@ -22,6 +22,7 @@ import numpy as np
 
 from wgan.apps import run_summary
 from wgan.apps.generate import GAP
+from wgan.apps.walks import slerp
 from wgan.common import cli, options, startup
 from wgan.common.errors import UserError
 from wgan.common.options import option
@@ -122,8 +123,6 @@ def grid(sampler, number=16, seed=0, truncation=None, second_seed=0, interpolati
     `interpolation` is the share of the way, 0 to 1. At either end it is the grid that generate.py writes for that seed,
     to the bit; `truncation` is generate.py's too, None for none.
     """
-    from wgan.apps.image_sampler import slerp
-
     start, end = (sampler.latents(each, 0, number, truncation) for each in (seed, second_seed))
     # Arithmetic on the arc rounds: an end is taken as it is.
     latents = {0: start, 1: end}.get(interpolation, slerp(start, end, interpolation))

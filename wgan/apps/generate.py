@@ -13,6 +13,7 @@ import re
 
 import numpy as np
 
+from wgan.apps.walks import closed_walk, line
 from wgan.common import cli, options, startup
 from wgan.common.errors import UserError
 from wgan.common.options import option
@@ -220,8 +221,6 @@ def _frames(request, sampler, rows):
 
     Walk w of n passes through the seed's latents w, w + n, w + 2n ... and through the rows' classes in their turn.
     """
-    from wgan.apps.image_sampler import closed_walk, line
-
     count = request.stations(rows)
     latents = sampler.latents(request.seed, 0, request.interpolate * request.num, request.truncation)
     latents = np.resize(latents, (count, request.num, latents.shape[1]))

@@ -6,20 +6,16 @@ import os
 import pathlib
 import sys
 
-import numpy as np
-
 from wgan import data
 from wgan.common import options, startup
 from wgan.common.errors import UserError
-from wgan.common.messages import listed, one_line
+from wgan.common.messages import listed
 from wgan.common.options import option
-from wgan.data.records import Records
 from wgan.images import grids
 from wgan.runs import files, run_images, trained
 
 FEATURES = ("own", "inception")  # functions of `wgan.evaluation.features`
 MIN_SAMPLES = 16
-MAX_SEARCHED = 100_000  # images among which copies are looked for, of records: their reading would take hours
 REPORT_FILE = "evaluation.json"
 PAIRS_FILE = "nearest.png"
 
@@ -71,12 +67,10 @@ def evaluate(checkpoint_dir, weights=None, **more):
     other = _other_class(config) if request.yardsticks else None
 
     startup.import_tensorflow()
-    from wgan.evaluation import report
-    from wgan.models import surroundings
+    from wgan.evaluation import measurement, report
 
-    with surroundings.usual():
-        seed = config.seed + 1 if request.seed is None else request.seed
-        measured, pairs = _measure(source.load(), image_set, other, request, seed)
+    seed = config.seed + 1 if request.seed is None else request.seed
+    measured, pairs = measurement.measure(source.load(), image_set, other, request, seed)
     found = {"weights": {"file": str(source.path), **source.noted}, "latents_seed": seed, **measured}
     found["reference"]["images_of_the_run"] = is_same
     found["files"] = _write(pathlib.Path(os.path.expanduser(request.output_dir or checkpoint_dir)), found, pairs)
@@ -92,59 +86,6 @@ def _other_class(config):
     except UserError as error:
         print(f"note: no other class to compare with: {error}", file=sys.stderr)
         return None
-
-
-def _measure(generator, image_set, other, request, seed):
-    """What the report says of a generator, and the grid of samples beside their nearest training images."""
-    from wgan.evaluation import evaluator, features, report
-    from wgan.models.classes import knows_classes
-
-    extract, images, labels = getattr(features, request.features)(), image_set.images, image_set.labels
-    chosen = evaluator.subset_indices(len(images), request.samples)
-    places = chosen[np.arange(request.samples) * len(chosen) // request.samples]  # classes as frequent as in the data
-    asked = labels[places] if knows_classes(generator) else None
-    drawn = evaluator.Sampler(generator, request.samples, seed, asked)()
-    if isinstance(images, Records):
-        searched = np.union1d(chosen, evaluator.subset_indices(len(images), MAX_SEARCHED))
-        images, chosen = images.part(searched), np.searchsorted(searched, chosen)
-        labels = None if labels is None else labels[searched]
-    training = extract(images)
-    reals = training[chosen]
-    row, copies = report.make_row("samples", reals, extract(drawn), training)
-    rows = [row]
-    if asked is not None:
-        classes = [(name, training[labels == number]) for number, name in enumerate(image_set.label_names)]
-        measured_classes = _rows_of_classes(generator, classes, extract, request.samples, seed)
-        rows += report.with_mean(measured_classes, len(classes))
-    measured = {
-        "features": extract.description,
-        "caveat": extract.caveat,
-        "reference": {
-            "name": image_set.name,
-            "images": len(reals),
-            "training_images": len(image_set.images),
-            "searched_for_copies": len(training),
-        },
-        "versions": startup.versions(),
-        "rows": [*rows, *(report.yardsticks(extract, reals, images[chosen], other) if request.yardsticks else ())],
-    }
-    return measured, report.closest_pairs(drawn, images, copies)
-
-
-def _rows_of_classes(generator, classes, extract, most, seed):
-    """A row for each class of enough images: its samples, as many as it has images and at most `most`, against these.
-
-    `classes` are names and features of the images, in the order of their numbers; `seed` is of the latents.
-    """
-    from wgan.evaluation import evaluator, report
-
-    for number, (name, reals) in enumerate(classes):
-        reals = evaluator.at_most(most, reals)
-        if len(reals) >= MIN_SAMPLES:
-            drawn = evaluator.Sampler(generator, len(reals), seed, np.full(len(reals), number, np.int32))()
-            yield report.make_row(one_line(name), reals, extract(drawn))[0]
-        else:
-            print(f"note: {one_line(name)} is not measured alone: it has {len(reals)} images", file=sys.stderr)
 
 
 def _write(folder, found, pairs):
