@@ -1,5 +1,6 @@
 """Scripts in processes that have imported TensorFlow when they begin, which takes longer than a run of a toy GAN."""
 
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -20,7 +21,10 @@ def _forking():
 
 
 class Script:
-    """A script that runs as `python script words` would; what it writes to either stream can be read from `stdout`."""
+    """A script that runs as `python script words` would, but for what Python does before and after it.
+
+    What it writes to either stream can be read from `stdout`.
+    """
 
     def __init__(self, script, *words, environment=None):
         reader, writer = _forking().Pipe(duplex=False)
@@ -37,7 +41,8 @@ class Script:
 
     def send_signal(self, number):
         if self.status is None:
-            os.kill(self._process.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(self._process.pid, number)
 
     def kill(self):
         self.send_signal(signal.SIGKILL)
@@ -49,14 +54,23 @@ class Script:
 
     def read_to_end(self, seconds=200):
         """All that it still writes until it ends; it is killed after so many seconds."""
+        with self._killed_after(seconds), self.stdout:
+            said = self.stdout.read()
+            self.wait()
+        return said
+
+    def read_line(self, seconds=200):
+        """The next line that it writes, empty where it has ended; it is killed after so many seconds."""
+        with self._killed_after(seconds):
+            return self.stdout.readline()
+
+    @contextlib.contextmanager
+    def _killed_after(self, seconds):
         watchdog = threading.Timer(seconds, self.kill)
         watchdog.daemon = True
         watchdog.start()
-        with self.stdout:
-            said = self.stdout.read()
-        self.wait()
+        yield
         watchdog.cancel()
-        return said
 
 
 def _run(arguments, environment, writer):

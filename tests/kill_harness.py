@@ -33,7 +33,7 @@ def kill_at_random(settings, draw):
     run = forked.Script(KILLED_RUN, json.dumps(settings), draw.randint(1, 80) if by_itself else 0)
     begun = []
     if not by_itself:
-        begun = [run.stdout.readline() for _ in range(draw.randint(1, 3))]  # to the first epoch at most
+        begun = [run.read_line() for _ in range(draw.randint(1, 3))]  # to the first epoch at most
         run.wait(draw.uniform(0, 2))
         run.kill()
     output = "".join([*begun, run.read_to_end()])

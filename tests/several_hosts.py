@@ -1,8 +1,8 @@
 """Runs on several hosts, each a process on this machine."""
 
 import pathlib
+import subprocess
 import sys
-import threading
 
 import forked
 import short_runs
@@ -38,6 +38,12 @@ def start_one(folder, addresses, number, **changes):
     return STARTED[-1]
 
 
+def run_by_launcher(folder, **changes):
+    """The same run to its end as a user starts it, both hosts with the same words; the exit status."""
+    words = [sys.executable, local_hosts.__file__, "--", *command(folder, changes)]
+    return subprocess.run(words, timeout=200).returncode
+
+
 def command(folder, changes):
     """The script of the toy recipe and its flags."""
     fields = short_runs.settings(folder, **{**two_devices.DESCENT, "distribute": "multi_worker", **changes})
@@ -47,12 +53,8 @@ def command(folder, changes):
 
 def wait_for_epoch(chief):
     """Reads what the chief says until an epoch is over."""
-    watchdog = threading.Timer(200, chief.kill)
-    watchdog.daemon = True
-    watchdog.start()
-    while not (line := chief.stdout.readline()).startswith("epoch "):
+    while not (line := chief.read_line()).startswith("epoch "):
         assert line, "the chief has ended"
-    watchdog.cancel()
 
 
 def ends(hosts):

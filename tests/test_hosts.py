@@ -5,12 +5,15 @@ import signal
 import socket
 import subprocess
 import sys
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from several_hosts import ROOT, local_hosts
 
 from wgan.common.errors import UserError
+from wgan.config import TrainingConfig
+from wgan.training import distribution
 from wgan.training.hosts import Hosts, Meeting, NothingToDo, from_environment
 from wgan.training.launch import launch
 
@@ -23,9 +26,10 @@ def meet(hosts, facts, seconds):
 
 def connected(address):
     """A connection to the chief, once it listens."""
+    host, _, port = address.rpartition(":")
     while True:
         try:
-            return socket.create_connection(address.split(":"))
+            return socket.create_connection((host, int(port)))
         except ConnectionRefusedError:
             continue
 
@@ -135,6 +139,17 @@ def test_a_run_that_is_refused_on_one_host_tells_the_other(as_host, number):
     assert "horse" in str(refused) and str(told).endswith(f" ends: {refused}")
 
 
+def test_hosts_compare_settings_code_versions_and_gpus_but_not_what_the_chief_alone_reads():
+    noted = types.SimpleNamespace(hold=lambda facts: vars(noted).update(facts=facts))
+    config = TrainingConfig(init_from="/of/the/chief.h5", data_dir="/of/this/host", epochs=7)
+    distribution.meet(noted, config, {"the images' SHA-256": "a"})
+    facts = noted.facts
+    assert facts.keys() >= {"batch_size", "seed", "precision", "TensorFlow's version", "Keras's version"}
+    assert (facts["epochs"], facts["the images' SHA-256"], facts["the number of GPUs"]) == (7, "a", 0)
+    assert len(facts["the SHA-256 of this project's code"]) == 64
+    assert not facts.keys() & {"init_from", "data_dir", "checkpoint_dir"}
+
+
 def test_a_finished_run_ends_well_on_the_other_hosts(finished_toy, as_host):
     finished_toy(epochs=3)
     status, told = as_host(0, lambda other: meet(other, FACTS, 30), epochs=3)
@@ -179,8 +194,10 @@ def test_a_chief_whose_port_is_in_use_says_so(taken):
 
 def test_another_host_whose_port_is_in_use_tells_all(taken):
     addresses = (*local_hosts.free_addresses(2), taken)
-    told = f"port {taken[10:]}, which TF_CONFIG gives host 2 ({taken}), is in use by another program"
-    assert results(*((Hosts(addresses, number), FACTS, 30) for number in range(3))) == [told] * 3
+    reason = f"port {taken[10:]}, which TF_CONFIG gives host 2 ({taken}), is in use by another program"
+    told = f"host 2 ({taken}) ends: {reason}"
+    assert results(*((Hosts(addresses, number), FACTS, 30) for number in range(3))) == [told, told, reason]
+    assert results((Hosts(addresses, 2), FACTS, 0.1)) == [reason]  # also where there is no chief
 
 
 def test_a_chief_with_an_address_of_ipv6_is_found():
@@ -191,7 +208,7 @@ def test_a_chief_with_an_address_of_ipv6_is_found():
     _, port = local_hosts.free_addresses(1)[0].split(":")
     with ThreadPoolExecutor(1) as pool:
         chief = pool.submit(meet, Hosts((f"::1:{port}", "127.0.0.1:1"), 0), {}, 30)
-        with socket.create_connection(("::1", int(port)), timeout=30) as host:
+        with connected(f"::1:{port}") as host:
             host.sendall(b"[1, {}, null]\n")
             assert chief.result() is None
 

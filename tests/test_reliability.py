@@ -22,7 +22,7 @@ import pytest
 import tensorflow as tf
 from short_runs import assert_same_arrays, assert_same_state, state_in
 
-from wgan.common.errors import UserError
+from wgan.common.errors import TakenOver, UserError
 from wgan.models.gan import GAN
 from wgan.runs import checkpoints, files, lock
 from wgan.training import callbacks
@@ -118,6 +118,32 @@ def test_a_state_that_was_lost_to_the_disk_is_saved_when_an_error_ends_the_train
     with pytest.raises(KeyboardInterrupt):
         launch(config)
     assert state_of(config).epoch == 3
+
+
+def test_a_run_that_fails_after_another_has_taken_its_folder_over_writes_nothing(toy, monkeypatch):
+    """As one whose machine was suspended in the middle of an epoch."""
+    config, taken = toy(epochs=5, checkpoint_minutes=0.0), []
+
+    def begin(self, epoch, logs=None):
+        if epoch == 3:
+            taken.append(files_in(config))
+            raise OSError("the other hosts have gone")
+
+    def check(self):
+        if taken:
+            raise TakenOver("another run has taken over")
+
+    monkeypatch.setattr(callbacks.WatchNumbers, "on_epoch_begin", begin)
+    monkeypatch.setattr(callbacks.Checkpoints, "on_epoch_end", lambda self, epoch, logs: None)  # nothing is saved yet
+    monkeypatch.setattr(lock.RunLock, "check", check)
+    with pytest.raises(TakenOver):
+        launch(config)
+    assert files_in(config) == taken[0] and state_of(config) is None
+
+
+def files_in(config):
+    found = pathlib.Path(config.checkpoint_dir).iterdir()
+    return {path.name: path.read_bytes() for path in found if path.name != lock.LOCK_FILE}
 
 
 def test_a_folder_that_disappears_is_not_made_again_and_is_used_when_it_is_back(toy, tmp_path, monkeypatch):

@@ -99,7 +99,7 @@ class SampleRequest:
     def stations(self, rows):
         """Through how many points an animation goes, each with its latents and its row of labels. It goes through every
         class as often, so that the way back to the first is one to another class too."""
-        return -(-self.interpolate // len(rows)) * len(rows) or len(rows)
+        return -(-self.interpolate // len(rows)) * len(rows)
 
     def check(self, source):
         """Raises UserError for the first value that cannot be had with this `wgan.runs.trained.Trained`; the rows."""
@@ -111,7 +111,7 @@ class SampleRequest:
             raise UserError("--interpolate is 1; it must be at least 2, or --label must name several classes")
         if self.interpolate and self.stations(rows) * self.frames > MAX_FRAMES:
             count = self.stations(rows) * self.frames
-            raise UserError(f"--interpolate times --frames is {count}; at most {MAX_FRAMES}")
+            raise UserError(f"--interpolate and --frames ask for {count} frames; choose less, {MAX_FRAMES} at most")
         self._check_kind()
         self._check_size(source, rows)
         if self.kind == "folder" and self.path.is_dir() and any(map(_SINGLE_NAME.fullmatch, os.listdir(self.path))):
@@ -205,7 +205,7 @@ def _write_arrays(request, sampler, rows):
     images = np.concatenate([sampler(latents, row) for row in rows])
     # Given a name, numpy would change one that ends in .NPZ.
     with files.atomic_path(request.path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, images=images, **arrays)
+        np.savez_compressed(file, images=images, **arrays)  # type: ignore[arg-type]
 
 
 WRITERS = {"folder": _write_folder, ".png": _write_grid, ".npz": _write_arrays}  # of all but animations
@@ -224,10 +224,11 @@ def _frames(request, sampler, rows):
     count = request.stations(rows)
     latents = sampler.latents(request.seed, 0, request.interpolate * request.num, request.truncation)
     latents = np.resize(latents, (count, request.num, latents.shape[1]))
-    walk = zip(closed_walk(latents, request.frames))
+    walks = [closed_walk(latents, request.frames)]
     if rows[0] is not None:
         shares = [sampler.shares(rows[station % len(rows)]) for station in range(count)]
-        walk = zip(closed_walk(latents, request.frames), closed_walk(np.stack(shares), request.frames, line))
+        walks.append(closed_walk(np.stack(shares), request.frames, line))
+    walk = zip(*walks)
     while inputs := list(itertools.islice(walk, max(1, request.batch_size // request.num))):
         drawn = sampler(*map(np.concatenate, zip(*inputs)))
         for samples in drawn.reshape(len(inputs), request.num, *drawn.shape[1:]):

@@ -102,7 +102,7 @@ def _refuse_costly(raw):
     """Raises ValueError for a pickle that would take much memory or time."""
     tuples = 0
     for opcode, argument, _ in pickletools.genops(raw):
-        if "PUT" in opcode.name and int(argument) > _MAX_MEMO:  # pickle would make a table of that size
+        if "PUT" in opcode.name and int(argument or 0) > _MAX_MEMO:  # pickle would make a table of that size
             raise ValueError(f"memo number {argument}")
         tuples += "TUPLE" in opcode.name
         if tuples > _MAX_TUPLES:  # tuples of tuples may take for ever, or end the process

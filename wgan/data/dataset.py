@@ -53,8 +53,9 @@ class Dataset:
 
     def load(self, data_dir, class_name, split, size):
         """The images of one class or of all: uint8 [N, size, size, C], in official order, train before test."""
+        notices: tuple[str, ...] = ()
         if data_dir is None and self.has_splits:
-            downloaded, notices = keras_splits(self.name), ()
+            downloaded = keras_splits(self.name)
             found = {name: [downloaded[name]] for name in official(split)}
         else:
             found, notices = self.read(data_dir, split)

@@ -39,7 +39,7 @@ class Mnist(Dataset):
     def read(self, data_dir, split):
         """See `Dataset.read`."""
         found = {name: [_read(*paths)] for name, paths in self._find(data_dir, split).items()}
-        notices = ()
+        notices: tuple[str, ...] = ()
         if len(found) < len(official(split)):
             notices = (
                 f"{self.name}: only the official {''.join(found)} files were found in "

@@ -118,7 +118,7 @@ def _animation_colours(frames):
     some = [frame.grid[start::step, start::step].reshape(1, -1, 3) for start, frame in zip(starts, frames)]
     pixels = Image.fromarray(np.concatenate(some, axis=1))
     chosen = pixels.quantize(_GRID_COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=1)
-    count = chosen.getextrema()[1] + 1  # few colours leave the rest of the palette empty
+    count = int(np.asarray(chosen).max()) + 1  # few colours leave the rest of the palette empty
     return np.array(chosen.getpalette()[: 3 * count], np.uint8).reshape(count, 3)
 
 

@@ -34,7 +34,7 @@ def draw(points, scores=None, epoch=None):
     """
     figure = Figure(figsize=(4.8, 3.2), dpi=100, layout="constrained")
     axes = figure.subplots()
-    axes.hist(np.ravel(points), BINS, density=True, color="tab:blue", alpha=0.5, label="samples")
+    axes.hist(np.ravel(points), list(BINS), density=True, color="tab:blue", alpha=0.5, label="samples")
     axes.plot(PLACES, [gaussian.TARGET.pdf(place) for place in PLACES], color="black", label="target")
     if scores is not None:
         axes.plot(PLACES, scores, color="tab:red", label="D: probability of real")

@@ -151,7 +151,7 @@ class GAN(keras.Model):
         epsilon = randomness.uniform([reals.shape[0], *[1] * (reals.shape.rank - 1)], stream(Purpose.INTERPOLATION))
         reals = self._mirrored(reals, epoch, step)
         # The fakes are this replica's already.
-        reals, epsilon, *further = map(replicas.rows, (reals, epsilon, *further))
+        reals, epsilon, *further = map(replicas.rows, (reals, epsilon, *further))  # type: ignore[assignment]
         if self.augmentation:
             seed = replicas.seed(stream(Purpose.CRITIC_AUGMENTATION))
             reals, fakes = tf.split(augment(tf.concat([reals, fakes], axis=0), self.augmentation, seed), 2)

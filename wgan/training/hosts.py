@@ -112,28 +112,37 @@ class Meeting:
             raise (UserError if end[0] else NothingToDo)(end[1])
 
     def _report(self, facts, end, deadline):
-        """Every other host's part. Its port is for TensorFlow later: where that is in use, the others are told."""
+        """Every other host's part. TensorFlow needs its port later: where that is in use, the others are told."""
+        if end:
+            return _answer_of_chief(self._hosts, [{}, end], deadline)
         try:
-            port = _own_port(self._hosts)
+            with _own_port(self._hosts):
+                return _answer_of_chief(self._hosts, [facts, None], deadline)
         except UserError as error:
-            end, port = end or (2, str(error)), contextlib.nullcontext()
-        with port:
-            return _answer_of_chief(self._hosts, [facts, end], deadline)
+            self.is_over = False
+            self.leave(2, error)
+            raise
 
 
+@contextlib.contextmanager
 def _own_port(hosts):
-    """A socket that listens there, to IPv6 as well where the machine has it."""
+    """A socket that has the port, of IPv6 as well where the machine has that."""
     port, both = int(hosts.addresses[hosts.number].rpartition(":")[2]), socket.has_dualstack_ipv6()
-    try:
-        family = socket.AF_INET6 if both else socket.AF_INET
-        return socket.create_server(("", port), family=family, dualstack_ipv6=both)
-    except OSError as error:
-        reason = "in use by another program" if error.errno == errno.EADDRINUSE else one_line(error)
-        raise UserError(f"port {port}, which TF_CONFIG gives {hosts.name(hosts.number)}, is {reason}") from error
+    with socket.socket(socket.AF_INET6 if both else socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            if both:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            listener.bind(("", port))
+        except OSError as error:
+            reason = "in use by another program" if error.errno == errno.EADDRINUSE else one_line(error)
+            raise UserError(f"port {port}, which TF_CONFIG gives {hosts.name(hosts.number)}, is {reason}") from error
+        yield listener
 
 
 def _receive(hosts, facts, end, listener, deadline):
     """The chief's part: hears every other host, and tells all how this ends; None: they agree."""
+    listener.listen(len(hosts.addresses))
     others, there = set(range(1, len(hosts.addresses))), {}  # the connection of each host
     with contextlib.ExitStack() as connections:
         while (there := there if end else _not_gone(there)).keys() != others:  # once told how this ends, one may go

@@ -200,8 +200,7 @@ class Trainer:
         except (NumbersWentWrong, TakenOver):
             raise
         except BaseException:
-            for lock in self._run.locks:  # a process that was suspended for long finds out only now
-                lock.check()
+            self._run.locks[0].check()  # a process that was suspended for long finds out only now
             checkpointing.save_newest()
             raise
 
@@ -255,8 +254,10 @@ def build_gan(config, channels, class_counts=()):
     """
     with _initializers_seeded(config.seed), precision.policy_scope(config.precision):
         recipe = config.recipe_spec
+        generator, critic = networks.build(config, channels, len(class_counts))
         gan = GANS[recipe.gan](
-            *networks.build(config, channels, len(class_counts)),
+            generator,
+            critic,
             LOSSES[recipe.loss],
             CONSTRAINTS[recipe.constraint](config),
             seed=config.seed,
