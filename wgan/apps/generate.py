@@ -111,7 +111,7 @@ class SampleRequest:
             raise UserError("--interpolate is 1; it must be at least 2, or --label must name several classes")
         if self.interpolate and self.stations(rows) * self.frames > MAX_FRAMES:
             count = self.stations(rows) * self.frames
-            raise UserError(f"--interpolate and --frames ask for {count} frames; choose less, {MAX_FRAMES} at most")
+            raise UserError(f"--interpolate and --frames ask for {count} frames; choose fewer, {MAX_FRAMES} at most")
         self._check_kind()
         self._check_size(source, rows)
         if self.kind == "folder" and self.path.is_dir() and any(map(_SINGLE_NAME.fullmatch, os.listdir(self.path))):
