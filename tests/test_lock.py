@@ -1,5 +1,6 @@
 import contextlib
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
@@ -159,8 +160,15 @@ def test_the_holder_is_told_as_long_as_it_lives(tmp_path):
 
 
 def test_a_drive_that_hangs_does_not_keep_the_program_from_ending(tmp_path, monkeypatch):
-    recovered = threading.Event()
-    monkeypatch.setattr(filelock.SoftFileLease, "release", lambda *args, **options: recovered.wait(60))
+    recovered, release = threading.Event(), filelock.SoftFileLease.release
+
+    def hang(lease, *args, **options):
+        if tmp_path in pathlib.Path(lease.lock_file).parents:  # not one that an earlier test has left, now collected
+            recovered.wait(60)
+        else:
+            release(lease, *args, **options)
+
+    monkeypatch.setattr(filelock.SoftFileLease, "release", hang)
     monkeypatch.setattr(lock, "LEAVING_SECONDS", 0.01)
     with RunLock(tmp_path):
         pass
