@@ -21,7 +21,13 @@ FACTS = {"batch_size": 128, "seed": 0}
 
 
 def meet(hosts, facts, seconds):
-    Meeting(hosts, seconds).hold(facts)
+    """As a run does, which tells the others of its own errors."""
+    meeting = Meeting(hosts, seconds)
+    try:
+        meeting.hold(facts)
+    except UserError as error:
+        meeting.leave(2, error)
+        raise
 
 
 def connected(address):

@@ -96,7 +96,8 @@ def compare(folder, settings):
         "updates": [len(alone), len(shared)],
         "gradients": [distance(update[0], total) for update, total in zip(alone, sums, strict=True)],
         "first_alone": [
-            distance(update[0], [2 * gradient for gradient in parts[0]]) for update, parts in zip(alone, shared)
+            distance(update[0], [2 * gradient for gradient in parts[0]])
+            for update, parts in zip(alone, shared, strict=True)
         ],
         "figures": max(abs(figures[name] - figures_of_both[name]) for name in figures),
         "weights": distance([v.numpy() for v in one.variables], [v.numpy() for v in gan.variables]),

@@ -243,6 +243,11 @@ def fingerprint_of_labels(image_set):
     return None if image_set.labels is None else data.fingerprint(image_set.labels)
 
 
+def has_labels_of(image_set, stored):
+    """Whether an `ImageSet` has the labels of a run, of whose images `stored` tells; earlier runs did not say."""
+    return stored.get("labels_sha256") in (None, fingerprint_of_labels(image_set))
+
+
 def _working_dir():
     """The folder where relative paths begin; None where it has been removed."""
     with contextlib.suppress(OSError):

@@ -102,26 +102,17 @@ class Meeting:
 
     def _say(self, facts, end):
         """For all hosts; `end` is the exit status and the line that this one ends with, or None."""
-        self.is_over, deadline = True, time.monotonic() + self._seconds
+        deadline = time.monotonic() + self._seconds
         if self._hosts.is_chief:
+            self.is_over = True  # also where its port is in use: nobody can be told
             with _own_port(self._hosts) as listener:
                 end = _receive(self._hosts, facts, end, listener, deadline)
         else:
-            end = self._report(facts, end, deadline)
+            with contextlib.nullcontext() if end else _own_port(self._hosts):  # which TensorFlow needs later
+                self.is_over = True
+                end = _report(self._hosts, [facts, end], deadline)
         if end:
             raise (UserError if end[0] else NothingToDo)(end[1])
-
-    def _report(self, facts, end, deadline):
-        """Every other host's part. TensorFlow needs its port later: where that is in use, the others are told."""
-        if end:
-            return _answer_of_chief(self._hosts, [{}, end], deadline)
-        try:
-            with _own_port(self._hosts):
-                return _answer_of_chief(self._hosts, [facts, None], deadline)
-        except UserError as error:
-            self.is_over = False
-            self.leave(2, error)
-            raise
 
 
 @contextlib.contextmanager
@@ -206,8 +197,8 @@ def _difference(hosts, number, theirs, facts, is_twice):
     return None
 
 
-def _answer_of_chief(hosts, said, deadline):
-    """How the meeting ends, for another host."""
+def _report(hosts, said, deadline):
+    """Every other host's part."""
     host, _, port = hosts.addresses[0].rpartition(":")
     while True:
         try:

@@ -15,7 +15,7 @@ from wgan.data import labels
 from wgan.images import grids
 from wgan.runs import checkpoints, class_folders, drive, initial_weights
 from wgan.runs.lock import RunLock
-from wgan.runs.run_folder import PLACES, RunFolder, fingerprint_of_labels
+from wgan.runs.run_folder import PLACES, RunFolder, fingerprint_of_labels, has_labels_of
 from wgan.training import hosts
 
 CLASS_GRID = "each.png"  # in the sample folder of a run per class
@@ -53,10 +53,8 @@ def launch(config, fresh=False, dry_run=False):
 
 
 def _launch_one(config, fresh, dry_run):
-    if config.distribute != "multi_worker":
-        return _lead(config, fresh, dry_run)
-    own = hosts.from_environment()
-    if dry_run:
+    own = hosts.from_environment() if config.distribute == "multi_worker" else None
+    if dry_run or not own:
         return _lead(config, fresh, dry_run)
     meeting = hosts.Meeting(own, 60 * config.worker_timeout)
     try:
@@ -280,7 +278,7 @@ def _check_same_images(config, image_set, sha256, stored):
             f"these {len(image_set.images)} images{_changed_classes(image_set, stored)} differ from the "
             f"{stored['count']} that {remedy}"
         )
-    if config.recipe_spec.wants_labels and stored.get("labels_sha256") not in (None, fingerprint_of_labels(image_set)):
+    if config.recipe_spec.wants_labels and not has_labels_of(image_set, stored):
         raise UserError(
             f"the labels of these images{_changed_classes(image_set, stored)} differ from those that {remedy}"
         )
