@@ -153,25 +153,8 @@ def float64():
 @pytest.fixture(scope="session")
 def run_with_weights(tmp_path_factory):
     """The folder of a run of the digits, written without training; its two generators differ and draw contrasts."""
-    import numpy as np
-
-    from wgan.runs import checkpoints
-    from wgan.runs.history import COLUMNS, History
-    from wgan.training import loop
-
-    folder = tmp_path_factory.mktemp("run")
-    config = TrainingConfig(**short_runs.settings(folder, epochs=7))
-    gan = loop.build_gan(config, 1)
-    rng = np.random.default_rng(0)
-    for variable in (*gan.generator.variables, *gan.averaged_generator.variables):
-        # Factors near 1.5 make contrasts; all but kernels get values as if they had been trained.
-        factor, shift = (1.6, 0.0) if "kernel" in variable.name else (1.0, 0.1)
-        variable.assign(
-            variable * factor * rng.uniform(0.8, 1.2, variable.shape) + shift * rng.uniform(0, 1, variable.shape)
-        )
-    run = short_runs.begin(config)
-    checkpoints.write_checkpoint(run.checkpoint_dir, gan, History(np.zeros((config.epochs, len(COLUMNS)))))
-    return run.checkpoint_dir
+    config = TrainingConfig(**short_runs.settings(tmp_path_factory.mktemp("run"), epochs=7))
+    return short_runs.write_untrained(config)
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,32 @@ def begin(config, image_set=None):
     return folder
 
 
+def write_untrained(config):
+    """Leaves what a run of all its epochs has written, without training; the checkpoint folder.
+
+    Both generators draw contrasts, and differ.
+    """
+    import numpy as np
+
+    from wgan import data
+    from wgan.runs import checkpoints
+    from wgan.runs.history import COLUMNS, History
+    from wgan.training import loop
+
+    image_set = data.load_for_run(config)
+    gan = loop.build_gan(config, 1, image_set.class_counts)
+    rng = np.random.default_rng(0)
+    for variable in (*gan.generator.variables, *gan.averaged_generator.variables):
+        # Factors near 1.5 make contrasts; all but kernels get values as if they had been trained.
+        factor, shift = (1.6, 0.0) if "kernel" in variable.name else (1.0, 0.1)
+        variable.assign(
+            variable * factor * rng.uniform(0.8, 1.2, variable.shape) + shift * rng.uniform(0, 1, variable.shape)
+        )
+    run = begin(config, image_set)
+    checkpoints.write_checkpoint(run.checkpoint_dir, gan, History(np.zeros((config.epochs, len(COLUMNS)))))
+    return run.checkpoint_dir
+
+
 def arrays_in(path):
     """All arrays of an HDF5 file by name."""
     import h5py

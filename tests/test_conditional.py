@@ -342,9 +342,13 @@ def test_the_page_offers_the_classes(conditional, run, tmp_path, monkeypatch):
     white, in_turn = shown.draw(2, *values), shown.draw(demo.IN_TURN, *values)
     np.testing.assert_array_equal(white, demo.grid(ImageSampler(shown.source.load(), demo.BATCH_SIZE, label=2)))
     assert white.mean() > in_turn.mean() + 50
-    page = demo.make_page(demo.import_gradio(tmp_path), [shown])
-    [choice] = [each for each in page.blocks.values() if each.elem_id == "class"]
-    assert choice.visible and [name for name, _ in choice.choices] == ["all in turn", *CLASSES]
+    other = demo.Shown(trained.locate(shutil.copytree(run / "checkpoints", tmp_path / "checkpoints")), None, tmp_path)
+    page = demo.make_page(demo.import_gradio(tmp_path), [shown, other])
+    names = {
+        each.elem_id: [name for name, _ in each.choices] for each in page.blocks.values() if hasattr(each, "choices")
+    }
+    assert names["class"] == ["all in turn", *CLASSES]
+    assert names["generator"] == [str(run / "checkpoints"), str(tmp_path / "checkpoints")]  # not the same name twice
 
 
 @pytest.mark.parametrize(

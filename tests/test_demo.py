@@ -15,11 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import short_runs
 from PIL import Image
 
 from wgan.apps import demo, generate, run_summary
 from wgan.apps.image_sampler import ImageSampler, draw_latents
 from wgan.common.errors import UserError
+from wgan.config import TrainingConfig
 from wgan.images import grids
 from wgan.runs import sample_files, trained
 
@@ -39,6 +41,13 @@ def write_grids(folder):
     for epoch, level in ((1, 50), (2, 200)):
         grids.save_png(sample_files.sample_path(folder, epoch), np.full((70, 70, 1), level, np.uint8))
     return folder
+
+
+@pytest.fixture(scope="module")
+def run_of_classes(tmp_path_factory):
+    """The folder of a run on all classes of the digits, written without training."""
+    settings = short_runs.settings(tmp_path_factory.mktemp("classes"), label="all")
+    return short_runs.write_untrained(TrainingConfig.of_recipe("wgan_gp_conditional", **settings))
 
 
 @pytest.fixture
@@ -224,9 +233,10 @@ def browser():
 
 
 @pytest.fixture
-def page(two_runs, tmp_path):
+def page(two_runs, run_of_classes, tmp_path):
     """`demo.py` at work in a process of its own, among a user's settings of Gradio; and its page's address."""
     pytest.importorskip("gradio", reason="gradio, the extra for the page, is not installed")
+    shutil.copytree(run_of_classes, two_runs / "several")
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -339,6 +349,18 @@ def check_the_other_generator(browser, two_runs):
     wait_for_text(browser, "#worth", f"{two_runs}/plain/generator.weights.h5, epoch 7")
     wait_for_text(browser, "#note", "no grids (sample_00001.png ...) in")
     assert not browser.find_elements("css selector", "#animation img")
+    assert not browser.find_element("id", "class").is_displayed()
+
+
+def check_the_choice_of_a_class(browser, two_runs):
+    from selenium.webdriver.common.keys import Keys
+
+    browser.find_elements("css selector", "#generator input")[2].click()
+    generator = trained.locate(two_runs / "several").load()
+    wait_for_image(browser, demo.grid(ImageSampler(generator, demo.BATCH_SIZE), 4, 7, 0.5))  # the classes in turn
+    wait_for(browser, lambda: browser.find_element("id", "class").is_displayed(), "the choice of a class")
+    browser.find_element("css selector", "#class input").send_keys("3", Keys.ENTER)
+    wait_for_image(browser, demo.grid(ImageSampler(generator, demo.BATCH_SIZE, label=3), 4, 7, 0.5))
 
 
 def addresses_asked(browser):
@@ -354,6 +376,7 @@ def test_the_page_follows_its_controls_asks_nobody_else_and_leaves_nothing(page,
     check_what_it_opens_with(browser, sampler, two_runs)
     check_the_controls(browser, sampler)
     check_the_other_generator(browser, two_runs)
+    check_the_choice_of_a_class(browser, two_runs)
     asked = addresses_asked(browser)
     assert len(asked) > 5 and all(address.startswith((url, "data:", "blob:")) for address in asked)
     assert set((tmp_path / "addresses").read_text().split()) == {"127.0.0.1"}

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from wgan.models import constraints, losses
-from wgan.models.constraints import GradientPenalty, ZeroCentredPenalty, critic_gradients
+from wgan.models.constraints import GradientPenalty, NoConstraint, ZeroCentredPenalty, critic_gradients
 from wgan.models.gan import GAN
 from wgan.models.losses import LOSSES
 from wgan.models.networks import Critic, Generator
@@ -104,6 +104,7 @@ def test_critic_gradients_match_finite_differences(float64):
     "loss, constraint",
     [
         ("wasserstein", GradientPenalty()),
+        ("hinge", NoConstraint()),
         ("cross_entropy", ZeroCentredPenalty(10.0, on_samples=False)),
         ("relativistic", ZeroCentredPenalty(10.0, on_samples=True)),
     ],

@@ -162,7 +162,6 @@ class Shown:
     def __init__(self, source, sample_dir, folder):
         """Args: source: a `wgan.runs.trained.Trained`; sample_dir: of its grids, or None; folder: for the animation."""
         self.source, self._places = source, (sample_dir, folder)
-        self.name = source.path.parent.resolve().name
 
     @functools.cached_property
     def sampler(self):
@@ -231,7 +230,7 @@ def make_page(gradio, generators):
     """The `gradio.Blocks` for a list of `Shown`, which begins with the first of them."""
     image = functools.partial(gradio.Image, show_label=False, container=False, buttons=[])
     with gradio.Blocks(title=TITLE, analytics_enabled=False) as page:
-        names = [(shown.name, number) for number, shown in enumerate(generators)]
+        names = list(zip(_names([shown.source.path.parent for shown in generators]), range(len(generators))))
         introduction, worth, nearest, animation, note = generators[0].story
         story = [gradio.HTML(introduction, elem_id="introduction")]
         with gradio.Row():
@@ -255,6 +254,12 @@ def make_page(gradio, generators):
         choice.change(_tell(gradio, generators), choice, [label, *story], show_progress="minimal")
         button.click(_two_seeds, None, [sliders["seed"], sliders["second_seed"]], show_progress="hidden")
     return page
+
+
+def _names(folders):
+    """By which the user tells the generators in these folders apart: the folder's name, or the path to it."""
+    names = [folder.resolve().name for folder in folders]
+    return [str(folder) if names.count(name) > 1 else name for folder, name in zip(folders, names)]
 
 
 def _choice_of_class(gradio, shown):

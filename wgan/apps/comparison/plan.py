@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from wgan import data
 from wgan.apps import train
-from wgan.apps.comparison.runs import Run
+from wgan.apps.comparison.runs import PlannedRun
 from wgan.common import options
 from wgan.common.errors import UserError
 from wgan.common.messages import did_you_mean, one_line
@@ -91,7 +91,7 @@ class Comparison:
         return pathlib.Path(os.path.expanduser(self.output_dir))
 
     def plan(self):
-        """All `Run`s, in the order in which they are made: each setting with seed 0, then each with seed 1 ...
+        """All `PlannedRun`s, in the order in which they are made: each setting with seed 0, then each with seed 1 ...
 
         Raises:
             UserError: a value out of its bounds or that a recipe cannot have, or data that is not there.
@@ -134,7 +134,7 @@ class Comparison:
         except UserError as error:
             raise UserError(f"{setting.name}: {error}") from error
         config = dataclasses.replace(config, label=label)  # as train.py stores it
-        return Run(setting.name, setting.summary, seed, config, folder, self.seconds)
+        return PlannedRun(setting.name, setting.summary, seed, config, folder, self.seconds)
 
     def check_continues(self, planned):
         """Raises UserError where the folder holds a comparison that this one cannot go on with."""

@@ -24,7 +24,7 @@ MEASURED = ("fid", "kid", "precision", "recall")
 SHORTEST_LOOK = 1.0  # seconds between two looks at a run whose time is limited
 
 
-class Run(NamedTuple):
+class PlannedRun(NamedTuple):
     """One setting with one seed."""
 
     setting: str  # its name
