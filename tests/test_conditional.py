@@ -284,7 +284,7 @@ def test_each_class_is_measured_against_its_own_images(conditional, run, tmp_pat
     for further, said in ([], False), ([whole], True):
         stored = {**found, "rows": [*found["rows"], *further]}
         source.path.with_name("evaluation.json").write_text(json.dumps(stored), encoding="utf-8")
-        _, worth = run_summary.summarize(source)
+        _, worth, _ = run_summary.summarize(source)
         assert "lines with the names of classes" in worth and ("last lines are for comparison" in worth) == said
     assert "mean of the classes" in report.as_table(found["rows"])
 

@@ -320,7 +320,7 @@ def configuration(folder):
             assert_typed(*trained.read_run(folder))
         run.add_rollback({"epoch": 1})
         run.write_config(config, image_set, "0" * 64, {"epoch": 1})  # as --fresh does
-        assert run.stored_run()["config"] == config.to_json()
+        assert run.stored_run()["config"] == config
 
     return damage, read
 

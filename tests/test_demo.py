@@ -104,10 +104,10 @@ def test_figures_are_the_last_ones_that_are_not_later(run_with_weights, tmp_path
     run = shutil.copytree(run_with_weights, tmp_path / "run")
     rows = [f"{epoch},1.5,{measured.get(epoch, '')}" for epoch in range(1, 10)]
     (run / "history.csv").write_text("\n".join(["epoch,seconds,fid", *rows]))
-    introduction, worth = run_summary.summarize(trained.locate(run))
+    introduction, worth, _ = run_summary.summarize(trained.locate(run))
     assert "<b>7</b>" in introduction and "<b>0:00:10</b>" in introduction and "183 images of 32×32" in introduction
     assert all(phrase in worth for phrase in told)
-    _, worth = run_summary.summarize(trained.locate(run / "generator.weights.h5"))  # not what was measured
+    _, worth, _ = run_summary.summarize(trained.locate(run / "generator.weights.h5"))  # not what was measured
     assert f"python evaluate.py --checkpoint_dir {run} --weights generator.weights.h5" in worth
 
 
@@ -116,11 +116,11 @@ def test_the_figures_of_evaluate_py_are_shown_of_the_file_that_they_are_of(run_w
     report = json.loads((SHIPPED / "horses/evaluation.json").read_text(encoding="utf-8"))
     (run / "evaluation.json").write_text(json.dumps({**report, "weights": {**report["weights"], "epoch": 7}}))
     assert run_summary.last_report(trained.locate(run))[1]["rows"] == report["rows"]
-    assert run_summary.nearest(trained.locate(run)) is None
+    assert run_summary.summarize(trained.locate(run))[2] is None
     shutil.copy(SHIPPED / "horses/nearest.png", run)
-    assert run_summary.nearest(trained.locate(run)).shape == (274, 274, 3)
+    assert run_summary.summarize(trained.locate(run))[2].shape == (274, 274, 3)
     other = trained.locate(run / "generator.weights.h5")
-    assert run_summary.last_report(other) == (None, None) and run_summary.nearest(other) is None
+    assert run_summary.last_report(other) == (None, None) and run_summary.summarize(other)[2] is None
     for damaged in ("{", json.dumps({**report, "rows": [{**report["rows"][0], "kid": None}]})):
         (run / "evaluation.json").write_text(damaged)
         with pytest.raises(UserError, match="evaluation.json is damaged .* write it anew with evaluate.py"):
@@ -135,7 +135,7 @@ def test_shipped_generators_are_found_with_their_figures_and_their_animation(tmp
         source.path for source in found
     ]
     for source in found:
-        introduction, worth = run_summary.summarize(source)
+        introduction, worth, _ = run_summary.summarize(source)
         row = json.loads((source.path.with_name("evaluation.json")).read_text(encoding="utf-8"))["rows"][0]
         for name, value in (
             ("FID", f"{row['fid']:.3g}"),
@@ -317,7 +317,7 @@ def check_what_it_opens_with(browser, sampler, two_runs):
     assert "generator_ema.weights.h5, epoch 7" in browser.find_element("id", "worth").text
     assert f"evaluate.py --checkpoint_dir {two_runs}/averaged" in browser.find_element("id", "worth").text
     for control in demo.CONTROLS:  # each says what it does
-        assert control.info in browser.find_element("id", control.name).text
+        assert control.info in browser.find_element("id", control.elem_id).text
 
 
 def check_the_controls(browser, sampler):

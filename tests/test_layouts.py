@@ -6,7 +6,6 @@ import zipfile
 import numpy as np
 import pytest
 
-from wgan.config import TrainingConfig
 from wgan.images import animation, grids
 from wgan.images.animation import write_animation
 from wgan.runs import grid_archives, sample_files
@@ -125,16 +124,6 @@ def test_a_damaged_grid_in_an_archive_is_named_and_passed_over(tmp_path, capsys)
     assert len(said) == 1 and said[0].startswith(f"skipped {path}/sample_00001.png: not a readable PNG (Bad CRC-32")
     write(tmp_path, "archives", [3])
     assert epochs_in(tmp_path) == [2, 3] and "the grid of epoch 1" in capsys.readouterr().err
-
-
-def test_an_earlier_version_s_animations_are_named_and_its_runs_go_on_in_folders(tmp_path, tiny):
-    write(tmp_path, "flat", [2])
-    (tmp_path / "film_00001.webp").write_bytes(b"RIFF")
-    said = []
-    assert write_animation(tmp_path, tmp_path / "a.gif", warn=said.append).frames == 1
-    assert len(said) == 1 and said[0].startswith(f"1 film_*.webp in {tmp_path} are left out")
-    stored = {**tiny().to_json(), "samples_layout": "film"}
-    assert TrainingConfig.from_json(stored).samples_layout == "folders"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS[1:])

@@ -1,5 +1,6 @@
 """The images of a run are found from every working folder, also when both were moved, and never mistaken for others."""
 
+import dataclasses
 import json
 import shutil
 
@@ -105,7 +106,7 @@ def test_the_weights_a_run_began_with_may_be_named_from_another_folder(project, 
     monkeypatch.chdir(project)
     stored = begin(init_from="before", sample_dir="samples").stored_run()
     same, other = (
-        TrainingConfig.from_json({**stored["config"], "init_from": place})
+        dataclasses.replace(stored["config"], init_from=place)
         for place in ("../project/before/", "../elsewhere/before")
     )
     monkeypatch.chdir(tmp_path / "elsewhere")

@@ -245,18 +245,14 @@ class TrainingConfig:
         Raises:
             UserError: a value is of another type than its field, or out of its bounds.
         """
-        if stored.get("samples_layout") == "film":  # of an earlier version
-            stored = {**stored, "samples_layout": "folders"}
         fields = [field for field in dataclasses.fields(cls) if field.name in stored]
         config = cls(**{field.name: _typed(field, stored[field.name]) for field in fields})
         config.check()
         return config
 
-    def settled_by(self, stored):
-        """With what was left to `auto` as a stored run has settled it; `stored` as in `differences`."""
-        if self.precision == "auto" and "precision" in stored:
-            return dataclasses.replace(self, precision=stored["precision"])
-        return self
+    def settled_by(self, earlier):
+        """With the precision of an earlier run's configuration, which has settled it, where it was left to `auto`."""
+        return dataclasses.replace(self, precision=earlier.precision) if self.precision == "auto" else self
 
     def to_json(self):
         """The fields as a dictionary of JSON values."""
@@ -264,32 +260,20 @@ class TrainingConfig:
 
     def deciding(self):
         """The fields that decide the result, {name: value that takes effect}."""
-        now = dataclasses.asdict(self)
-        return {name: _effective(now, name) for name in self._deciding_names()}
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        followed = {name: values[other] for name, other in _FOLLOWS.items() if values[name] is None}
+        names = [field.name for field in dataclasses.fields(self) if field.metadata["decides_result"]]
+        return {name: {**values, **followed}[name] for name in names}
 
-    def differences(self, stored):
-        """Names the fields that decide the result and differ from a stored run's.
+    def differences(self, earlier):
+        """Names the fields that decide the result and differ from those of an earlier configuration.
 
-        `stored` is what `to_json` gave when the run began; a field that it lacks came later and is compared by its
-        default. The result is a list of sentences such as `batch_size was 256, now 64`, empty when the run can go on.
+        The result is a list of sentences such as `batch_size was 256, now 64`, empty when the run can go on. A field
+        that follows another is not named beside it.
         """
-        now = dataclasses.asdict(self)
-        then = {field.name: stored.get(field.name, field.default) for field in dataclasses.fields(self)}
-        pairs = {
-            name: (_effective(then, name), _effective(now, name))
-            for name in self._deciding_names()
-            if then[name] != now[name]
-        }
-        return [f"{name} was {before}, now {after}" for name, (before, after) in pairs.items() if before != after]
-
-    def _deciding_names(self):
-        return [field.name for field in dataclasses.fields(self) if field.metadata["decides_result"]]
-
-
-def _effective(settings, name):
-    """A setting's value, or that of the setting which it follows where it is not given."""
-    value = settings[name]
-    return settings[_FOLLOWS[name]] if value is None and name in _FOLLOWS else value
+        then, now = earlier.deciding(), self.deciding()
+        changed = [name for name in now if then[name] != now[name] and getattr(earlier, name) != getattr(self, name)]
+        return [f"{name} was {then[name]}, now {now[name]}" for name in changed]
 
 
 def _typed(field, value):

@@ -74,19 +74,19 @@ class PageRequest:
 
 
 class Control(NamedTuple):
-    """A slider; `name` is also the argument of `grid` that it sets."""
+    """A slider, in Gradio's words; `elem_id` is also the argument of `grid` that it sets."""
 
-    name: str
+    elem_id: str
     label: str
-    least: float
-    most: float
+    minimum: float
+    maximum: float
     value: float
     step: float  # 1: whole numbers alone
     info: str
 
     def bounded(self, value):
         """What can be drawn for a number that is still being typed: None, beyond the ends, or not whole."""
-        within = self.least if value is None else min(max(value, self.least), self.most)
+        within = self.minimum if value is None else min(max(value, self.minimum), self.maximum)
         return int(within) if self.step == 1 else within
 
 
@@ -173,10 +173,10 @@ class Shown:
     @functools.cached_property
     def story(self):
         """The page but for the samples: HTML, HTML, an image, an animation's path, HTML; None for what is missing."""
-        pairs = run_summary.nearest(self.source)
+        introduction, worth, pairs = run_summary.summarize(self.source)
         animation, why = run_summary.animate(self.source, *self._places)
         nearest = None if pairs is None else enlarged(pairs)
-        return *run_summary.summarize(self.source), nearest, animation, html.escape(why or _CAPTION)
+        return introduction, worth, nearest, animation, html.escape(why or _CAPTION)
 
     @property
     def classes(self):
@@ -187,7 +187,7 @@ class Shown:
         """The `grid` for the number of a class and the values of the `CONTROLS`."""
         sampler = copy.copy(self.sampler)
         sampler.label = label if label in range(sampler.num_classes) else None
-        chosen = {control.name: control.bounded(value) for control, value in zip(CONTROLS, values)}
+        chosen = {control.elem_id: control.bounded(value) for control, value in zip(CONTROLS, values)}
         truncation = chosen.pop("truncation")
         return grid(sampler, truncation=truncation if truncation < NO_TRUNCATION else None, **chosen)
 
@@ -241,7 +241,7 @@ def make_page(gradio, generators):
                 choice = gradio.Radio(names, value=0, label="Generator", visible=len(names) > 1, elem_id="generator")
                 label = _choice_of_class(gradio, generators[0])
                 button = gradio.Button("New samples", variant="primary", elem_id="new")
-                sliders = {control.name: _slider(gradio, control) for control in CONTROLS}
+                sliders = {control.elem_id: gradio.Slider(**control._asdict()) for control in CONTROLS}
         with gradio.Row():
             with gradio.Column():
                 story.append(gradio.HTML(worth, elem_id="worth"))
@@ -266,18 +266,6 @@ def _choice_of_class(gradio, shown):
     """For a generator that is asked for a class."""
     is_asked = bool(shown.source.class_names)
     return gradio.Dropdown(shown.classes, value=IN_TURN, label="Class", visible=is_asked, elem_id="class")
-
-
-def _slider(gradio, control):
-    return gradio.Slider(
-        control.least,
-        control.most,
-        control.value,
-        step=control.step,
-        label=control.label,
-        info=control.info,
-        elem_id=control.name,
-    )
 
 
 def _two_seeds():

@@ -15,7 +15,7 @@ from wgan.apps import image_sampler
 from wgan.common import startup
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
-from wgan.models import precision, randomness, surroundings
+from wgan.models import precision, surroundings
 from wgan.models.classes import knows_classes, with_labels
 
 SAMPLES = 16
@@ -32,10 +32,7 @@ def write(generator, format, path):
     Raises:
         UserError: a package is missing, or the converter failed.
     """
-    latents = image_sampler.draw_latents(
-        0, 0, SAMPLES, generator.latent_dim, distribution=randomness.latent_distribution(generator)
-    )
-    inputs = [latents]
+    inputs = [image_sampler.ImageSampler(generator, SAMPLES).latents(0, 0, SAMPLES)]
     if knows_classes(generator):
         inputs.append(np.arange(SAMPLES, dtype=np.int32) % generator.num_classes)
     write_format, read_format = FORMATS[format]
@@ -119,11 +116,7 @@ FORMATS = {
 @contextlib.contextmanager
 def _quiet():
     """Without the converters' warnings: whether all went well is seen from the samples."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        with startup.without_notes(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
+    errors_alone = precision.changed(logging.get_verbosity, logging.set_verbosity, logging.ERROR)
+    with startup.without_notes(), errors_alone, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -147,7 +147,7 @@ class SampleRequest:
                     f"--num {self.num} would make frames of {width}x{height} pixels, more than {animation.MAX_SIDE} "
                     "a side"
                 )
-            scale = _animation_scale(self.kind, width, height)
+            scale = animation.usual_scale(width, height, self.kind)
             animation_formats.check_memory(self.kind, self.stations(rows) * self.frames, scale * height, scale * width)
         size = {"folder": 0, ".npz": num * image_size**2}.get(self.kind, width * height) * channels
         size += 4 * source.config.latent_dim * num * (self.stations(rows) if self.interpolate else 0)
@@ -235,14 +235,9 @@ def _frames(request, sampler, rows):
             yield _frame(request.kind, grids.image_grid(samples, request.grid_columns, GAP if request.num > 1 else 0))
 
 
-def _animation_scale(kind, width, height):
-    """The enlargement of an animation's grids, of this size in pixels."""
-    return min(animation.usual_scale(width, kind), animation.MAX_SIDE // max(width, height))
-
-
 def _frame(kind, grid):
     """A frame of a grid alone, uint8 [h, w, 1 or 3], without the strip that bears an epoch."""
-    scale = _animation_scale(kind, grid.shape[1], grid.shape[0])
+    scale = animation.usual_scale(grid.shape[1], grid.shape[0], kind)
     rgb = np.broadcast_to(grid, (*grid.shape[:2], 3))
     return animation_formats.Frame(np.ascontiguousarray(rgb), np.zeros((0, scale * grid.shape[1]), np.uint8), scale)
 

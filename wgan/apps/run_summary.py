@@ -23,13 +23,16 @@ TEMPLATE = pathlib.Path(__file__).with_name("run_summary.html.jinja")
 
 
 def summarize(source):
-    """What is known of a `wgan.runs.trained.Trained`, in two parts of a page, both HTML.
+    """What is known of a `wgan.runs.trained.Trained`, in three parts of a page.
 
-    The first is an introduction with the figures, the second a table that says what these are worth. Raises UserError
-    where the report of `evaluate.py` beside the weights is damaged.
+    The first is an introduction with the figures, the second a table that says what these are worth, both HTML. The
+    third shows the samples that come nearest to training images, uint8 [H, W, 3], or is None where `evaluate.py` did
+    not measure this generator last. Raises UserError where its report beside the weights is damaged.
     """
-    folder = source.path.parent
+    folder, pairs = source.path.parent, source.path.with_name(PAIRS_FILE)
     epoch, report = last_report(source)
+    nearest = animation.read_grid(pairs) if report and "features" in report and pairs.exists() else None
+    flag = [] if source.path == trained.usual_weights(folder) else ["--weights", source.path.name]
     known = {
         "config": source.config,
         "images": source.images,
@@ -38,15 +41,11 @@ def summarize(source):
         "seconds": training_seconds(folder, source.noted.get("epoch", 0)),
         "measured_at": epoch,
         "report": report,
-        "has_nearest": _nearest_path(source, report) is not None,
-        "command": shlex.join(["python", "evaluate.py", "--checkpoint_dir", str(folder), *_file_flag(source.path)]),
+        "has_nearest": nearest is not None,
+        "command": shlex.join(["python", "evaluate.py", "--checkpoint_dir", str(folder), *flag]),
     }
     parts = templates.read(TEMPLATE).module
-    return str(parts.introduction(known)), str(parts.worth(known))
-
-
-def _file_flag(path):
-    return [] if path == trained.usual_weights(path.parent) else ["--weights", path.name]
+    return str(parts.introduction(known)), str(parts.worth(known)), nearest
 
 
 def last_report(source):
@@ -81,20 +80,6 @@ def _read_report(path):
         return report
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged ({error!r}): write it anew with evaluate.py, or remove it") from error
-
-
-def nearest(source):
-    """The samples that come nearest to training images, as `evaluate.py` drew them beside these: uint8 [H, W, 3].
-
-    None where it did not measure this generator last.
-    """
-    path = _nearest_path(source, last_report(source)[1])
-    return path and animation.read_grid(path)
-
-
-def _nearest_path(source, report):
-    path = source.path.with_name(PAIRS_FILE)
-    return path if "features" in (report or {}) and path.exists() else None
 
 
 def training_seconds(folder, epoch):

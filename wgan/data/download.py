@@ -30,7 +30,7 @@ def keras_splits(dataset):
     except Exception as error:  # Keras raises plain Exception, the libraries below it many kinds
         raise UserError(
             f"{dataset} could not be downloaded ({type(error).__name__}: {one_line(error, longest=200)}): "
-            f"give files you have with --data_dir (only the data set digits needs no download)"
+            f"give files you have with --data_dir (of images, only the data set digits needs no download)"
         ) from error
     return {"train": _pair(*train), "test": _pair(*test)}
 

@@ -170,7 +170,6 @@ def labels_of(names):
 def check_apart(data_dir, places):
     """Raises UserError where a run would write among the images; `places` are (flag, path) of its folders."""
     read = [os.path.realpath(os.path.join(data_dir, name)) for name in ("", *_class_names(_tree(data_dir)))]
-    read += [os.path.dirname(folder) for folder in read if own_files.is_named_for_grids(folder)]
     for flag, place in places:
         if os.path.realpath(place) in read:
             raise UserError(

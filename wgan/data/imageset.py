@@ -36,10 +36,12 @@ class ImageSet:
 
 
 def fingerprint(images):
-    """SHA-256 (hex) of an array's shape and bytes: equal exactly when two runs have the same images.
+    """SHA-256 (hex) of an array's shape and bytes: equal exactly when two runs have the same images, or labels.
 
-    `Records` have one of their own, for which they are not read.
+    `Records` have one of their own, for which they are not read. None where there is no array.
     """
+    if images is None:
+        return None
     if isinstance(images, Records):
         return images.sha256()
     digest = hashlib.sha256(" ".join(map(str, images.shape)).encode("ascii") + b"\n")

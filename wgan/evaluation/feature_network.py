@@ -17,7 +17,6 @@ WEIGHTS = pathlib.Path(__file__).with_name("feature_network.weights.h5")
 PROVENANCE = pathlib.Path(__file__).with_name("feature_network.json")
 
 
-@keras.saving.register_keras_serializable(package="wgan")
 class FeatureNetwork(keras.Model):
     """A 2x2 convolution, three blocks of two 3x3 convolutions and a pooling each, a mean over places, ten classes.
 
@@ -56,7 +55,6 @@ class FeatureNetwork(keras.Model):
         return tf.reduce_mean(x, axis=[1, 2])
 
 
-@keras.saving.register_keras_serializable(package="wgan")
 class Block(layers.Layer):
     """Two 3x3 convolutions with normalisation; the image is halved after the first."""
 

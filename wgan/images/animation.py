@@ -103,22 +103,25 @@ def read_grid(where):
                 if image.width * image.height > _MAX_GRID_PIXELS:
                     raise UserError(f"{image.width}x{image.height} pixels are too many for a grid")
                 return np.asarray(image.convert("RGB"))
+    except UserError:
+        raise
     except UnidentifiedImageError as error:  # whose message is about an object in memory
         raise UserError("not a PNG") from error
     except Exception as error:  # Pillow raises many kinds for a damaged file
         raise UserError(f"not a readable PNG ({one_line(error)})") from error
 
 
-def usual_scale(width, suffix=".webp"):
-    """The enlargement, a whole number, that brings a grid's width in pixels nearest to 512, in a .gif to 400."""
-    return max(1, round(_TARGET_WIDTH[suffix] / width))
+def usual_scale(width, height, suffix):
+    """The enlargement, a whole number, that brings a grid's width in pixels nearest to 512, in a .gif to 400, and keeps
+    both sides within `MAX_SIDE`."""
+    return max(1, min(round(_TARGET_WIDTH[suffix] / width), MAX_SIDE // max(width, height)))
 
 
 class _Drawing:
     """Turns grids of one shape into frames of one size."""
 
     def __init__(self, shape, suffix, scale, samples):
-        self.shape, self._scale = shape, scale or usual_scale(shape[1], suffix)
+        self.shape, self._scale = shape, scale or usual_scale(shape[1], shape[0], suffix)
         height, self._width = shape[0] * self._scale, shape[1] * self._scale
         if max(self._width, height) > MAX_SIDE:
             raise UserError(
@@ -186,7 +189,7 @@ def write_animation(sample_dir, output, progress=iter, warn=print, **looks):
     output, sample_dir = (pathlib.Path(os.path.expanduser(path)) for path in (output, sample_dir))
     wanted, suffix, shown = AnimationOptions(**looks), output.suffix.lower(), []
     wanted.check(output)
-    samples = _samples(sample_dir, wanted.max_frames, warn)
+    samples = _samples(sample_dir, wanted.max_frames)
     output.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(output) as temporary:
         temporary.touch()  # an unwritable folder is found out before the work, not after it
@@ -197,11 +200,8 @@ def write_animation(sample_dir, output, progress=iter, warn=print, **looks):
     return Summary(output, len(shown), shown[0], shown[-1], len(samples) - len(shown), output.stat().st_size)
 
 
-def _samples(sample_dir, max_frames, warn):
+def _samples(sample_dir, max_frames):
     """(epoch, where) of the grids to show; UserError where there are none."""
-    earlier = len(list(sample_dir.glob("film_[0-9]*.webp")))
-    if earlier:
-        warn(f"{earlier} film_*.webp in {sample_dir} are left out: an earlier version's, which browsers show")
     places = dict(list_samples(sample_dir))
     if not places:
         advice = advice_on_grids(sample_dir)

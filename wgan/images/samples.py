@@ -9,8 +9,6 @@ from wgan.models.classes import of_classes
 from wgan.models.randomness import Purpose
 from wgan.runs import trained
 
-BYTES_OF_A_PLOT = 25_000
-
 
 def grid_drawer(gan, recipe, seed):
     """What to draw of a GAN in training: a function from an epoch to the grid, uint8 [height, width, 1 or 3].
@@ -57,8 +55,3 @@ def reals_grid(image_set, recipe):
         places_of = [np.flatnonzero(image_set.labels == number) for number in range(len(image_set.label_names))]
         shown = np.concatenate([np.resize(places, columns) for places in places_of[:rows]])
     return grids.image_grid(image_set.images[shown], columns)
-
-
-def bytes_of_a_grid(image_set, recipe):
-    """About how large one is on the disk."""
-    return BYTES_OF_A_PLOT if recipe.is_1d else reals_grid(image_set, recipe).nbytes

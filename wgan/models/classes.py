@@ -45,7 +45,6 @@ def class_weights(labels, num_classes, dtype):
     return tf.cast(labels, dtype)
 
 
-@keras.saving.register_keras_serializable(package="wgan")
 class ClassProjection(keras.layers.Layer):
     """<embed(y), phi>: what a critic's score gains from the class (Miyato and Koyama 2018, equation 3)."""
 
@@ -65,6 +64,3 @@ class ClassProjection(keras.layers.Layer):
         """phi, [batch, features], and y, int32 [batch], to [batch]."""
         weights = class_weights(labels, self.num_classes, features.dtype)
         return tf.reduce_sum(self.embedding(weights) * features, axis=1)
-
-    def get_config(self):
-        return {**super().get_config(), "num_classes": self.num_classes, "norm": self.norm}

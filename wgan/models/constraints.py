@@ -81,7 +81,7 @@ class ZeroCentredPenalty(NoConstraint):
         """As in `GradientPenalty`; the figure `gradient_penalty` is without gamma / 2."""
         images = tf.concat([reals, fakes], axis=0) if self.on_samples else reals
         gradients = critic_gradients(critic, images)
-        penalty = (2 if self.on_samples else 1) * zero_centred_penalty(gradients)
+        penalty = (2 if self.on_samples else 1) * tf.reduce_mean(tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3]))
         figures = {"gradient_penalty": penalty, "gradient_norm": tf.reduce_mean(gradient_norms(gradients))}
         return self.weight / 2 * penalty, figures
 
@@ -142,11 +142,6 @@ def gradient_penalty(norms, one_sided=False):
     """
     excess = norms - 1.0
     return tf.reduce_mean(tf.square(tf.maximum(excess, 0.0) if one_sided else excess))
-
-
-def zero_centred_penalty(gradients):
-    """mean |grad D|^2: each image's gradient, [batch, height, width, channels], to a scalar."""
-    return tf.reduce_mean(tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3]))
 
 
 def _root(squares):

@@ -107,7 +107,7 @@ class GAN(keras.Model):
         return [self.generator_optimizer, self.critic_optimizer]
 
     def call(self, inputs, training=False):
-        """The generator's input to logits [batch], through both networks."""
+        """The generator's input to what the critic makes of its images: logits [batch], or those of its two heads."""
         _, labels = without_labels(inputs)
         return self.critic(with_labels(self.generator(inputs, training=training), labels))
 

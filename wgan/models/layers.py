@@ -4,14 +4,13 @@ Their variables have the shapes and names of Keras's layers, so weights are inte
 the plain network. Each is tested against the plain form, derivatives included.
 """
 
-import contextlib
 import contextvars
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from wgan.models import randomness, replicas, winograd
+from wgan.models import precision, randomness, replicas, winograd
 
 # An image of even height and width is four small images, its phases: row and column even, row even and
 # column odd, and so on. Pixel 2u + p of a row lies at place u of phase p.
@@ -56,7 +55,6 @@ def leaky_relu(x, slope):
     return forward(x)
 
 
-@keras.saving.register_keras_serializable(package="wgan")
 class Conv2D(keras.layers.Conv2D):
     """Keras's layer; 5x5 kernels with "same" padding take fewer multiplications where images are small."""
 
@@ -98,7 +96,6 @@ def _kernel_on_phases(kernel):
     return tf.reshape(tf.transpose(kernel, [0, 2, 1, 3, 4, 5]), [3, 3, 4 * channels, filters])
 
 
-@keras.saving.register_keras_serializable(package="wgan")
 class UpsampleConv2D(keras.layers.Layer):
     """Nearest upsampling by two, then a 5x5 "same" convolution without bias, in one go.
 
@@ -150,22 +147,7 @@ class UpsampleConv2D(keras.layers.Layer):
         merged = tf.einsum("pai,qbj,ijcf->abcpqf", merge, merge, kernel)
         return tf.cast(tf.reshape(merged, [3, 3, -1, 4 * self.filters]), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
-        batch, height, width, _ = input_shape
-        if self.as_phases:
-            return (batch, height, width, 4, self.filters)
-        return (batch, 2 * height, 2 * width, self.filters)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "transposed": self.transposed,
-            "as_phases": self.as_phases,
-        }
-
-
-@keras.saving.register_keras_serializable(package="wgan")
 class PhasesConv2DTranspose(keras.layers.Layer):
     """A 5x5 "same" transposed convolution with stride 1, without bias, of an image given as phases.
 
@@ -197,20 +179,12 @@ class PhasesConv2DTranspose(keras.layers.Layer):
         aligned = tf.einsum("paqi,rbsj,ijcf->abqscprf", align, align, kernel)
         return tf.cast(tf.reshape(aligned, [3, 3, -1, 4 * self.filters]), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
-        batch, height, width, _, _ = input_shape
-        return (batch, 2 * height, 2 * width, self.filters)
-
-    def get_config(self):
-        return {**super().get_config(), "filters": self.filters}
-
 
 def _untransposed(kernel):
     """The kernel of the convolution that a stride-1 transposed convolution is."""
     return tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2])
 
 
-@keras.saving.register_keras_serializable(package="wgan")
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras's layer over the last axis, with TensorFlow's fused kernel: one pass in place of several."""
 
@@ -271,27 +245,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
 def batch_norm_momentum(momentum):
     """Each `BatchNormalization` called in this block moves its statistics by this momentum, a float or float32 scalar,
     in place of its own."""
-    return _set_in_block(_common_momentum, momentum)
+    return precision.changed(_common_momentum.get, _common_momentum.set, momentum)
 
 
 def shared_kernels():
     """Each layer transforms its kernel once for all its calls in this block, in which it must not be updated."""
-    return _set_in_block(_shared_kernels, {})
+    return precision.changed(_shared_kernels.get, _shared_kernels.set, {})
 
 
 def batch_norm_groups(count):
     """Each `BatchNormalization` called in this block for training takes its inputs for `count` batches of equal size,
     one after another: the result is that of `count` calls."""
-    return _set_in_block(_group_count, count)
-
-
-@contextlib.contextmanager
-def _set_in_block(variable, value):
-    token = variable.set(value)
-    try:
-        yield
-    finally:
-        variable.reset(token)
+    return precision.changed(_group_count.get, _group_count.set, count)
 
 
 def normalization(kind, momentum=0.99):
@@ -316,7 +281,6 @@ def normalization(kind, momentum=0.99):
     return made[kind]()
 
 
-@keras.saving.register_keras_serializable(package="wgan")
 class SpectralNormalization(keras.layers.Wrapper):
     """A layer with its kernel divided by an estimate of its largest singular value (Miyato et al. 2018).
 
@@ -358,16 +322,12 @@ class SpectralNormalization(keras.layers.Wrapper):
     def _matrix(self):
         return tf.reshape(self.layer.kernel, [-1, self.layer.kernel.shape[-1]])
 
-    def compute_output_shape(self, input_shape):
-        return self.layer.compute_output_shape(input_shape)
-
 
 def normalized(layer, kind):
     """A layer, with its kernel normalised where the kind of normalisation is "spectral"."""
     return SpectralNormalization(layer) if kind == "spectral" else layer
 
 
-@keras.saving.register_keras_serializable(package="wgan")
 class StatelessDropout(keras.layers.Layer):
     """Dropout whose mask is a function of a seed given with the call.
 
@@ -399,9 +359,3 @@ class StatelessDropout(keras.layers.Layer):
             shape = tf.stack([shape[0], 1, 1, shape[3]])
         kept = tf.cast(randomness.happens(1 - self.rate, shape, seed), inputs.dtype)
         return inputs * (kept / (1 - self.rate))  # a product is several times faster than a choice
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self):
-        return {**super().get_config(), "rate": self.rate, "whole_channels": self.whole_channels}

@@ -17,25 +17,25 @@ def resolve(precision):
 
 
 @contextlib.contextmanager
+def changed(ask, put, value):
+    """In this block `ask()` tells `value`, which `put` sets; then what it told before."""
+    earlier = ask()
+    put(value)
+    try:
+        yield
+    finally:
+        put(earlier)
+
+
 def policy_scope(precision):
     """Layers that are made in this block compute in `precision`, with variables in float32; later ones as before."""
-    earlier = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(_POLICIES[precision])
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(earlier)
+    return changed(keras.config.dtype_policy, keras.config.set_dtype_policy, _POLICIES[precision])
 
 
-@contextlib.contextmanager
 def exact():
     """Full float32 in this block: NVIDIA's GPUs otherwise round to 10 bits in convolutions (TF32)."""
-    earlier = tf.config.experimental.tensor_float_32_execution_enabled()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    try:
-        yield
-    finally:
-        tf.config.experimental.enable_tensor_float_32_execution(earlier)
+    tf32 = tf.config.experimental
+    return changed(tf32.tensor_float_32_execution_enabled, tf32.enable_tensor_float_32_execution, False)
 
 
 def has_bfloat16_units():

@@ -16,7 +16,7 @@ class SemiSupervisedGAN(GAN):
 
     def compile(self, generator_optimizer, critic_optimizer, **kwargs):
         """As `GAN.compile`; the classifier gets an optimizer like the discriminator's."""
-        self.classifier_optimizer = _like(critic_optimizer)
+        self.classifier_optimizer = type(critic_optimizer).from_config(critic_optimizer.get_config())
         super().compile(generator_optimizer, critic_optimizer, **kwargs)
         self.classifier_optimizer.build(self.classifier.trainable_variables)
 
@@ -85,11 +85,3 @@ class SemiSupervisedGAN(GAN):
             for gradient, variable in zip(tape.gradient(loss, variables), variables)
         ]
         self.classifier_optimizer.apply(gradients, variables)
-
-    def call(self, latents, training=False):
-        """Latents [batch, latent_dim] to validity logits [batch], through both networks."""
-        return self.critic(self.generator(latents, training=training))[0]
-
-
-def _like(optimizer):
-    return type(optimizer).from_config(optimizer.get_config())

@@ -17,7 +17,7 @@ import numpy as np
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
 from wgan.runs import files, weights_files
-from wgan.runs.history import COLUMNS, History
+from wgan.runs.history import History
 
 GENERATOR_FILE = "generator.weights.h5"
 AVERAGED_FILE = "generator_ema.weights.h5"
@@ -124,7 +124,7 @@ def _write(network, path, history=None, **attributes):
         with h5py.File(temporary, "r+") as file:
             file.attrs.update(attributes)
             if history is not None:
-                file.create_dataset("history", data=history.to_array()).attrs["columns"] = np.bytes_(",".join(COLUMNS))
+                file.create_dataset("history", data=history.to_array())
         files.seal(temporary)
         if history is not None:
             _keep_previous(path, temporary)
@@ -171,15 +171,9 @@ def _read_state(path):
             return None
         weights_files.check_readable(path)
         with h5py.File(path, "r") as file:
-            return State(path, int(file.attrs["epoch"]), _read_history(file["history"]), int(file.attrs["attempt"]))
+            return State(path, int(file.attrs["epoch"]), History(file["history"][:]), int(file.attrs["attempt"]))
     except (UserError, *weights_files.UNREADABLE):
         return None
-
-
-def _read_history(dataset):
-    """By the columns' names; states of earlier versions have none."""
-    names = dataset.attrs.get("columns")
-    return History(dataset[:]) if names is None else History.from_array(dataset[:], names.decode().split(","))
 
 
 def _state_variables(gan):

@@ -8,7 +8,7 @@ import numpy as np
 
 from wgan.runs import files
 
-COLUMNS = (  # states of earlier versions have their first ones, without names: new ones go to the end
+COLUMNS = (  # states hold them by place: new ones go to the end
     "epoch",
     "wasserstein_estimate",
     "gradient_penalty",
@@ -34,7 +34,6 @@ COLUMNS = (  # states of earlier versions have their first ones, without names: 
     "std",
     "wasserstein_distance",
 )
-_RENAMED = {"deviation": "std"}  # in states of earlier versions
 
 
 def columns(recipe):
@@ -49,13 +48,6 @@ class History:
         """Args: rows: sequence of rows, or float array [epochs, columns]; the last columns may be missing."""
         self.rows = [tuple(float(value) for value in row) + (np.nan,) * (len(COLUMNS) - len(row)) for row in rows]
 
-    @classmethod
-    def from_array(cls, array, names):
-        """What `to_array` gave, float64 [epochs, columns], perhaps in a version with columns of other names."""
-        names = [_RENAMED.get(name, name) for name in names]
-        places = [names.index(name) if name in names else None for name in COLUMNS]
-        return cls([[np.nan if place is None else row[place] for place in places] for row in array])
-
     def append(self, epoch, figures, seconds):
         """Adds an epoch: its number from 1, a mapping from columns to what was measured, and its wall-clock time."""
         named = {**figures, "epoch": epoch, "seconds": seconds}
@@ -69,30 +61,23 @@ class History:
         """float64 [epochs, len(COLUMNS)]."""
         return np.array(self.rows, np.float64).reshape(-1, len(COLUMNS))
 
+    def write_csv(self, path, shown=COLUMNS, written=None):
+        """Adds to a CSV file the rows after the first `written`, in one write; None: writes the file anew.
 
-class HistoryFile:
-    """The history as a CSV file that grows with it, and that may be read at any time."""
-
-    def __init__(self, history, path, shown=COLUMNS):
-        """Args: history: a `History`; path: of the file; shown: which of `COLUMNS`."""
-        self._history, self._path, self._shown = history, path, shown
-        self._written = None  # rows in the file; None: it has to be written anew
-
-    def update(self):
-        """Adds the rows that are not there yet, in one write; after a failure (OSError) the whole file is written."""
-        written, self._written = self._written, None
-        rows = map(self._formatted, self._history.rows[written or 0 :])
+        It may be read at any time. `shown` are those of `COLUMNS` that it has.
+        """
+        rows = (_formatted(row, shown) for row in self.rows[written or 0 :])
         if written is None:
-            files.write_text(self._path, _as_csv([self._shown, *rows]))
+            files.write_text(path, _as_csv([shown, *rows]))
         else:
-            with open(self._path, "a", encoding="utf-8", newline="") as file:
+            with open(path, "a", encoding="utf-8", newline="") as file:
                 file.write(_as_csv(rows))
-        self._written = len(self._history.rows)
 
-    def _formatted(self, row):
-        """With the digits that a float32 has; nothing for what was not measured."""
-        cells = {name: "" if math.isnan(value) else f"{value:.9g}" for name, value in zip(COLUMNS, row)}
-        return [cells[name] for name in self._shown]
+
+def _formatted(row, shown):
+    """With the digits that a float32 has; nothing for what was not measured."""
+    cells = {name: "" if math.isnan(value) else f"{value:.9g}" for name, value in zip(COLUMNS, row)}
+    return [cells[name] for name in shown]
 
 
 def _as_csv(rows):

@@ -16,11 +16,7 @@ def find_weights(place, checkpoint_dir=None):
     is not an HDF5 file, or would be overwritten by the new run, which writes to `checkpoint_dir`.
     """
     place = pathlib.Path(place)
-    if place.is_dir():
-        candidates = [place / checkpoints.GENERATOR_FILE, place / "generator.h5"]
-        generator = next((path for path in candidates if path.exists()), candidates[0])
-    else:
-        generator = place
+    generator = place / checkpoints.GENERATOR_FILE if place.is_dir() else place
     if "generator" not in generator.name:
         raise UserError(
             f"--init_from {place}: the file's name must contain 'generator', so that the critic's "
@@ -60,7 +56,7 @@ def note_of_other_images(config, class_names=()):
         stored = RunFolder(TrainingConfig(checkpoint_dir=str(folder))).stored_run()
     except UserError:
         return None
-    old = TrainingConfig.from_json(stored["config"]) if stored else config
+    old = stored["config"] if stored else config
     learned = stored["images"].get("classes", []) if stored else list(class_names)
     if config.recipe_spec.is_conditional and learned != list(class_names):
         there, here = (listed(names, most=30) for names in (learned, class_names))

@@ -78,7 +78,7 @@ class RunFolder:
             return ""
 
     def stored_run(self, remedy="restore it, or start over with --fresh"):
-        """What `write_config` wrote when the run began, or None where no run has begun.
+        """What `write_config` wrote when the run began, its `config` a `TrainingConfig`; None where no run has begun.
 
         Raises:
             UserError: the file is damaged; the message ends with `remedy`.
@@ -91,8 +91,7 @@ class RunFolder:
             typed = ((config["epochs"], int), (images["count"], int), (images["sha256"], str))
             if not all(isinstance(value, kind) for value, kind in typed) or images["shape"][-1] not in (1, 3):
                 raise ValueError("what it says of the run or its images makes no sense")
-            TrainingConfig.from_json(config)
-            return stored
+            return {**stored, "config": TrainingConfig.from_json(config)}
         except (OSError, ValueError, LookupError, TypeError, RecursionError, UserError) as error:
             raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); {remedy}") from error
 
@@ -168,13 +167,12 @@ class RunFolder:
             "held_out": 0 if image_set.heldout is None else len(image_set.heldout),
             "set_aside": image_set.heldout_indices,
             "classes": list(image_set.label_names),
-            "labels_sha256": fingerprint_of_labels(image_set),
+            "labels_sha256": data.fingerprint(image_set.labels),
         }
         earlier = self._stored_json()
         starts = [*_events(earlier, "starts"), {**start, "time": _now()}]
-        rollbacks = _events(earlier, "setbacks") + _events(earlier, "rollbacks")  # the first: earlier versions
         run = {"config": config.to_json(), "images": images, "working_dir": _working_dir()}
-        self._write_json({**run, "starts": starts, "rollbacks": rollbacks})
+        self._write_json({**run, "starts": starts, "rollbacks": _events(earlier, "rollbacks")})
 
     def add_rollback(self, rollback):
         """Notes when and why the run went back to an earlier epoch; a failing disk does not stop it."""
@@ -221,14 +219,14 @@ class RunFolder:
 
 def differences_from(config, stored):
     """As `TrainingConfig.differences` from a `stored_run`; the same place under two names is not one."""
-    then, place = stored["config"], with_places(TrainingConfig.from_json(stored["config"]), stored).init_from
+    then, place = stored["config"], with_places(stored["config"], stored).init_from
     if place and config.init_from and os.path.abspath(place) == os.path.abspath(config.init_from):
-        then = {**then, "init_from": config.init_from}
+        then = dataclasses.replace(then, init_from=config.init_from)
     return config.differences(then)
 
 
 def with_places(config, stored):
-    """The stored configuration with its paths as they were meant; those of an earlier version stay as they are."""
+    """The stored configuration with its paths as they were meant, where it says from which folder they lead."""
     working_dir = stored.get("working_dir")
     if not isinstance(working_dir, str):
         return config
@@ -236,16 +234,6 @@ def with_places(config, stored):
     return dataclasses.replace(
         config, **{name: os.path.normpath(os.path.join(working_dir, place)) for name, place in places.items()}
     )
-
-
-def fingerprint_of_labels(image_set):
-    """SHA-256 (hex) of an `ImageSet`'s labels; None where it has none."""
-    return None if image_set.labels is None else data.fingerprint(image_set.labels)
-
-
-def has_labels_of(image_set, stored):
-    """Whether an `ImageSet` has the labels of a run, of whose images `stored` tells; earlier runs did not say."""
-    return stored.get("labels_sha256") in (None, fingerprint_of_labels(image_set))
 
 
 def _working_dir():

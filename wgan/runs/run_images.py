@@ -7,7 +7,6 @@ import os
 from wgan import data
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
-from wgan.runs.run_folder import has_labels_of
 
 
 def load(config, stored_images, checkpoint_dir, data_dir=None, other_images=False):
@@ -45,8 +44,9 @@ def load(config, stored_images, checkpoint_dir, data_dir=None, other_images=Fals
 
 def _is_same(image_set, stored, config):
     """Whether these are the images; where one generator draws all classes, with the same labels."""
-    is_labelled = not config.recipe_spec.is_conditional or has_labels_of(image_set, stored)
-    return is_labelled and data.fingerprint(image_set.images) == stored["sha256"]
+    if config.recipe_spec.is_conditional and data.fingerprint(image_set.labels) != stored.get("labels_sha256"):
+        return False
+    return data.fingerprint(image_set.images) == stored["sha256"]
 
 
 def _places(config, checkpoint_dir):

@@ -1,6 +1,5 @@
 """A run's trained generator: which file holds it, what network it is, and loading it, which needs TensorFlow."""
 
-import math
 import os
 import pathlib
 from typing import NamedTuple
@@ -9,7 +8,6 @@ import h5py
 
 from wgan.common import startup
 from wgan.common.errors import UserError
-from wgan.common.messages import one_line
 from wgan.config import TrainingConfig
 from wgan.runs import checkpoints, neighbouring_runs, weights_files
 from wgan.runs.run_folder import CONFIG_FILE, RunFolder, with_places
@@ -39,11 +37,7 @@ class Trained(NamedTuple):
         return tuple(self.images.get("classes", ())) if self.config.recipe_spec.is_conditional else ()
 
     def load(self):
-        """The generator, in float32 on any machine.
-
-        Raises:
-            UserError: its weights do not fit the run's network, or that draws no images of the run's size.
-        """
+        """The generator, in float32 on any machine; UserError where its weights do not fit the run's network."""
         startup.import_tensorflow()
 
         import tensorflow as tf
@@ -54,13 +48,7 @@ class Trained(NamedTuple):
         with surroundings.usual():
             generator, _ = networks.build(self.config, self.channels, len(self.class_names))
             labels = tf.zeros([1], tf.int32) if self.class_names else None
-            drawn = generator(with_labels(tf.zeros([1, self.config.latent_dim]), labels), training=False)
-        shape = list(drawn.shape[1:])  # by now the generator has its variables
-        if shape != [self.config.image_size, self.config.image_size, self.channels]:
-            raise UserError(
-                f"{self.path} draws no images of {self.config.image_size} pixels a side; its samples have "
-                f"the shape {shape}"
-            )
+            generator(with_labels(tf.zeros([1, self.config.latent_dim]), labels))  # which makes its variables
         weights_files.load(generator, self.path, "the run's generator")
         return generator
 
@@ -105,7 +93,7 @@ def read_run(checkpoint_dir, flag="--checkpoint_dir"):
     if stored is None:
         advice = neighbouring_runs.advice_on_runs(checkpoint_dir, flag) or f"give a run's folder with {flag}"
         raise UserError(f"{checkpoint_dir} holds no run (no {CONFIG_FILE}); {advice}")
-    return with_places(TrainingConfig.from_json(stored["config"]), stored), stored["images"]
+    return with_places(stored["config"], stored), stored["images"]
 
 
 def usual_weights(checkpoint_dir):
@@ -130,11 +118,5 @@ def find_weights(checkpoint_dir, name=None):
             )
         raise UserError(f"there is no {path}; --weights may be {' or '.join(there)}")
     weights_files.check_readable(path)
-    try:
-        with h5py.File(path, "r") as file:
-            noted = {key: float(file.attrs[key]) for key in ("epoch", "fid") if key in file.attrs}
-        if not all(map(math.isfinite, noted.values())):
-            raise ValueError("its attributes are not finite")
-        return path, noted
-    except weights_files.UNREADABLE as error:
-        raise UserError(f"{path} is damaged ({one_line(error, longest=120)})") from error
+    with h5py.File(path, "r") as file:
+        return path, {key: float(file.attrs[key]) for key in ("epoch", "fid") if key in file.attrs}

@@ -19,7 +19,7 @@ from wgan.images import curves, grids, samples
 from wgan.models import randomness
 from wgan.models.randomness import Purpose
 from wgan.runs import checkpoints
-from wgan.runs.history import History, HistoryFile, columns
+from wgan.runs.history import History, columns
 
 
 class WatchNumbers(keras.callbacks.Callback):
@@ -38,7 +38,8 @@ class HistoryWriter(keras.callbacks.Callback):
 
     def __init__(self, history, path, columns, saver):
         super().__init__()
-        self._history, self._file, self._saver = history, HistoryFile(history, path, columns), saver
+        self._history, self._path, self._columns, self._saver = history, path, columns, saver
+        self._written = None  # rows in the file; None: it has to be written anew
 
     def on_train_begin(self, logs=None):
         self._update()  # without the rows that came after the restored state
@@ -51,7 +52,9 @@ class HistoryWriter(keras.callbacks.Callback):
         self._update()
 
     def _update(self):
-        self._saver.save("history.csv", self._file.update)
+        written, self._written = self._written, None  # after a failure the whole file is written
+        if self._saver.save("history.csv", self._history.write_csv, self._path, self._columns, written):
+            self._written = len(self._history.rows)
 
 
 class SampleGrids(keras.callbacks.Callback):

@@ -1,6 +1,5 @@
 """Which devices a run trains on, what they can share, and what the hosts of a run tell each other."""
 
-import contextlib
 import faulthandler
 import functools
 import hashlib
@@ -123,20 +122,6 @@ def _code_sha256():
     for path in sorted(package.rglob("*.py")):
         digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def lost_hosts_told(config):
-    """Where another host is lost in the block, a line in place of TensorFlow's error."""
-    try:
-        yield
-    except LOST as error:
-        if config.distribute != "multi_worker":
-            raise
-        raise UserError(
-            "another host has ended or no longer answers; once all are there, the same command on all of them "
-            f"continues (TensorFlow: {one_line(error, longest=200)})"
-        ) from error
 
 
 class Team(keras.callbacks.Callback):

@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import json
 import os
+import select
 import socket
 import sys
 import time
@@ -172,17 +173,8 @@ def _not_gone(there):
 
 
 def _has_gone(connection):
-    """Whether the process at the other end, which has nothing more to say, has ended."""
-    seconds = connection.gettimeout()
-    try:
-        connection.setblocking(False)
-        return connection.recv(1, socket.MSG_PEEK) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    finally:
-        connection.settimeout(seconds)
+    """Whether the process at the other end, which has nothing more to say, has ended: then its end can be read."""
+    return bool(select.select([connection], [], [], 0)[0])
 
 
 def _difference(hosts, number, theirs, facts, is_twice):

@@ -15,7 +15,7 @@ from wgan.data import labels
 from wgan.images import grids
 from wgan.runs import checkpoints, class_folders, drive, initial_weights
 from wgan.runs.lock import RunLock
-from wgan.runs.run_folder import PLACES, RunFolder, fingerprint_of_labels, has_labels_of
+from wgan.runs.run_folder import PLACES, RunFolder
 from wgan.training import hosts
 
 CLASS_GRID = "each.png"  # in the sample folder of a run per class
@@ -77,7 +77,10 @@ def _lead(config, fresh, dry_run, meeting=None):
     found = _examine_newest(config, folder, remote, fresh)
     _check_start(found, folder)
     if dry_run:
-        return _show_plan(found, folder)
+        image_set, _ = _load_images(found)
+        config, _, loop = _with_tensorflow(found.config)
+        loop.print_plan(config, folder, image_set, found.state)
+        return 0
     if not remote and found.is_finished:  # with a copy, that may be behind or ahead
         _print_finished(found, folder)
         return 0
@@ -98,15 +101,8 @@ def _assist(config, meeting):
 
 def _fingerprints(config, image_set, sha256):
     """What the hosts of a run compare of their images."""
-    of_labels = {"the labels' SHA-256": fingerprint_of_labels(image_set)} if config.recipe_spec.wants_labels else {}
+    of_labels = {"the labels' SHA-256": data.fingerprint(image_set.labels)} if config.recipe_spec.wants_labels else {}
     return {"the images' SHA-256": sha256, **of_labels}
-
-
-def _show_plan(found, folder):
-    image_set, _ = _load_images(found)
-    config, _, loop = _with_tensorflow(found.config)
-    loop.print_plan(config, folder, image_set, found.state)
-    return 0
 
 
 def _run(config, folder, lock, remote, fresh, meeting):
@@ -278,7 +274,7 @@ def _check_same_images(config, image_set, sha256, stored):
             f"these {len(image_set.images)} images{_changed_classes(image_set, stored)} differ from the "
             f"{stored['count']} that {remedy}"
         )
-    if config.recipe_spec.wants_labels and not has_labels_of(image_set, stored):
+    if config.recipe_spec.wants_labels and stored.get("labels_sha256") != data.fingerprint(image_set.labels):
         raise UserError(
             f"the labels of these images{_changed_classes(image_set, stored)} differ from those that {remedy}"
         )

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from wgan.common import startup
 from wgan.common.errors import NumbersWentWrong, TakenOver, UserError
+from wgan.common.messages import one_line
 from wgan.config import TrainingConfig
 from wgan.data import ImageSet
 from wgan.evaluation.callback import evaluation
@@ -35,6 +36,7 @@ from wgan.training.epochs import epoch_step, run_epochs
 
 GANS = {"plain": GAN, "semi_supervised": SemiSupervisedGAN}  # by the names that recipes use
 MAX_ROLLBACKS = 3  # from the same state
+BYTES_OF_A_PLOT = 25_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +84,7 @@ def train(run, sha256, state, device):
 
     with callbacks.StopOnSignal() as stop, drive.copying(run.drive, epoch) as copy_soon, files.TolerantSaver() as saver:
         saver.save("grids", grids.save_png, folder.reals_path, samples.reals_grid(image_set, config.recipe_spec))
-        with distribution.lost_hosts_told(config), _trouble_told(config):
+        with _trouble_told(config):
             history = Trainer(gan, run, stop, saver, copy_soon).train_with_nan_recovery(history)
     return _report(stop.signal_number, config, len(history.rows))
 
@@ -96,7 +98,7 @@ def assist(config, image_set):
     """
     gan = _build(config, image_set)
     step = epoch_step(gan)
-    with callbacks.StopOnSignal() as stop, distribution.lost_hosts_told(config), _trouble_told(config):
+    with callbacks.StopOnSignal() as stop, _trouble_told(config):
         team, goes_on = distribution.Team(gan, stop), True
         while goes_on:
             epochs = range(team.take_state_of_chief() + 1, config.epochs + 1)
@@ -107,8 +109,8 @@ def assist(config, image_set):
 
 @contextlib.contextmanager
 def _trouble_told(config):
-    """Where the device's memory is too small or images cannot be read in the block, a line in place of TensorFlow's
-    error."""
+    """Where the device's memory is too small, images cannot be read or another host is lost in the block, a line in
+    place of TensorFlow's error."""
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
@@ -118,13 +120,20 @@ def _trouble_told(config):
         if not told:
             raise
         raise UserError(told[1]) from error
+    except distribution.LOST as error:
+        if config.distribute != "multi_worker":
+            raise
+        raise UserError(
+            "another host has ended or no longer answers; once all are there, the same command on all of them "
+            f"continues (TensorFlow: {one_line(error, longest=200)})"
+        ) from error
 
 
 def _build(config, image_set):
     """The GAN of a run, on the devices that train it."""
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
-    with distribution.lost_hosts_told(config), distribution.strategy_of(config).scope():
+    with _trouble_told(config), distribution.strategy_of(config).scope():
         return build_gan(config, image_set.images.shape[-1], image_set.class_counts)
 
 
@@ -134,10 +143,11 @@ def batches_of_run(config, image_set, epochs, attempt=0):
     return epoch_batches(
         (images, labels) if recipe.is_conditional else images,
         config.seed,
-        (config.critic_steps, config.batch_size, *distribution.place_of(config)),
+        (config.critic_steps, config.batch_size),
         epochs,
         attempt,
         labels if recipe.wants_labels and not recipe.is_conditional else None,
+        distribution.place_of(config),
     )
 
 
@@ -398,7 +408,7 @@ def _state_bytes(gan):
 def _disk_bytes(config, gan, image_set):
     """An estimate: two states, the weights and the best generator's, history, and grids as large as their pixels."""
     weights = 4 * (gan.count_params() + gan.generator.count_params())
-    grid = samples.bytes_of_a_grid(image_set, config.recipe_spec)
+    grid = BYTES_OF_A_PLOT if config.recipe_spec.is_1d else samples.reals_grid(image_set, config.recipe_spec).nbytes
     history_row = 130 + (450 if config.tensorboard else 0)
     count = config.epochs // config.sample_every + (60 if config.tensorboard else 0)
     return 2 * _state_bytes(gan) + weights + config.epochs * history_row + count * grid

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import io
+import math
 import time
 
 import keras
@@ -46,18 +47,13 @@ def tag_of(column):
     return f"{next((group for group, members in GROUPS.items() if column in members), 'critic')}/{column}"
 
 
-def is_shown(number, config):
-    """Whether the grid of an epoch goes into the event file.
+def is_next(before, number):
+    """Whether the grid of an epoch is shown, where that of the epoch `before` is the one before it.
 
-    Samples change much within the first epochs and little within the last thousand, so grids are shown at
-    growing distances: 40 of 12,000, 60 of a million. The last one is always shown.
+    Samples change much within the first epochs and little within the last thousand, so grids are shown at growing
+    distances, 40 of 12,000, 60 of a million: where one of the epochs 1, 2, 3, 4, 5, 6, 8, 10, 12 ... is above `before`
+    and not above `number`.
     """
-    before = (number - 1) // config.sample_every * config.sample_every
-    return number == config.epochs or (number % config.sample_every == 0 and _is_next(before, number))
-
-
-def _is_next(before, number):
-    """Whether one of the epochs 1, 2, 3, 4, 5, 6, 8, 10, 12 ... is above `before` and not above `number`."""
     mark = 1
     while mark <= before:
         mark = max(mark + 1, round(GROWTH * mark))
@@ -116,11 +112,8 @@ class EventWriter(keras.callbacks.Callback):
         # TensorBoard reads what has "tfevents" in its name, in the order of the names.
         number = max([time.time_ns(), *(1 + int(path.name.split(".")[3]) for path in self._folder.event_files())])
         self._path = self._folder.events_dir / f"events.out.tfevents.{number}.wgan"
-        self._file, self._written, self._earlier = tf.io.TFRecordWriter(str(self._path)), 0, len(self._history.rows)
-        drawn = [each for each in sample_files.list_samples(self._config.sample_dir) if each[0] <= self._earlier]
-        self._earlier_grids = {
-            number: grid for (before, _), (number, grid) in zip([(0, None), *drawn], drawn) if _is_next(before, number)
-        }
+        self._file, self._written, self._last_grid = tf.io.TFRecordWriter(str(self._path)), 0, 0
+        self._grids = dict(sample_files.list_samples(self._config.sample_dir))  # so far, however often they were drawn
         # No state holds the hour of an epoch. Those so far are put end to end before this moment.
         self._time = time.time() - float(self._history.column("seconds").sum())
         self._add(file_version="brain.Event:2")
@@ -135,14 +128,15 @@ class EventWriter(keras.callbacks.Callback):
         values = [
             _V1.Summary.Value(tag=tag_of(name), simple_value=figures[name])
             for name in self._columns
-            if figures[name] == figures[name]
-        ]  # not NaN
+            if not math.isnan(figures[name])
+        ]
         self._add(step=number, summary=_V1.Summary(value=values))
-        grid = self._earlier_grids.get(number)
-        if number > self._earlier and is_shown(number, self._config):
-            grid = sample_files.sample_path(self._config.sample_dir, number, self._config.samples_layout)
-        if grid:
-            self._add_image(SAMPLES_TAG, number, grid)
+        is_last = number == self._config.epochs
+        if is_last or number in self._grids or number % self._config.sample_every == 0:
+            if is_last or is_next(self._last_grid, number):
+                new = sample_files.sample_path(self._config.sample_dir, number, self._config.samples_layout)
+                self._add_image(SAMPLES_TAG, number, self._grids.get(number, new))
+            self._last_grid = number
         self._written += 1
 
     def _add_image(self, tag, step, file):

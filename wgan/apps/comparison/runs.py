@@ -97,15 +97,22 @@ def execute(run):
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, *run.command]
+    received, processes = [], []
+
+    def receive(number, frame):  # hands it on to the run, which saves before it stops
+        received.append(number)
+        for process in processes:
+            _send(process, number)
+
     with open(run.log_path, "ab") as log:
         log.write(f"$ {' '.join(command)}\n".encode(errors="replace"))
         log.flush()
         start = log.tell()
         # Of its own session, since a terminal would send it Ctrl-C too, and the second one stops it unsaved.
         options = dict(stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment())
-        with _passing_signals_on() as (received, targets):
+        with signals.handled(receive):
             process = subprocess.Popen(command, **options)
-            targets.append(process)
+            processes.append(process)
             for number in tuple(received):  # came before there was a process
                 _send(process, number)
             status = _wait(run, process, received)
@@ -113,20 +120,6 @@ def execute(run):
         status = 128 + received[0]
     last_line = one_line(["it printed nothing", *files.last_lines(run.log_path, start)][-1])
     return (status if status >= 0 else 128 - status), last_line
-
-
-@contextlib.contextmanager
-def _passing_signals_on():
-    """Hands the signals that come meanwhile to processes, which save before they stop; gives both lists."""
-    received, processes = [], []
-
-    def receive(number, frame):
-        received.append(number)
-        for process in processes:
-            _send(process, number)
-
-    with signals.handled(receive):
-        yield received, processes
 
 
 def _send(process, number):

@@ -25,13 +25,7 @@ class ImageGenerator(keras.Model):
     """A generator of square images, made again from a few numbers."""
 
     def __init__(self, latent_dim, channels, image_size, num_classes=0, **kwargs):
-        """
-        Args:
-            latent_dim: length of a latent.
-            channels: of the images, 1 or 3.
-            image_size: pixels a side.
-            num_classes: of which it draws the one that it is asked for; 0: it is not asked.
-        """
+        """Arguments as of `plain.Generator`."""
         super().__init__(**kwargs)
         self.latent_dim = latent_dim
         self.channels = channels
@@ -68,10 +62,5 @@ class ImageGenerator(keras.Model):
             return tf.split(self(merged, training=True), count)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "latent_dim": self.latent_dim,
-            "channels": self.channels,
-            "image_size": self.image_size,
-            "num_classes": self.num_classes,
-        }
+        own = ("latent_dim", "channels", "image_size", "num_classes")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}

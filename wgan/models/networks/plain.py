@@ -156,12 +156,5 @@ class Critic(keras.Model):
         return tf.tanh(logits) if self.bounded else logits
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "channels": self.channels,
-            "image_size": self.image_size,
-            "dropout": self.dropout_rate,
-            "norm": self.norm,
-            "bounded": self.bounded,
-            "num_classes": self.num_classes,
-        }
+        own = ("channels", "image_size", "norm", "bounded", "num_classes")
+        return {**super().get_config(), "dropout": self.dropout_rate, **{name: getattr(self, name) for name in own}}

@@ -18,7 +18,6 @@ def relu(x):
     return leaky_relu(x, 0.0)
 
 
-@keras.saving.register_keras_serializable(package="wgan.resnet")
 class ResidualBlock(keras.layers.Layer):
     """x + f(x), where f is norm, ReLU, 3x3 convolution, twice; it may double or halve the image's sides."""
 
@@ -59,9 +58,6 @@ class ResidualBlock(keras.layers.Layer):
 
     def _downsampled(self, x):
         return tf.nn.avg_pool2d(x, 2, 2, "VALID") if self.resample == "down" else x
-
-    def get_config(self):
-        return {**super().get_config(), "resample": self.resample, "norm": self.norm, "relu_first": self.relu_first}
 
 
 @keras.saving.register_keras_serializable(package="wgan.resnet")
