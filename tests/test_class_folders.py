@@ -5,8 +5,6 @@ import re
 
 import pytest
 
-from wgan import data
-from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.data import mnist
 from wgan.runs.class_folders import folder_name, run_of_class
@@ -39,11 +37,3 @@ def test_a_run_has_its_class_and_its_folders():
         pathlib.Path("c/horse"),
         pathlib.Path("s/horse"),
     ]
-
-
-def test_a_class_folder_called_all_has_no_run_of_its_own(tmp_path):
-    for name in ("All", "cats"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "1.png").touch()
-    with pytest.raises(UserError, match="a class folder called 'all'"):
-        data.class_names("folder", tmp_path)

@@ -1,7 +1,6 @@
 """The commands that an installation brings, and the scripts of the same names."""
 
 import configparser
-import importlib
 import pathlib
 import subprocess
 import sys
@@ -24,18 +23,24 @@ def test_every_script_is_a_command():
     assert commands() == {f"wgan-{name.replace('_', '-')}": f"wgan.apps.{name}:command" for name in SCRIPTS}
 
 
-@pytest.mark.parametrize("name, place", commands().items())
-def test_a_command_names_itself_in_its_messages(name, place, monkeypatch, capsys):
-    module, function = place.split(":")
-    monkeypatch.setattr(sys, "argv", [f"/somewhere/bin/{name}", "--no_such_flag"])
-    with pytest.raises(SystemExit) as stop:
-        getattr(importlib.import_module(module), function)()
-    assert stop.value.code == 2 and capsys.readouterr().err.startswith(f"{name}: Unknown command line flag")
-
-
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_calls_the_command_of_its_name(name, tmp_path):
     done = subprocess.run(
         [sys.executable, ROOT / f"{name}.py", "--no_such_flag"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 2 and done.stderr.startswith(f"{name}.py: Unknown command line flag")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import wgan.apps.notebook, wgan.data; wgan.TrainingConfig; wgan.data.check('digits', None, None, 'all')",
+        "from wgan.apps import train; train.command(['train.py', '--label=unicorn'])",
+        "from wgan.apps import generate; generate.command(['generate.py', '--weights=pretrained', '--out=a.jpg'])",
+    ],
+)
+def test_tensorflow_is_imported_only_when_it_is_needed(code):
+    """Nor are Keras and scikit-learn."""
+    code = f"import sys\ntry:\n    {code}\nfinally:\n    print({{'keras', 'sklearn', 'tensorflow'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr

@@ -304,21 +304,6 @@ def test_runs_without_measurements_and_runs_on_other_images_are_pointed_out(tmp_
     assert "Not measured: dcgan" in text and "trained on different images" in text
 
 
-@pytest.mark.parametrize(
-    "mean, std, text",
-    [
-        (45.123, 1.26, "45.12 ± 1.26"),
-        (1234.5, 20.3, "1234 ± 20"),
-        (-0.0001, 0.0123, "-0.00010 ± 0.01230"),
-        (0, 0, "0 ± 0"),
-        (3, None, "3.000"),
-        (None, None, "—"),
-    ],
-)
-def test_figures_have_four_digits(mean, std, text):
-    assert page.spread_in_words({"mean": mean, "std": std}) == text
-
-
 def test_training_time_leaves_measurements_out():
     rows = [(9.0, {}), (1.0, {}), (31.0, {"fid": 5.0}), (1.0, {}), (0.5, {"precision": 0.0})]
     history = {epoch: {"seconds": seconds, **figures} for epoch, (seconds, figures) in enumerate(rows, 1)}

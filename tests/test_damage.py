@@ -269,12 +269,6 @@ def weights_of_another_program(folder, name="generator.weights.h5", write=lambda
     return damage_to(*contents), read
 
 
-def weights_in_the_layout_of_keras_2(folder):
-    from test_weights_fit import keras_2_weights
-
-    return weights_of_another_program(folder, "generator.h5", keras_2_weights)
-
-
 # --- what else a run leaves behind ---
 
 
@@ -445,19 +439,9 @@ def folder_of_images(folder):
 # --- data sets ---
 
 
-class Harmful:
-    """Leaves a trace where it is unpickled."""
-
-    def __init__(self, trace):
-        self.trace = trace
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.trace),)
-
-
 def batch_files(folder):
     """They are named, and nothing in them is run."""
-    from test_data_cifar10 import FILES, marked
+    from test_data_cifar10 import FILES, Harmful, marked
 
     for number, name in enumerate(FILES):
         (folder / name).write_bytes(marked([number, 7], number))
@@ -544,7 +528,6 @@ def idx_files(folder):
         (weights_of_the_generator, 100),
         (weights_of_the_critic, 100),
         (weights_of_another_program, 150),
-        (weights_in_the_layout_of_keras_2, 150),
         (configuration, 800),
         (run_mark, 200),
         (feature_weights, 5),

@@ -446,17 +446,6 @@ def test_a_run_does_not_write_among_the_images(tmp_path, place):
     folder.check_apart(tmp_path, [("--sample_dir", tmp_path / "new"), ("--checkpoint_dir", tmp_path.parent)])
 
 
-def test_grids_in_a_folder_of_500_are_never_read_nor_images_there_removed(tmp_path):
-    """Those of earlier versions do not say what drew them."""
-    fill(tmp_path / "run" / "00001-00500")
-    with pytest.raises(UserError, match="--sample_dir .*run holds images"):
-        folder.check_apart(tmp_path / "run" / "00001-00500", [("--sample_dir", tmp_path / "run")])
-    (tmp_path / "run" / own_files.RUN_MARK).write_text("a run")
-    assert "a folder that a run writes to" in refused(tmp_path / "run" / "00001-00500", function=data.check)
-    fill(tmp_path / "run" / "images")
-    assert len(load(tmp_path / "run" / "images").images) == 16
-
-
 @pytest.mark.parametrize(
     "places",
     [
@@ -559,6 +548,8 @@ def test_class_folders_called_by_numbers_or_all(tmp_path):
     fill(tmp_path / "All")
     assert "rename it" in refused(tmp_path, "3", function=data.check)
     assert len(load(tmp_path, "all").images) == 64
+    with pytest.raises(UserError, match="a class folder called 'all'"):
+        data.class_names("folder", tmp_path)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")

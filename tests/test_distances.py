@@ -130,27 +130,6 @@ def test_standard_error_is_the_jackknife_that_leaves_each_image_out(counts):
     np.testing.assert_allclose(kernel_distance(features, others)[1], expected, rtol=1e-9)
 
 
-def _population_kid(support, other_support):
-    """Of the uniform distributions over the rows: every pair counts, a row with itself too."""
-    mean = lambda x, y: np.mean((x @ y.T / x.shape[1] + 1) ** 3)
-    return mean(support, support) + mean(other_support, other_support) - 2 * mean(support, other_support)
-
-
-@pytest.mark.parametrize("shift", [0.0, 1.0])
-@pytest.mark.slow
-def test_kernel_distance_has_no_bias(shift):
-    rng = np.random.default_rng(14)
-    support = rng.normal(size=[30, 4])
-    other_support = support + shift
-    draws = [
-        kernel_distance(support[rng.integers(30, size=12)], other_support[rng.integers(30, size=8)])[0]
-        for _ in range(500)
-    ]
-    error = np.std(draws) / np.sqrt(len(draws))
-    assert abs(np.mean(draws) - _population_kid(support, other_support)) < 3 * error
-    assert shift or min(draws) < 0 < max(draws)
-
-
 @pytest.mark.parametrize("rows", [1, 7, 1000])
 def test_kernel_distance_is_the_naive_double_loop_whatever_the_size_of_the_blocks(monkeypatch, rows):
     features, others = _two_sets(counts=(40, 31))

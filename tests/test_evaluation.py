@@ -121,18 +121,6 @@ def test_no_epoch_s_time_contains_what_is_computed_of_the_real_images(trained_on
     assert all(float(row["seconds"]) < LATE for row in measured_rows(trained_once[0]).values())
 
 
-@pytest.mark.slow
-def test_a_run_in_pieces_measures_the_same(trained_once, tmp_path):
-    pieces = in_folder(trained_once[0], tmp_path)
-    launch(dataclasses.replace(pieces, epochs=1))
-    launch(pieces)
-    one, other = measured_rows(trained_once[0]), measured_rows(pieces)
-    for epoch in (1, 2):
-        assert [one[epoch][name] for name in pieces.recipe_spec.measures] == [
-            other[epoch][name] for name in pieces.recipe_spec.measures
-        ]
-
-
 def test_the_figures_and_the_critic_s_estimates_are_those_of_the_weights_that_were_saved(trained_once, own):
     config, _ = trained_once
     generator, critic = networks.build(config, 1)
@@ -264,15 +252,9 @@ def test_curves_of_a_critic_that_estimates_no_distance_show_what_it_scores():
     assert "D of real images less D of samples" in [title for title, _ in panels(shown, History(rows))]
 
 
-def test_a_history_of_an_earlier_version_is_read():
+def test_what_a_state_has_no_column_of_was_not_measured():
     history = History([(1, 2, 3, 4, 5, 6, 7, 8, 9)])
     assert history.column("seconds")[0] == 9 and np.isnan(history.column("fid")[0])
-
-
-def test_a_history_is_read_by_the_names_of_its_columns():
-    there = History.from_array(np.array([[5.0, 1.0, 7.0, 0.5]]), ["fid", "epoch", "of a later version", "deviation"])
-    assert there.column("fid")[0] == 5 and there.column("epoch")[0] == 1 and np.isnan(there.column("seconds")[0])
-    assert there.column("std")[0] == 0.5 and there.to_array().shape == (1, len(COLUMNS))  # by its earlier name
 
 
 def test_a_report_names_features_counts_and_reference_beside_the_yardsticks(run, capsys):
@@ -330,12 +312,6 @@ def test_other_images_than_the_run_s_are_named(run, capsys):
     assert not pathlib.Path(run.checkpoint_dir, "evaluation.json").exists()
     assert not quick(run, other_images=True)["reference"]["images_of_the_run"]
     assert "not the images of the run" in capsys.readouterr().err
-
-
-def test_a_generator_from_a_run_in_half_precision_is_measured_in_full(run):
-    in_full = quick(run)
-    change_description(run, '"precision": "float32"', '"precision": "bfloat16"')
-    assert quick(run)["rows"] == in_full["rows"]
 
 
 @pytest.mark.slow

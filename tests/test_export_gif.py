@@ -274,22 +274,6 @@ def test_a_folder_that_is_not_the_one_meant_is_told(tmp_path, run_script, names,
     assert status == 2 and words.format(tmp_path) in err
 
 
-def test_an_interrupted_export_keeps_the_old_file(tmp_path, monkeypatch, run_script):
-    make_samples(tmp_path / "s", range(1, 6))
-    (tmp_path / "a.gif").write_bytes(b"old")
-    real_read = animation.read_grid
-
-    def read(path):
-        if path.name == "sample_00003.png":
-            raise KeyboardInterrupt
-        return real_read(path)
-
-    monkeypatch.setattr(animation, "read_grid", read)
-    status, _, err = run_script(export_gif, "--sample_dir", tmp_path / "s", "--output", tmp_path / "a.gif")
-    assert status == 130 and "interrupted" in err
-    assert (tmp_path / "a.gif").read_bytes() == b"old" and not list(tmp_path.glob(".tmp*"))
-
-
 @pytest.mark.parametrize(
     "flag, word",
     [

@@ -71,46 +71,6 @@ def test_inception_takes_small_grey_images_and_computes_in_float32():
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
 
 
-def test_augmentation_is_a_crop_a_flip_and_a_blank_square():
-    images = random_images(400)
-    found = train_feature_network.augmented(images, 28, np.random.default_rng(1))
-    assert found.shape == (400, 28, 28, 3) and found.dtype == np.float32
-    seen, blanks = set(), []
-    for image, result in zip(np.float32(images) / 127.5 - 1, found):
-        blank = (result == 0).all(axis=2)
-        rows, columns = blank.any(axis=1), blank.any(axis=0)
-        np.testing.assert_array_equal(blank, np.outer(rows, columns))  # a square, but for what the border cuts off
-        blanks.append((rows.sum(), columns.sum()))
-        matches = [
-            (top, left, flipped)
-            for flipped in (False, True)
-            for top in range(5)
-            for left in range(5)
-            if np.array_equal(
-                np.where(blank[..., None], 0, image[top : top + 28, left : left + 28][:, :: -1 if flipped else 1]),
-                result,
-            )
-        ]
-        assert len(matches) == 1
-        seen.update(matches)
-    assert len(seen) == 5 * 5 * 2
-    assert np.max(blanks) == train_feature_network.BLANK and np.min(blanks) >= train_feature_network.BLANK // 2
-
-
-def test_an_epoch_shows_every_image_at_most_once_and_depends_on_seed_and_epoch(monkeypatch):
-    monkeypatch.setattr(train_feature_network, "BATCH", 8)
-    labels = np.arange(20)
-
-    def order(seed, epoch):
-        return np.concatenate(
-            [chosen for _, chosen in train_feature_network.epoch_batches(random_images(20), labels, 28, seed, epoch)]
-        )
-
-    assert len(order(0, 0)) == len(set(order(0, 0))) == 16
-    assert np.array_equal(order(0, 1), order(0, 1))
-    assert not np.array_equal(order(0, 0), order(0, 1)) and not np.array_equal(order(0, 0), order(1, 0))
-
-
 def test_training_learns_and_repeats_to_the_bit(monkeypatch):
     monkeypatch.setattr(train_feature_network, "BATCH", 10)
     monkeypatch.setattr(train_feature_network, "WHOLE_EPOCHS", 1)

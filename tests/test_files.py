@@ -96,20 +96,6 @@ def test_a_seal_breaks_with_any_bit(tmp_path):
     assert files.is_sealed(path) is False
 
 
-def test_a_disk_that_fails_for_a_while_is_named_once_and_does_not_hinder_other_kinds(capsys):
-    disk = Disk(failures=3)
-    with files.TolerantSaver() as saver:
-        assert [saver.save("grids", disk.write, number) for number in range(5)] == [False, False, False, True, True]
-        assert saver.save("checkpoints", Disk().write, 1) and not saver.is_failing("grids")
-    said = capsys.readouterr().err.splitlines()
-    assert disk.written == [3, 4]
-    assert said == [
-        "warning: grids cannot be written ([Errno 28] No space left , buffer = 0x0); the training goes on "
-        "and tries again",
-        "note: writing works again: grids, after 3 failed saves",
-    ]
-
-
 def test_an_end_that_could_not_be_saved_is_an_error_unless_there_is_one_already():
     with pytest.raises(OSError, match="checkpoints and grids could not be written: .*No space left"):
         with files.TolerantSaver() as saver:

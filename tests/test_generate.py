@@ -3,8 +3,6 @@
 import json
 import pathlib
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,7 +14,6 @@ from wgan.apps import generate, image_sampler, walks
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.images import grids
-from wgan.models import networks
 from wgan.runs import initial_weights, trained
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -84,14 +81,6 @@ def test_truncation_keeps_the_rank_of_every_number_and_is_finite_at_its_extremes
 def test_a_generator_s_own_distribution_is_drawn_from(generator, monkeypatch):
     monkeypatch.setattr(generator, "latent_distribution", "uniform", raising=False)
     assert image_sampler.ImageSampler(generator, 4).distribution == "uniform"
-
-
-def test_a_generator_of_other_things_than_images_is_refused(run_with_weights, monkeypatch):
-    source = trained.locate(run_with_weights)
-    name = source.config.recipe_spec.networks
-    monkeypatch.setitem(networks.NETWORKS, name, lambda *run, **options: (lambda latents, training: latents, None))
-    with pytest.raises(UserError, match="draws no images of 32 pixels"):
-        source.load()
 
 
 # --- interpolation ---
@@ -319,13 +308,3 @@ def test_a_run_without_weights_and_one_without_images_are_named(run_with_weights
     (tmp_path / "config.json").write_text(json.dumps(stored))
     with pytest.raises(UserError, match="holds a run on numbers, not on images"):
         trained.locate(tmp_path)
-
-
-def test_mistakes_are_answered_without_tensorflow(run_with_weights):
-    code = (
-        "import sys\nfrom wgan.apps import generate\n"
-        "try:\n    generate.command()\nfinally:\n    assert 'tensorflow' not in sys.modules"
-    )
-    words = ["--weights", run_with_weights, "--out", "a.jpg"]
-    done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, text=True, capture_output=True)
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "a.jpg" in done.stderr

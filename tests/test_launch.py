@@ -138,20 +138,25 @@ def test_what_does_not_decide_the_result_may_change(toy, finished_toy, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "change, words",
+    "changes, fresh, words",
     [
-        (dict(batch_size=5, seed=7), ["batch_size was 4, now 5", "seed was 0, now 7"]),
-        (dict(label="all"), ["label was 3, now all"]),
-        (dict(learning_rate=2e-3), ["learning_rate was 0.001, now 0.002"]),
-        (dict(critic_learning_rate=2e-3), ["critic_learning_rate was 0.001, now 0.002"]),
+        (dict(batch_size=5, seed=7), False, "batch_size was 4, now 5.*seed was 0, now 7.*--fresh"),
+        (dict(label="all"), False, "label was 3, now all"),
+        (dict(learning_rate=2e-3), False, "learning_rate was 0.001, now 0.002"),
+        (dict(critic_learning_rate=2e-3), False, "critic_learning_rate was 0.001, now 0.002"),
+        (dict(label="horse"), True, "horse"),
+        (dict(sample_dir="{}/checkpoints/config.json/samples"), False, "--sample_dir .*config.json is a file"),
+        (dict(checkpoint_dir="{}/new"), False, "holds grids of a run that is not in"),
+        (dict(checkpoint_dir="{}/new"), True, "holds grids of a run that is not in"),
+        (dict(init_from="{}/checkpoints"), True, "would overwrite these weights"),
     ],
 )
-def test_other_settings_are_refused_with_both_values(toy, finished_toy, tmp_path, change, words):
+def test_what_is_refused_changes_nothing(toy, finished_toy, tmp_path, changes, fresh, words):
     finished_toy(epochs=1)
     before = everything_below(tmp_path)
-    with pytest.raises(UserError) as refusal:
-        launch(toy(**change))
-    assert all(word in str(refusal.value) for word in [*words, "--fresh"])
+    places = {name: value.format(tmp_path) for name, value in changes.items() if isinstance(value, str)}
+    with pytest.raises(UserError, match=words):
+        launch(toy(**{**changes, **places}), fresh=fresh)
     assert everything_below(tmp_path) == before
 
 
@@ -184,20 +189,6 @@ def test_fresh_starts_over_and_says_what_it_replaces(toy, finished_toy, capsys):
     assert len(rows_of(toy())) == 2
 
 
-def test_fresh_with_a_mistake_loses_nothing(toy, finished_toy, tmp_path):
-    finished_toy(epochs=1)
-    before = everything_below(tmp_path)
-    with pytest.raises(UserError):
-        launch(toy(label="horse"), fresh=True)
-    assert everything_below(tmp_path) == before
-
-
-def test_a_folder_that_cannot_be_made_is_named_before_any_work(toy, tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="--sample_dir .*file is a file"):
-        launch(toy(sample_dir=str(tmp_path / "file" / "samples")))
-
-
 @pytest.mark.parametrize(
     "name", ["samples/sample_00001.png", "samples/00001-00500/sample_00001.png", "samples/reals.png"]
 )
@@ -219,15 +210,6 @@ def test_files_that_belong_to_no_run_are_not_overwritten(toy, tmp_path):
     assert everything_below(tmp_path) == {path: b"precious"}
 
 
-@pytest.mark.parametrize("fresh", [False, True])
-def test_the_grids_of_another_run_are_left_alone(toy, finished_toy, tmp_path, fresh):
-    finished_toy(epochs=1)
-    before = everything_below(tmp_path)
-    with pytest.raises(UserError, match="holds grids of a run that is not in"):
-        launch(toy(epochs=1, checkpoint_dir=str(tmp_path / "new")), fresh=fresh)
-    assert everything_below(tmp_path) == before
-
-
 def test_a_run_whose_folders_were_moved_goes_on(toy, finished_toy, tmp_path):
     finished_toy(epochs=1)
     (tmp_path / "checkpoints").rename(tmp_path / "c")
@@ -244,14 +226,6 @@ def test_a_run_that_lost_its_state_is_not_started_over_unasked(toy, finished_toy
     before = everything_below(tmp_path)
     with pytest.raises(UserError, match="cannot be continued"):
         launch(toy(epochs=4))
-    assert everything_below(tmp_path) == before
-
-
-def test_a_run_cannot_start_from_the_weights_that_it_replaces(toy, finished_toy, tmp_path):
-    finished_toy(epochs=1)
-    before = everything_below(tmp_path)
-    with pytest.raises(UserError, match="would overwrite these weights"):
-        launch(toy(epochs=1, init_from=str(tmp_path / "checkpoints")), fresh=True)
     assert everything_below(tmp_path) == before
 
 

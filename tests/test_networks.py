@@ -6,12 +6,6 @@ from wgan.models import networks
 from wgan.models.networks import Critic, Generator, resnet
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_generator_draws_images_between_minus_one_and_one(channels):
-    images = Generator(latent_dim=7, channels=channels)(10 * tf.random.normal([5, 7], seed=1)).numpy()
-    assert images.shape == (5, 32, 32, channels) and 0.1 < np.abs(images).max() <= 1
-
-
 def test_parameter_counts_are_those_of_the_article():
     generator, critic = Generator(), Critic()
     generator(tf.zeros([1, 100]))
@@ -24,15 +18,6 @@ def test_parameter_counts_are_those_of_the_article():
     kernels, biases = 25 * (3 * 32 + 32 * 64 + 64 * 128 + 128 * 128), 32 + 64 + 128 + 128
     assert count(critic.trainable_variables) == kernels + biases + 4 * 4 * 128 + 1
     assert critic.non_trainable_variables == []
-
-
-def test_generator_normalises_by_the_batch_only_in_training():
-    generator = Generator(latent_dim=4)
-    latents = tf.random.normal([6, 4], seed=2)
-    alone = generator(latents[:1]).numpy()
-    np.testing.assert_allclose(generator(latents).numpy()[:1], alone, atol=1e-5)
-    in_training = generator(latents, training=True).numpy()
-    assert np.abs(in_training[:1] - alone).max() > 1e-3
 
 
 def test_moving_statistics_have_the_momenta_of_the_article():
@@ -93,7 +78,8 @@ def test_generators_norms(norm):
     latents = tf.random.normal([6, 4], seed=1)
     alone, together = generator(latents[:1], training=True).numpy(), generator(latents, training=True).numpy()
     same = np.allclose(alone, together[:1], atol=1e-5)
-    assert same == (norm != "batch")  # only batch normalisation mixes the images of a batch
+    assert same == (norm != "batch")  # only batch normalisation mixes the images of a batch, and in training alone
+    np.testing.assert_allclose(generator(latents)[:1], generator(latents[:1]), atol=1e-5)
 
 
 def test_layer_norm_in_the_critic_leaves_images_apart_and_takes_their_scale_away():

@@ -1,6 +1,5 @@
 """`wgan.apps.notebook`: scripts in processes of their own, shown while they run. Small ones stand in for train.py."""
 
-import json
 import os
 import pathlib
 import re
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 
 from wgan.apps import notebook
-from wgan.evaluation import report
 from wgan.images import grids
 from wgan.runs import lock
 
@@ -199,23 +197,3 @@ def test_other_scripts_pass_their_output_on_and_fail_with_their_last_line(script
     assert capfd.readouterr().out.startswith("begun\n")
     notebook.run(script("print('hidden')", "c.py"), quiet=True)
     assert capfd.readouterr().out == ""
-
-
-def test_images_are_enlarged_by_whole_numbers(tmp_path):
-    grids.save_png(tmp_path / "a.png", np.zeros((100, 130, 1), np.uint8))
-    pytest.importorskip("IPython")
-    assert "width: 520px" in notebook.image(tmp_path / "a.png").data
-
-
-def test_an_evaluation_is_shown_as_a_table(tmp_path):
-    pytest.importorskip("IPython")
-    row = dict.fromkeys((*report.COLUMNS, "images", "reals"), 0.25)
-    (tmp_path / "evaluation.json").write_text(json.dumps({"rows": [{"name": "samples", **row}]}))
-    head, line, samples = notebook.table(tmp_path / "evaluation.json").data.splitlines()
-    assert "FID" in head and set(line) == {"|", "-"} and samples.count("25.0%") == 4
-
-
-def test_the_notebook_keeps_tensorflow_out_of_its_process():
-    code = "import sys, wgan.apps.notebook; print([name for name in ('tensorflow', 'keras') if name in sys.modules])"
-    answer = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert answer.stdout.strip() == "[]", answer.stderr

@@ -11,7 +11,6 @@ import pytest
 
 from tools import make_pretrained
 from wgan import draw_samples, load_generator
-from wgan.common.errors import UserError
 from wgan.evaluation.evaluate import evaluate
 from wgan.images import grids
 from wgan.runs import files
@@ -83,13 +82,3 @@ def test_what_is_made_of_a_run_draws_its_samples_and_names_no_place_on_its_machi
 def test_the_page_lists_what_is_shipped():
     listed = re.findall(r"^\| \[`(\w+)`\]", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert listed == [folder.name for folder in SHIPPED] != []
-
-
-def test_a_run_without_an_average_is_not_shipped(run_with_weights, tmp_path):
-    plain = tmp_path / "run"
-    plain.mkdir()
-    for name in ("config.json", "generator.weights.h5"):
-        (plain / name).write_bytes((run_with_weights / name).read_bytes())
-    with pytest.raises(UserError, match="has no generator_ema.weights.h5; train with --ema_decay above 0"):
-        make_pretrained.main(["make_pretrained.py", f"--checkpoint_dir={plain}", f"--out={tmp_path / 'out'}"])
-    assert not (tmp_path / "out").exists()

@@ -57,7 +57,7 @@ def load(network, path, owner):
 
 
 def _kernels_in(path):
-    """How many kernels of which shape there are in the layout of Keras 3 or 2, the optimizers' apart."""
+    """How many kernels of which shape there are of a weights file, the optimizers' apart."""
     kernels = Counter()
 
     def count(name, item):
