@@ -314,7 +314,7 @@ def test_a_host_reads_its_rows_alone(pair, host, monkeypatch):
     [(_, whole)] = epoch_batches(images, 0, (2, 8), range(1, 2))
     take = records.Records.__getitem__
     monkeypatch.setattr(records.Records, "__getitem__", lambda self, places: read.extend(places) or take(self, places))
-    [(_, part)] = epoch_batches(images, 0, (2, 8), range(1, 2), place=(host, 2))
+    [(_, part)] = epoch_batches(images, 0, (2, 8, host, 2), range(1, 2))
     own = slice(4 * host, 4 * host + 4)
     np.testing.assert_array_equal(part[:, own], whole[:, own])
     np.testing.assert_array_equal(sorted(read), sorted(epoch_indices(0, 1, 36, 16).numpy().reshape(2, 8)[:, own].flat))

@@ -1,6 +1,7 @@
 """The real images of each epoch, in an order that depends on the seed and the epoch alone."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +11,15 @@ from wgan.models import randomness
 from wgan.models.randomness import Purpose
 
 MANY = 2**21  # images, to draw from which keys for all would take a tenth of a second
+
+
+class Shape(NamedTuple):
+    """The batches of an epoch."""
+
+    critic_steps: int
+    batch_size: int
+    host: int = 0  # which one takes its rows of them
+    hosts: int = 1
 
 
 def epoch_indices(seed, epoch, num_images, num_drawn, attempt=0, purpose=Purpose.SHUFFLE):
@@ -37,11 +47,10 @@ def few_of_many_indices(seed, epoch, num_images, num_drawn, attempt=0, purpose=P
 def epoch_batches(
     images: np.ndarray | Records | tuple[np.ndarray | Records, ...],
     seed: int,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     epochs: range,
     attempt: int = 0,
     labels: np.ndarray | None = None,
-    place: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """The training data: one element is one epoch, as `run_epochs` and Keras's `fit` take it.
 
@@ -50,19 +59,19 @@ def epoch_batches(
             but for the batches drawn from them. Or numbers that are no images, float32 [num_images, 1]. Or a tuple of
             such an array and others of as many rows, such as labels, of which the same rows are drawn.
         seed: of the shuffles.
-        shape: (critic_steps, batch_size), the batches of an epoch and the images in each.
+        shape: a `Shape`, or as it: (critic_steps, batch_size), the batches of an epoch and the images in each. A host
+            of several reads its rows alone; the others are zeros, at which nobody looks.
         epochs: those to give, counted from 1, without gaps.
         attempt: another number gives other shuffles.
         labels: int32 [num_images], negative where an image has none; or None.
-        place: the number of this host, and how many there are. A host reads its rows of the batches alone; the others
-            are zeros, at which nobody looks.
 
     Returns:
         A `tf.data.Dataset` of pairs: the epoch's number, int64 [], and its real images,
         uint8 [critic_steps, batch_size, height, width, channels], each array of a tuple in its turn. With labels two
         more follow: as many images, drawn from those that have one, and their labels, int32 [critic_steps, batch_size].
     """
-    num_drawn = math.prod(shape)
+    shape = Shape(*shape)
+    num_drawn = shape.critic_steps * shape.batch_size
     images, *others = images if isinstance(images, tuple) else (images,)
     labelled = None if labels is None else np.flatnonzero(labels >= 0)
 
@@ -73,21 +82,21 @@ def epoch_batches(
 
     def draw(epoch):
         places = shuffled(epoch, len(images), Purpose.SHUFFLE)
-        reals = [_take(array, places, shape, place) for array in (images, *others)]
+        reals = [_take(array, places, shape) for array in (images, *others)]
         if labelled is None:
             return epoch, *reals
         chosen = tf.gather(labelled, shuffled(epoch, len(labelled), Purpose.LABELLED_SHUFFLE))
-        return epoch, *reals, *(_take(array, chosen, shape, place) for array in (images, labels))
+        return epoch, *reals, _take(images, chosen, shape), _take(labels, chosen, shape)
 
     return tf.data.Dataset.range(epochs.start, epochs.stop).map(draw).prefetch(2).with_options(_untuned())
 
 
-def _take(array, indices, shape, place):
-    """A host's rows of an epoch's batches, at their places among zeros: [critic_steps, batch_size, ...].
+def _take(array, indices, shape):
+    """A host's rows of an epoch's batches, at their places among zeros: [critic_steps, batch_size, ...] of a `Shape`.
 
     `indices`, int32 [critic_steps * batch_size], are those of the rows of all batches in `array`, [num_images, ...].
     """
-    (critic_steps, batch_size), (host, hosts) = shape, place
+    critic_steps, batch_size, host, hosts = shape
     share = batch_size // hosts
     own = tf.reshape(tf.reshape(indices, [critic_steps, hosts, share])[:, host], [-1])
     drawn = tf.numpy_function(lambda chosen: array[chosen], [own], array.dtype, stateful=False)

@@ -143,11 +143,10 @@ def batches_of_run(config, image_set, epochs, attempt=0):
     return epoch_batches(
         (images, labels) if recipe.is_conditional else images,
         config.seed,
-        (config.critic_steps, config.batch_size),
+        (config.critic_steps, config.batch_size, *distribution.place_of(config)),
         epochs,
         attempt,
         labels if recipe.wants_labels and not recipe.is_conditional else None,
-        distribution.place_of(config),
     )
 
 
