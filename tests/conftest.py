@@ -144,10 +144,7 @@ def float64():
     """Layers made in the test compute in double precision."""
     import keras
 
-    earlier = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_dtype_policy(earlier)
+    keras.config.set_dtype_policy("float64")  # until `usual_precision` sets it back
 
 
 @pytest.fixture(scope="session")

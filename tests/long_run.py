@@ -1,16 +1,14 @@
 """What a process that trains takes of the machine, early and late; in a process of its own, for in one that has done
 other things before, what these leave behind and give back drowns it.
 
-    python tests/long_run.py --epochs 12000 --folder DIR
+    python tests/long_run.py 12000 DIR
 
-The last line is a JSON object from the epochs 100 and `--epochs` to bytes of memory, threads, open files and traced
+The last line is a JSON object from the epochs 100 and 12,000 to bytes of memory, threads, open files and traced
 graphs.
 """
 
-import argparse
 import gc
 import json
-import pathlib
 import sys
 
 import psutil
@@ -56,22 +54,10 @@ def measuring(found, epochs):
     return Measuring
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=12000)
-    parser.add_argument("--folder", type=pathlib.Path, required=True)
-    arguments = parser.parse_args()
-    if arguments.epochs <= EARLY:
-        parser.error(f"--epochs is {arguments.epochs}; choose more than {EARLY}, after which the first look is taken")
-    found = {}
-    callbacks.Checkpoints = saving_often(arguments.epochs)
-    callbacks.SampleGrids = measuring(found, arguments.epochs)
-    status = launch(
-        TrainingConfig(**short_runs.settings(arguments.folder, recipe="gan_mlp", epochs=arguments.epochs, batch_size=2))
-    )
+if __name__ == "__main__":
+    epochs, found = int(sys.argv[1]), {}
+    callbacks.Checkpoints, callbacks.SampleGrids = saving_often(epochs), measuring(found, epochs)  # type: ignore[misc]
+    settings = short_runs.settings(sys.argv[2], recipe="gan_mlp", epochs=epochs, batch_size=2)
+    status = launch(TrainingConfig(**settings))
     print(json.dumps(found))
     sys.exit(status)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,5 +1,10 @@
 """The settings of a run that takes moments, one that has just begun, and whether two runs came to the same end."""
 
+import dataclasses
+import errno
+import os
+import pathlib
+
 SHORT = dict(
     dataset="digits", label="3", epochs=2, batch_size=4, critic_steps=1, latent_dim=8, eval_every=0, precision="float32"
 )
@@ -8,6 +13,24 @@ SHORT = dict(
 def settings(folder, **changes):
     """The fields of the `TrainingConfig` of a short run whose files lie in `folder`."""
     return {**SHORT, "checkpoint_dir": f"{folder}/checkpoints", "sample_dir": f"{folder}/samples", **changes}
+
+
+def elsewhere(config, folder, **changes):
+    """The configuration of a run with the same settings, whose files lie in `folder`."""
+    places = {name: f"{folder}/{name}" for name in ("checkpoint_dir", "sample_dir")}
+    return dataclasses.replace(config, **{**places, **changes})
+
+
+def failing_disk(monkeypatch, fails, number=errno.EIO):
+    """No file gets its name where `fails(path)` says so."""
+    replace = os.replace
+
+    def replace_or_fail(source, target):
+        if fails(pathlib.Path(target)):
+            raise OSError(number, os.strerror(number), str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", replace_or_fail)
 
 
 def flags(fields):

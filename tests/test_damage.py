@@ -19,7 +19,6 @@ import re
 import signal
 import tempfile
 import traceback
-import types
 from concurrent import futures
 from unittest import mock
 
@@ -345,43 +344,6 @@ def run_mark(folder):
     return damage_to(path.read_bytes(), b"0" * 32 + b"\n"), read
 
 
-# --- the features' network, which comes with the program ---
-
-
-def feature_weights(folder):
-    from wgan.evaluation import feature_network, features
-
-    content, path = feature_network.WEIGHTS.read_bytes(), folder / feature_network.WEIGHTS.name
-
-    def read(content):
-        write_anew(path, content)
-        with refusal_naming(path), mock.patch.object(feature_network, "WEIGHTS", path):
-            features.own()
-
-    return damage_to(content, content[::-1]), read
-
-
-def feature_provenance(folder):
-    from wgan.evaluation import feature_network, features
-
-    content, path = feature_network.PROVENANCE.read_bytes(), folder / feature_network.PROVENANCE.name
-    network = types.SimpleNamespace(features=None)
-
-    def damage(chance):
-        return odd_values(content, chance) if chance.random() < 0.5 else damaged(content, content[::-1], chance)
-
-    def read(content):
-        path.write_bytes(content)
-        with (
-            refusal_naming(path),
-            mock.patch.object(feature_network, "PROVENANCE", path),
-            mock.patch.object(feature_network, "load_feature_network", lambda: network),
-        ):
-            assert isinstance(features.own().description, str)
-
-    return damage, read
-
-
 # --- images ---
 
 
@@ -530,8 +492,6 @@ def idx_files(folder):
         (weights_of_another_program, 150),
         (configuration, 800),
         (run_mark, 200),
-        (feature_weights, 5),
-        (feature_provenance, 100),
         (grids, 500),
         (folder_of_images, 25),
         (batch_files, 300),

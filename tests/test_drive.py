@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import dataclasses
-import errno
 import itertools
 import json
 import os
@@ -13,6 +12,7 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+import short_runs
 from short_runs import assert_same_arrays, state_in
 
 from wgan.common import cli
@@ -73,18 +73,6 @@ def set_epoch(folder, epoch, name=checkpoints.STATE_FILE):
     with h5py.File(path, "r+") as file:
         file.attrs["epoch"] = epoch
     files.seal(path)
-
-
-def fails(monkeypatch, when):
-    """No file gets its name where `when(path)` says so."""
-    replace = os.replace
-
-    def failing(source, target):
-        if when(pathlib.Path(target)):
-            raise OSError(errno.EIO, os.strerror(errno.EIO), str(target))
-        replace(source, target)
-
-    monkeypatch.setattr(files.os, "replace", failing)
 
 
 # --- without training: what is copied and fetched ---
@@ -258,7 +246,9 @@ def each_cut(tmp_path, monkeypatch, act):
             if (before / name).exists():
                 shutil.copytree(before / name, tmp_path / name)
         with monkeypatch.context() as patched, contextlib.suppress(OSError):
-            fails(patched, lambda path, numbers=itertools.count(), most=operations: next(numbers) >= most)
+            short_runs.failing_disk(
+                patched, lambda path, numbers=itertools.count(), most=operations: next(numbers) >= most
+            )
             act()
             break
         yield
@@ -348,7 +338,7 @@ def test_a_drive_that_fails_to_the_end_gives_one_line_and_the_same_command_makes
 ):
     monkeypatch.setattr(RetryingThread, "LAST_CHANCE", 0.0)
     with monkeypatch.context() as patched:
-        fails(patched, lambda path: path.name.startswith("grids"))
+        short_runs.failing_disk(patched, lambda path: path.name.startswith("grids"))
         with pytest.raises(SystemExit) as ended:
             cli.run(lambda argv: launch(finished), ["train.py"])
     said = capsys.readouterr().err.splitlines()
@@ -368,7 +358,9 @@ def test_a_run_whose_machine_and_drive_failed_ends_in_the_same_bits(toy, tmp_pat
     config = toy(epochs=1, drive_dir=str(tmp_path / "drive"))
     failures = iter(range(12))
     with monkeypatch.context() as patched:
-        fails(patched, lambda path: "drive" in path.parts and path.name != ".lock" and next(failures, None) is not None)
+        short_runs.failing_disk(
+            patched, lambda path: "drive" in path.parts and path.name != ".lock" and next(failures, None) is not None
+        )
         assert launch(config) == 0
     assert f"warning: copies in {tmp_path / 'drive'} cannot be written" in capsys.readouterr().err
     for epoch in (2, 3):  # copied before a state that was lost

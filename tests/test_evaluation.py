@@ -13,6 +13,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import short_runs
 import tensorflow as tf
 from PIL import Image
 from short_runs import arrays_in, assert_same_arrays
@@ -40,13 +41,6 @@ def measured_rows(config):
         return {int(row["epoch"]): row for row in csv.DictReader(file) if row["fid"]}
 
 
-def in_folder(config, folder, **changes):
-    """A run with the same settings elsewhere."""
-    return dataclasses.replace(
-        config, checkpoint_dir=str(folder / "checkpoints"), sample_dir=str(folder / "samples"), **changes
-    )
-
-
 def best_of(config):
     """Epoch and FID of the best generator."""
     with h5py.File(pathlib.Path(config.checkpoint_dir, checkpoints.BEST_FILE)) as file:
@@ -67,7 +61,9 @@ def toy_recipe():
 @pytest.fixture(scope="module")
 def trained_once(tmp_path_factory):
     """A run of two measured epochs, and what it printed. No test changes it."""
-    config = in_folder(TrainingConfig.of_recipe(TOY.name, **MEASURED), tmp_path_factory.mktemp("trained_once"))
+    config = short_runs.elsewhere(
+        TrainingConfig.of_recipe(TOY.name, **MEASURED), tmp_path_factory.mktemp("trained_once")
+    )
     clock, late, begin = time.monotonic, [0], evaluator.Evaluator.__init__
     with pytest.MonkeyPatch.context() as patched, contextlib.redirect_stdout(io.StringIO()) as printed:
         patched.setattr(time, "monotonic", lambda: clock() + sum(late))
@@ -80,13 +76,13 @@ def trained_once(tmp_path_factory):
 def run(trained_once, own, tmp_path, monkeypatch):
     """A copy of that run, which a test may change; reports on it share one network of features."""
     monkeypatch.setattr(features, "own", lambda: own)
-    for name in ("checkpoints", "samples"):
+    for name in ("checkpoint_dir", "sample_dir"):
         shutil.copytree(pathlib.Path(trained_once[0].checkpoint_dir).parent / name, tmp_path / name)
-    return in_folder(trained_once[0], tmp_path)
+    return short_runs.elsewhere(trained_once[0], tmp_path)
 
 
 def test_measuring_changes_nothing_in_the_training(trained_once, tmp_path):
-    unwatched = in_folder(trained_once[0], tmp_path, eval_every=0)
+    unwatched = short_runs.elsewhere(trained_once[0], tmp_path, eval_every=0)
     launch(unwatched)
     first, second = (
         arrays_in(checkpoints.newest_state(run.checkpoint_dir).path) for run in (trained_once[0], unwatched)

@@ -8,6 +8,7 @@ import types
 
 import numpy as np
 import pytest
+import short_runs
 from PIL import Image
 from short_runs import assert_same_state, begin, state_in
 
@@ -37,10 +38,6 @@ def assert_same_result(one, other):
     assert_same_state(one, other)
     assert grids_of(one) == grids_of(other)
     assert without_seconds(rows_of(one)) == without_seconds(rows_of(other))
-
-
-def elsewhere(config, tmp_path):
-    return dataclasses.replace(config, checkpoint_dir=str(tmp_path / "other_c"), sample_dir=str(tmp_path / "other_s"))
 
 
 def everything_below(folder):
@@ -104,7 +101,7 @@ def test_saved_generator_draws_the_last_grid(finished_toy):
 def test_a_run_in_pieces_ends_in_the_same_bits(request, tmp_path, networks, precision, stops):
     whole = request.getfixturevalue(networks)(epochs=4, precision=precision)
     launch(whole)
-    pieces = elsewhere(whole, tmp_path)
+    pieces = short_runs.elsewhere(whole, tmp_path)
     for epochs in stops:
         launch(dataclasses.replace(pieces, epochs=epochs))
     assert_same_result(whole, pieces)
@@ -112,7 +109,7 @@ def test_a_run_in_pieces_ends_in_the_same_bits(request, tmp_path, networks, prec
 
 def test_rows_and_grids_beyond_the_restored_state_are_replaced(finished_toy, tmp_path):
     whole = finished_toy(epochs=3)
-    cut = elsewhere(whole, tmp_path)
+    cut = short_runs.elsewhere(whole, tmp_path)
     launch(dataclasses.replace(cut, epochs=1))
     with open(pathlib.Path(cut.checkpoint_dir, "history.csv"), "a") as file:
         file.write("2,0,0,0,0,0,0,0,0\n3,0,0,0")
@@ -231,7 +228,7 @@ def test_a_run_that_lost_its_state_is_not_started_over_unasked(toy, finished_toy
 
 def test_a_damaged_state_gives_way_to_the_one_before_and_does_not_take_its_place(finished_toy, tmp_path):
     whole = finished_toy(epochs=3)
-    cut = elsewhere(whole, tmp_path)
+    cut = short_runs.elsewhere(whole, tmp_path)
     for epochs in (1, 2):
         launch(dataclasses.replace(cut, epochs=epochs))
     state = pathlib.Path(cut.checkpoint_dir, checkpoints.STATE_FILE)
@@ -255,7 +252,9 @@ def test_dry_run_prints_the_plan_and_writes_nothing(toy, tmp_path, capsys):
 
 def test_init_from_starts_with_the_weights_of_another_run(toy, finished_toy, tmp_path):
     finished_toy()
-    new = elsewhere(toy(label="5", init_from=str(tmp_path / "checkpoints"), epochs=1, learning_rate=1e-9), tmp_path)
+    new = short_runs.elsewhere(
+        toy(label="5", init_from=str(tmp_path / "checkpoints"), epochs=1, learning_rate=1e-9), tmp_path
+    )
     launch(new)
     then, now = state_in(toy().checkpoint_dir), state_in(new.checkpoint_dir)
     same = [
@@ -275,8 +274,8 @@ def test_init_from_names_what_is_missing_or_does_not_fit(toy, finished_toy, tmp_
         launch(toy(init_from=str(tmp_path)))
     finished_toy(epochs=1)
     with pytest.raises(UserError, match="does not fit the generator"):
-        launch(elsewhere(toy(init_from=str(tmp_path / "checkpoints"), latent_dim=9), tmp_path))
-    assert not everything_below(tmp_path / "other_c")
+        launch(short_runs.elsewhere(toy(init_from=str(tmp_path / "checkpoints"), latent_dim=9), tmp_path))
+    assert not everything_below(tmp_path / "checkpoint_dir")
 
 
 def test_the_first_epoch_which_compiles_is_no_measure_of_the_time_left(monkeypatch, capsys):

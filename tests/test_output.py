@@ -1,7 +1,6 @@
 """Runs whose output nobody reads any more, and exceptions that end it: the training is saved all the same."""
 
 import contextlib
-import dataclasses
 import io
 import json
 import os
@@ -151,8 +150,7 @@ def test_whatever_ends_the_training_the_newest_state_is_saved(finished_toy, tmp_
     """Before the history has the epoch, and after it."""
     whole = finished_toy(epochs=4)
     for callback, error in ((callbacks.WatchNumbers, RuntimeError), (callbacks.Progress, KeyboardInterrupt)):
-        places = short_runs.settings(tmp_path / callback.__name__)
-        broken = dataclasses.replace(whole, **{name: places[name] for name in ("checkpoint_dir", "sample_dir")})
+        broken = short_runs.elsewhere(whole, tmp_path / callback.__name__)
         original = callback.on_epoch_end
 
         def end(self, epoch, logs):

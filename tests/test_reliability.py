@@ -19,22 +19,19 @@ import kill_harness
 import long_run
 import numpy as np
 import pytest
+import short_runs
 import tensorflow as tf
 from short_runs import assert_same_arrays, assert_same_state, state_in
 
 from wgan.common.errors import TakenOver, UserError
 from wgan.models.gan import GAN
-from wgan.runs import checkpoints, files, lock
+from wgan.runs import checkpoints, lock
 from wgan.training import callbacks
 from wgan.training.launch import launch
 
 
 def state_of(config):
     return checkpoints.newest_state(config.checkpoint_dir)
-
-
-def elsewhere(config, tmp_path, **changes):
-    return dataclasses.replace(config, checkpoint_dir=str(tmp_path / "c2"), sample_dir=str(tmp_path / "s2"), **changes)
 
 
 def stored(config):
@@ -54,7 +51,7 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same_bits(toy, tmp_pat
 @pytest.mark.slow
 def test_a_run_stopped_at_random_epochs_ends_in_the_same_bits(tiny, tmp_path):
     whole = tiny(recipe="wgan_gp", epochs=4, batch_size=64, checkpoint_minutes=0.0, eval_every=2)  # with Winograd
-    pieces, ends = elsewhere(whole, tmp_path), random.Random(1).sample(range(1, 4), 1)
+    pieces, ends = short_runs.elsewhere(whole, tmp_path), random.Random(1).sample(range(1, 4), 1)
     launch(whole)
     for epochs in (*ends, 4):
         launch(dataclasses.replace(pieces, epochs=epochs))
@@ -68,23 +65,11 @@ def test_a_run_stopped_at_random_epochs_ends_in_the_same_bits(tiny, tmp_path):
     assert_same_arrays(first, second)
 
 
-def failing_disk(monkeypatch, fails, number=errno.EIO):
-    """No file gets its name where `fails(path)` says so."""
-    replace = os.replace
-
-    def replace_or_fail(source, target):
-        if fails(pathlib.Path(target)):
-            raise OSError(number, os.strerror(number), str(target))
-        replace(source, target)
-
-    monkeypatch.setattr(files.os, "replace", replace_or_fail)
-
-
 def test_a_disk_that_fails_for_a_while_costs_no_more_than_grids(finished_toy, tmp_path, monkeypatch, capsys):
     alone = finished_toy(epochs=4, checkpoint_minutes=0.0)
-    config, epochs = elsewhere(alone, tmp_path), []
+    config, epochs = short_runs.elsewhere(alone, tmp_path), []
     monkeypatch.setattr(callbacks.WatchNumbers, "on_epoch_end", lambda self, epoch, logs: epochs.append(epoch + 1))
-    failing_disk(monkeypatch, lambda path: epochs[-1:] in ([2], [3]), errno.EROFS)
+    short_runs.failing_disk(monkeypatch, lambda path: epochs[-1:] in ([2], [3]), errno.EROFS)
     assert launch(config) == 0
     assert_same_state(alone, config)
     lost = {"sample_00002.png", "sample_00003.png"}
@@ -98,7 +83,7 @@ def test_a_disk_that_fails_for_a_while_costs_no_more_than_grids(finished_toy, tm
 @pytest.mark.parametrize("kind, name, saved", [("grids", "sample_", 3), ("checkpoints", "training_state", None)])
 def test_an_end_that_could_not_be_saved_gives_no_good_exit(toy, monkeypatch, kind, name, saved):
     config = toy(epochs=3)
-    failing_disk(monkeypatch, lambda path: path.name.startswith(name))
+    short_runs.failing_disk(monkeypatch, lambda path: path.name.startswith(name))
     with pytest.raises(OSError, match=f"{kind} could not be written: .*{os.strerror(errno.EIO)}"):
         launch(config)
     state = state_of(config)
@@ -114,7 +99,7 @@ def test_a_state_that_was_lost_to_the_disk_is_saved_when_an_error_ends_the_train
             raise KeyboardInterrupt
 
     monkeypatch.setattr(callbacks.WatchNumbers, "on_epoch_begin", begin)
-    failing_disk(monkeypatch, lambda path: epochs[-1:] == [3])
+    short_runs.failing_disk(monkeypatch, lambda path: epochs[-1:] == [3])
     with pytest.raises(KeyboardInterrupt):
         launch(config)
     assert state_of(config).epoch == 3
@@ -201,7 +186,7 @@ def test_a_run_whose_numbers_went_wrong_goes_back_and_ends_in_the_same_bits_when
 ):
     goes_wrong(monkeypatch, lambda epoch, attempt: (epoch == 3) & (attempt < 2))
     whole = toy(epochs=5, checkpoint_minutes=0.0)
-    pieces = elsewhere(whole, tmp_path)
+    pieces = short_runs.elsewhere(whole, tmp_path)
     launch(whole)
     assert capsys.readouterr().err.count("warning: in epoch 3 generator_loss is nan; going back to epoch 2") == 2
     assert [(one["from_epoch"], one["attempt"]) for one in stored(whole)["rollbacks"]] == [(2, 0), (2, 1)]
@@ -290,9 +275,7 @@ def test_a_run_goes_on_without_leftovers_and_with_what_was_recorded(finished_toy
 def test_a_long_run_needs_no_more_at_its_end_than_at_its_beginning(tmp_path):
     epochs = int(os.environ.get("WGAN_LONG_EPOCHS", 300))
     run = subprocess.run(
-        [sys.executable, long_run.__file__, "--epochs", str(epochs), "--folder", str(tmp_path)],
-        capture_output=True,
-        text=True,
+        [sys.executable, long_run.__file__, str(epochs), str(tmp_path)], capture_output=True, text=True
     )
     assert run.returncode == 0, run.stdout + run.stderr
     found = json.loads(run.stdout.splitlines()[-1])
@@ -315,7 +298,7 @@ def test_a_long_run_needs_no_more_at_its_end_than_at_its_beginning(tmp_path):
 )
 def test_signals_finish_the_epoch_and_give_the_usual_status(finished_toy, tmp_path, monkeypatch, number):
     whole = finished_toy(epochs=3)
-    config = elsewhere(whole, tmp_path)
+    config = short_runs.elsewhere(whole, tmp_path)
 
     def send(self, epoch, logs=None):
         if epoch == 0:

@@ -1,8 +1,10 @@
-"""The order of the packages, and that docs/structure.md tells it."""
+"""The order of the packages, which docs/structure.md tells; lint, format and types, as `pyproject.toml` sets them."""
 
 import pathlib
 import subprocess
 import sys
+
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
@@ -19,3 +21,17 @@ def test_every_package_is_in_the_document():
     document = (ROOT / "docs" / "structure.md").read_text(encoding="utf-8")
     tree = document.split("```")[1]
     assert {line.split()[0].rstrip("/") for line in tree.splitlines() if line.startswith("  ")} == entries
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("ruff", "check", "--no-cache"),
+        ("ruff", "format", "--check", "--no-cache"),
+        pytest.param(("mypy", "--cache-dir=/dev/null"), marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
+)
+def test_nothing_is_found(command):
+    found = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode == 0, found.stdout + found.stderr
