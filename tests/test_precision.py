@@ -162,8 +162,7 @@ def test_auto_takes_bfloat16_where_the_processor_is_faster_with_it(monkeypatch, 
     assert precision.resolve("float16") == "float16"
 
 
-@pytest.mark.parametrize("capability, expected", [((7, 5), "float32"), ((8, 0), "bfloat16"), ((9, 0), "bfloat16")])
-def test_auto_takes_bfloat16_where_the_gpu_has_units_for_it(monkeypatch, capability, expected):
+def test_auto_takes_float32_on_a_gpu(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
-    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": capability})
-    assert precision.resolve("auto") == expected
+    monkeypatch.setattr(precision, "processor", lambda: {"vendor_id": "AuthenticAMD", "flags": "avx512_bf16 amx_bf16"})
+    assert precision.resolve("auto") == "float32"

@@ -114,7 +114,7 @@ class TrainingConfig:
     """Start from trained weights: a checkpoint folder, or its generator file with the critic's beside it."""
 
     precision: str = option("auto", "Speed", choices=("auto", "float32", "bfloat16", "float16"))
-    """What the networks compute in; weights and losses are float32. auto: bfloat16 where the processor or GPU is
+    """What the networks compute in; weights and losses are float32. auto: bfloat16 on processors that are
     faster with it, else float32; a continued run keeps it. float16: for GPUs without bfloat16 (Colab's T4)."""
     xla: str = option("auto", "Speed", choices=("auto", "on", "off"), decides_result=False)
     """Compile the epoch with XLA, which rounds differently. auto: on NVIDIA's GPUs, without --deterministic; on a

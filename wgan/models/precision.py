@@ -13,7 +13,8 @@ def resolve(precision):
     """Turns `auto` into bfloat16 where this machine is faster with it, else into float32: see docs/performance.md."""
     if precision != "auto":
         return precision
-    return "bfloat16" if has_bfloat16_units() or _has_quick_bfloat16_vectors() else "float32"
+    on_processor = not tf.config.list_physical_devices("GPU")
+    return "bfloat16" if on_processor and (has_bfloat16_units() or _has_quick_bfloat16_vectors()) else "float32"
 
 
 @contextlib.contextmanager
@@ -39,17 +40,14 @@ def exact():
 
 
 def has_bfloat16_units():
-    """Whether what computes here has matrix units for bfloat16."""
-    if tf.config.list_physical_devices("GPU"):
-        return (gpu_capability() or (0, 0)) >= (8, 0)  # NVIDIA's from Ampere on; Colab's T4 has 7.5
+    """Whether the processor has matrix units for bfloat16."""
     return "amx_bf16" in processor().get("flags", "").split()
 
 
 def _has_quick_bfloat16_vectors():
     """Whether the processor is an AMD with AVX-512 BF16 (from Zen 4 on). Intel's are slower with it than in float32."""
     found = processor()
-    is_computing = not tf.config.list_physical_devices("GPU")
-    return is_computing and found.get("vendor_id") == "AuthenticAMD" and "avx512_bf16" in found["flags"].split()
+    return found.get("vendor_id") == "AuthenticAMD" and "avx512_bf16" in found["flags"].split()
 
 
 def gpu_capability():

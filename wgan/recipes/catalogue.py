@@ -13,7 +13,7 @@ RECIPES = (
     # five updates for one of the generator's.
     Recipe(
         "wgan_gp",
-        "WGAN-GP (Gulrajani et al. 2017), its settings chosen by the samples after a given time.",
+        "WGAN-GP (Gulrajani et al. 2017), with settings chosen by comparing samples.",
         networks="convolutional",
         loss="wasserstein",
         constraint="gradient_penalty",
@@ -27,6 +27,7 @@ RECIPES = (
         loss="wasserstein",
         constraint="gradient_penalty",
         defaults=dict(batch_size=64, critic_steps=2, eval_every=2000, sample_every=10),
+        dataset_defaults={"digits": dict(epochs=300)},
     ),
     Recipe(
         "wgan_gp_conditional",
