@@ -444,6 +444,9 @@ def test_a_run_does_not_write_among_the_images(tmp_path, place):
     with pytest.raises(UserError, match="--sample_dir .* holds images of --data_dir"):
         folder.check_apart(tmp_path, [("--checkpoint_dir", tmp_path / "new"), ("--sample_dir", tmp_path / place)])
     folder.check_apart(tmp_path, [("--sample_dir", tmp_path / "new"), ("--checkpoint_dir", tmp_path.parent)])
+    fill(tmp_path / "run" / "00001-00500")  # where a run would put its first 500 grids
+    with pytest.raises(UserError, match="--sample_dir .*run holds images"):
+        folder.check_apart(tmp_path / "run" / "00001-00500", [("--sample_dir", tmp_path / "run")])
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def find(folder, **wishes):
 
 
 def forget_working_dir(folder):
-    """Makes a run look as if an earlier version had begun it."""
+    """Makes a run not say from which folder its paths lead."""
     path = folder / "config.json"
     stored = json.loads(path.read_text())
     del stored["working_dir"]
@@ -69,7 +69,7 @@ def test_images_that_were_moved_together_with_the_run_are_found(project, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["checkpoints", "link"])
-def test_a_run_of_an_earlier_version_is_measured_from_its_working_folder(project, monkeypatch, name):
+def test_a_run_that_names_no_working_folder_is_measured_from_it(project, monkeypatch, name):
     forget_working_dir(project / "checkpoints")
     (project / "link").symlink_to(project / "checkpoints")
     monkeypatch.chdir(project)

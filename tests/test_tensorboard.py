@@ -95,6 +95,16 @@ def test_tensorboard_reads_curves_images_and_settings_once_after_a_process_was_k
     assert "| `data_dir` | **odd\\|name\\*\\_** |" in words and "| `beta_2` | 0.9 |" in words
 
 
+def test_the_grids_of_epochs_before_a_start_are_those_that_were_drawn(writer_of, tmp_path):
+    history = History()
+    add_epochs(history, 20)
+    for epoch in (7, 14, 15, 20):  # every seventh, and the last of two parts of the run
+        Image.fromarray(np.zeros((3, 4), np.uint8)).save(tmp_path / f"samples/sample_{epoch:05d}.png")
+    writer_of(history)
+    shown = events_in(tmp_path / "checkpoints/tensorboard").Images(tensorboard.SAMPLES_TAG)
+    assert [image.step for image in shown] == [7, 14, 15, 20]
+
+
 def test_a_lost_file_is_written_anew_and_a_missing_drive_is_not_hidden(writer_of, tmp_path, capsys):
     folder, history = tmp_path / "checkpoints/tensorboard", History()
     add_epochs(history, 2)

@@ -84,11 +84,24 @@ def external_link(file, dataset, elsewhere):
     file[dataset] = h5py.ExternalLink(str(elsewhere), dataset)
 
 
+def numbers_in_another_file(file, dataset, elsewhere):
+    shape = file[dataset].shape
+    del file[dataset]
+    file.create_dataset(dataset, shape, np.float32, external=[(str(elsewhere), 0, 2**20)])
+
+
+def virtual_numbers(file, dataset, elsewhere):
+    layout = h5py.VirtualLayout(file[dataset].shape, np.float32)
+    layout[...] = h5py.VirtualSource(str(elsewhere), dataset, layout.shape)
+    del file[dataset]
+    file.create_virtual_dataset(dataset, layout)
+
+
 def not_finite(file, dataset, elsewhere):
     file[dataset][...] = np.nan
 
 
-@pytest.mark.parametrize("change", [external_link, not_finite])
+@pytest.mark.parametrize("change", [external_link, numbers_in_another_file, virtual_numbers, not_finite])
 def test_weights_hold_finite_numbers_of_their_own(tmp_path, change):
     """Of a bias: kernels that lie elsewhere are missing already when shapes are compared."""
     folder = save(gan_of(), tmp_path)

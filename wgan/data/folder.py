@@ -170,6 +170,10 @@ def labels_of(names):
 def check_apart(data_dir, places):
     """Raises UserError where a run would write among the images; `places` are (flag, path) of its folders."""
     read = [os.path.realpath(os.path.join(data_dir, name)) for name in ("", *_class_names(_tree(data_dir)))]
+    # A run makes folders with such names for its grids.
+    read += [
+        os.path.dirname(folder) for folder in read if re.fullmatch("[0-9]{5,}-[0-9]{5,}", os.path.basename(folder))
+    ]
     for flag, place in places:
         if os.path.realpath(place) in read:
             raise UserError(

@@ -147,6 +147,12 @@ class UpsampleConv2D(keras.layers.Layer):
         merged = tf.einsum("pai,qbj,ijcf->abcpqf", merge, merge, kernel)
         return tf.cast(tf.reshape(merged, [3, 3, -1, 4 * self.filters]), self.compute_dtype)
 
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+        if self.as_phases:
+            return (batch, height, width, 4, self.filters)
+        return (batch, 2 * height, 2 * width, self.filters)
+
 
 class PhasesConv2DTranspose(keras.layers.Layer):
     """A 5x5 "same" transposed convolution with stride 1, without bias, of an image given as phases.
@@ -178,6 +184,10 @@ class PhasesConv2DTranspose(keras.layers.Layer):
         align = tf.constant(_ALIGN, kernel.dtype)
         aligned = tf.einsum("paqi,rbsj,ijcf->abqscprf", align, align, kernel)
         return tf.cast(tf.reshape(aligned, [3, 3, -1, 4 * self.filters]), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _, _ = input_shape
+        return (batch, 2 * height, 2 * width, self.filters)
 
 
 def _untransposed(kernel):
@@ -322,6 +332,9 @@ class SpectralNormalization(keras.layers.Wrapper):
     def _matrix(self):
         return tf.reshape(self.layer.kernel, [-1, self.layer.kernel.shape[-1]])
 
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
 
 def normalized(layer, kind):
     """A layer, with its kernel normalised where the kind of normalisation is "spectral"."""
@@ -359,3 +372,6 @@ class StatelessDropout(keras.layers.Layer):
             shape = tf.stack([shape[0], 1, 1, shape[3]])
         kept = tf.cast(randomness.happens(1 - self.rate, shape, seed), inputs.dtype)
         return inputs * (kept / (1 - self.rate))  # a product is several times faster than a choice
+
+    def compute_output_shape(self, input_shape):
+        return input_shape

@@ -46,7 +46,8 @@ class History:
 
     def __init__(self, rows=()):
         """Args: rows: sequence of rows, or float array [epochs, columns]; the last columns may be missing."""
-        self.rows = [tuple(float(value) for value in row) + (np.nan,) * (len(COLUMNS) - len(row)) for row in rows]
+        missing = (np.nan,) * len(COLUMNS)
+        self.rows = [(*map(float, row), *missing)[: len(COLUMNS)] for row in rows]
 
     def append(self, epoch, figures, seconds):
         """Adds an epoch: its number from 1, a mapping from columns to what was measured, and its wall-clock time."""

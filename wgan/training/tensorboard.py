@@ -113,7 +113,8 @@ class EventWriter(keras.callbacks.Callback):
         number = max([time.time_ns(), *(1 + int(path.name.split(".")[3]) for path in self._folder.event_files())])
         self._path = self._folder.events_dir / f"events.out.tfevents.{number}.wgan"
         self._file, self._written, self._last_grid = tf.io.TFRecordWriter(str(self._path)), 0, 0
-        self._grids = dict(sample_files.list_samples(self._config.sample_dir))  # so far, however often they were drawn
+        self._earlier = len(self._history.rows)  # whose grids may have been drawn more or less often
+        self._grids = dict(sample_files.list_samples(self._config.sample_dir))
         # No state holds the hour of an epoch. Those so far are put end to end before this moment.
         self._time = time.time() - float(self._history.column("seconds").sum())
         self._add(file_version="brain.Event:2")
@@ -132,7 +133,8 @@ class EventWriter(keras.callbacks.Callback):
         ]
         self._add(step=number, summary=_V1.Summary(value=values))
         is_last = number == self._config.epochs
-        if is_last or number in self._grids or number % self._config.sample_every == 0:
+        is_drawn = number in self._grids if number <= self._earlier else number % self._config.sample_every == 0
+        if is_last or is_drawn:
             if is_last or is_next(self._last_grid, number):
                 new = sample_files.sample_path(self._config.sample_dir, number, self._config.samples_layout)
                 self._add_image(SAMPLES_TAG, number, self._grids.get(number, new))
