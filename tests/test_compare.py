@@ -51,13 +51,15 @@ if not history.exists():
     history.write_text("epoch,seconds,kid,fid,precision,recall\\n")
 begun = len(history.read_text().splitlines()) - 1
 print(f"continuing after {begun}", flush=True)
+is_last_epoch = begun and config.epochs == begun + 1
+waits = behaviour.get("waits") and not is_last_epoch
 with open(history, "a") as file:
-    for epoch in range(begun + 1, behaviour.get("epochs", config.epochs) + 1):
+    for epoch in range(begun + 1, (config.epochs if is_last_epoch else behaviour.get("epochs", config.epochs)) + 1):
         fid = 10 * epoch + config.batch_size + config.seed
         measured = epoch % config.eval_every == 0 or epoch == config.epochs
-        usual = 0.1 if behaviour.get("waits") else 2
+        usual = 0.1 if waits else 2
         file.write(f"{epoch},32,0.01,{fid},0.5,0.25\\n" if measured else f"{epoch},{usual},,,,\\n")
-if behaviour.get("waits"):
+if waits:
     print("ready", flush=True)
     number = signal.sigwait([signal.SIGTERM, signal.SIGINT])
     print("saved", flush=True)
@@ -404,16 +406,18 @@ def test_a_failure_is_on_the_page_and_the_others_go_on(fake_train, tmp_path, cap
 def test_a_run_is_stopped_when_its_time_is_over_and_has_then_finished(fake_train, tmp_path):
     """Updates take 0.1 seconds, and those that are measured count for as much."""
     behaviour = {"wgan_gp/seed_0": {"waits": True, "epochs": 5}, "gan_mlp/seed_0": {"waits": True, "epochs": 7}}
-    assert fake_train(budget=("--seconds", "0.3"), behaviour=behaviour) == (0, ["wgan_gp/seed_0", "gan_mlp/seed_0"])
+    calls = ["wgan_gp/seed_0", "wgan_gp/seed_0", "gan_mlp/seed_0", "gan_mlp/seed_0"]  # each once more for a last epoch
+    assert fake_train(budget=("--seconds", "0.3"), behaviour=behaviour) == (0, calls)
     found = results_in(tmp_path)
-    assert (found["wgan_gp"]["epochs"], found["gan_mlp"]["epochs"]) == ([5], [7])
-    assert found["gan_mlp"]["measured_at"] == [6] and found["gan_mlp"]["training_seconds"] == pytest.approx(0.7)
+    assert (found["wgan_gp"]["epochs"], found["gan_mlp"]["epochs"]) == ([6], [8])
+    assert found["gan_mlp"]["measured_at"] == [8] and found["gan_mlp"]["training_seconds"] == pytest.approx(0.8)
     assert "saved" in (tmp_path / "out/gan_mlp/seed_0/log.txt").read_text()
     assert fake_train(budget=("--seconds", "0.3")) == (0, [])
-    # What a continued run did before counts: of 0.6 seconds one recipe has used 0.5, the other all.
-    behaviour = {"wgan_gp/seed_0": {"waits": True, "epochs": 6}}
-    assert fake_train(budget=("--seconds", "0.6"), behaviour=behaviour) == (0, ["wgan_gp/seed_0"])
-    assert results_in(tmp_path)["wgan_gp"]["epochs"] == [6]
+    # What a continued run did before counts: of 0.75 seconds one recipe has used 0.6, the other all. No epoch follows
+    # one that was measured.
+    behaviour = {"wgan_gp/seed_0": {"waits": True, "epochs": 8}}
+    assert fake_train(budget=("--seconds", "0.75"), behaviour=behaviour) == (0, ["wgan_gp/seed_0"])
+    assert results_in(tmp_path)["wgan_gp"]["epochs"] == [8]
 
 
 @POSIX

@@ -37,7 +37,7 @@ def main(argv):
     if comparison.report_only:
         show(found, comparison.folder)
         return 0
-    note = plan.note_unmeasured(planned, comparison.budget)
+    note = plan.note_unmeasured(planned)
     if note:
         print(note, file=sys.stderr)
     return runs.run_all(planned, lambda failures: show(publish(failures), comparison.folder))

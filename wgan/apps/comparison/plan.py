@@ -77,7 +77,7 @@ class Comparison:
     image_size: int = option(32, "Data", help=_AS_IN_TRAIN)
     precision: str = option("auto", "Speed", help=_AS_IN_TRAIN)
     eval_every: int = option(100, "Evaluation")
-    """Updates between two measurements; the last of --epochs is measured too. 0: never."""
+    """Updates between two measurements; the last one is measured too. 0: never."""
     output_dir: str = option("comparison", "Files", help=f"The runs' folders, and {PAGE_FILE}.")
     report_only: bool = option(False, "Files")
     """Train nothing; write the page on what there is."""
@@ -223,12 +223,7 @@ def _stored_budget(path):
         ) from error
 
 
-def note_unmeasured(planned, budget):
+def note_unmeasured(planned):
     """Says before hours have gone by which figures there will not be; a line, or None."""
     never = dict.fromkeys(run.setting for run in planned if not run.config.eval_every)
-    if never:
-        return f"note: nothing is measured of {', '.join(never)}, since eval_every is 0"
-    if budget.seconds is None:
-        return None
-    rarest = max(run.config.eval_every for run in planned)
-    return f"note: runs that do not reach {rarest} updates in {budget.seconds:g} s are not measured; see --eval_every"
+    return f"note: nothing is measured of {', '.join(never)}, since eval_every is 0" if never else None

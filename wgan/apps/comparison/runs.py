@@ -1,6 +1,7 @@
 """Trainings made one after another, each by a process of its own that can be stopped and continued."""
 
 import contextlib
+import dataclasses
 import math
 import os
 import pathlib
@@ -55,11 +56,18 @@ class PlannedRun(NamedTuple):
         return [*TRAIN, *(f"--{name}={value}" for name, value in differing.items())]
 
     def is_finished(self):
-        """Whether the run's history has all its epochs, or all its seconds."""
+        """Whether the run's history has all its epochs, or all its seconds and what was measured after them."""
         if RunFolder(self.config).stored_run() is None:
             return False
         history = read_history(self.history_path)
-        return self.config.epochs in history or (self.seconds is not None and trained_seconds(history) >= self.seconds)
+        if self.config.epochs in history or self.seconds is None or trained_seconds(history) < self.seconds:
+            return self.config.epochs in history
+        return not self.config.eval_every or "fid" in history[max(history)]
+
+    def with_last_epoch(self):
+        """The run with one epoch after those that its time allowed: the last of all epochs is measured."""
+        epochs = max(read_history(self.history_path), default=0) + 1
+        return self._replace(config=dataclasses.replace(self.config, epochs=epochs), seconds=None)
 
 
 def environment():
@@ -92,8 +100,8 @@ def trained_seconds(history):
 def execute(run):
     """Begins or continues a run; all that it prints goes to the end of its log.
 
-    Returns its exit status (0 where its time was over, else 128 + the number of a signal that stopped it or that came
-    to this process meanwhile), and the last line that it printed.
+    Where its time was over, an epoch follows after which it is measured. Returns its exit status (0, or 128 + the number
+    of a signal that stopped it or that came to this process meanwhile), and the last line that it printed.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, *run.command]
@@ -118,6 +126,8 @@ def execute(run):
             status = _wait(run, process, received)
     if received:
         status = 128 + received[0]
+    if status == 0 and run.seconds is not None and not run.is_finished():
+        return execute(run.with_last_epoch())
     last_line = one_line(["it printed nothing", *files.last_lines(run.log_path, start)][-1])
     return (status if status >= 0 else 128 - status), last_line
 
