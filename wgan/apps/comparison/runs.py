@@ -100,8 +100,8 @@ def trained_seconds(history):
 def execute(run):
     """Begins or continues a run; all that it prints goes to the end of its log.
 
-    Where its time was over, an epoch follows after which it is measured. Returns its exit status (0, or 128 + the number
-    of a signal that stopped it or that came to this process meanwhile), and the last line that it printed.
+    Where its time was over, an epoch follows after which it is measured. Returns its exit status, 128 + the number of a
+    signal that stopped it or that came to this process meanwhile, and the last line that it printed.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, *run.command]
