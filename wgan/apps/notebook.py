@@ -69,7 +69,7 @@ def run(command, quiet=False):
         process.communicate()  # reads on: a full pipe would keep the script from ending
         raise
     if process.wait() != 0:
-        raise RunFailed(last or f"exit status {process.returncode}")
+        raise RunFailed(_what_failed(process.returncode, last))
 
 
 def watch(command, checkpoint_dir, sample_dir, seconds=10.0, show=None):
@@ -104,7 +104,7 @@ def watch(command, checkpoint_dir, sample_dir, seconds=10.0, show=None):
         process = _start(command, output)
     _until_end(lambda: process.poll() is None, lambda: process.send_signal(_STOP), view, seconds)
     if process.returncode not in _EXPECTED:
-        raise RunFailed([f"exit status {process.returncode}", *files.last_lines(log)][-1])
+        raise RunFailed(_what_failed(process.returncode, "".join(files.last_lines(log)[-1:])))
     return process.returncode
 
 
@@ -142,6 +142,12 @@ def _start(command, output):
         errors="replace",
         start_new_session=True,
     )
+
+
+def _what_failed(status, last_line):
+    if status < 0:
+        return f"ended by signal {-status} (9: the memory may have been too small), after the line: {last_line}"
+    return last_line or f"exit status {status}"
 
 
 def _until_end(alive, stop, view, seconds):
@@ -183,8 +189,12 @@ class _View:
             self._show(found)
 
     def _output(self):
-        lines = "\n".join(map(html.escape, files.last_lines(self._log)[-LINES_SHOWN:]))
-        return f'<pre style="white-space: pre-wrap">{lines}</pre>'
+        """The last lines, and before them a warning about files that are still not written, however old it is."""
+        lines = files.last_lines(self._log, longest=2**20)
+        told = [line for line in lines if "cannot be written" in line or "writing works again" in line][-1:]
+        kept = [line for line in told if line.startswith("warning:") and line not in lines[-LINES_SHOWN:]]
+        shown = "\n".join(map(html.escape, [*kept, *lines[-LINES_SHOWN:]]))
+        return f'<pre style="white-space: pre-wrap">{shown}</pre>'
 
     def _grids(self):
         epoch, newest = sample_files.list_samples(self._sample_dir)[-1]

@@ -107,6 +107,7 @@ def copying(drive, epoch):
         return
     with RetryingThread(f"copies in {drive.place}", _Copies(drive, epoch).update) as writer:
         yield writer.request
+        print(f"copying to {drive.place}", flush=True)
         writer.request()
 
 

@@ -113,6 +113,10 @@ class RunLock:
                 owner = self._lease.owner
                 if owner and self._lease.token and owner.token != self._lease.token:
                     self._lose()
+        self.raise_if_lost()
+
+    def raise_if_lost(self):
+        """As `check`, by what the heartbeat's thread has seen: without a look at a disk that may hang."""
         if self.lost:
             raise TakenOver(f"{self.lost}; this one stops and leaves the folder to it")
 

@@ -217,10 +217,12 @@ class Trainer:
         """All of them, in the order in which they see an epoch."""
         run, config, saver = self._run, self._run.config, self._saver
         events = tensorboard.EventWriter(config, run.folder, run.image_set, history, saver)
+        own_lock, *of_copy = run.locks
+        looks = [own_lock.check, *(lock.raise_if_lost for lock in of_copy)]
         return [
             keras.callbacks.LambdaCallback(on_epoch_end=checkpointing.reach),
             self._stop,
-            *(keras.callbacks.LambdaCallback(on_epoch_end=lambda *_, lock=lock: lock.check()) for lock in run.locks),
+            *(keras.callbacks.LambdaCallback(on_epoch_end=lambda *_, look=look: look()) for look in looks),
             callbacks.WatchNumbers(),
             evaluation(config, run.image_set, history, saver),
             callbacks.HistoryWriter(history, run.folder.history_path, columns(config.recipe_spec), saver),
