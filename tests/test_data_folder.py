@@ -20,7 +20,7 @@ from test_data import message_of
 from wgan import data
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.data import folder, image_files, own_files
+from wgan.data import folder, image_files, imageset, own_files
 from wgan.images import animation_formats
 from wgan.images.grids import save_png
 from wgan.training.launch import launch
@@ -565,12 +565,18 @@ def test_names_that_cannot_be_printed(tmp_path):
 
 
 def test_very_many_images_are_kept_in_a_temporary_file(tmp_path, monkeypatch):
-    fill(tmp_path)
-    in_memory = load(tmp_path).images
+    fill(tmp_path, 8)
+    fill(tmp_path, 8, GREEN, start=8)
+    in_memory = load(tmp_path)
     monkeypatch.setattr(folder, "MAX_BYTES_IN_MEMORY", 0)
-    on_disk = load(tmp_path).images
-    assert isinstance(on_disk, np.memmap) and not isinstance(in_memory, np.memmap)
-    np.testing.assert_array_equal(on_disk, in_memory)
+    on_disk = load(tmp_path)
+    assert isinstance(on_disk.images, np.memmap) and not isinstance(in_memory.images, np.memmap)
+    np.testing.assert_array_equal(on_disk.images, in_memory.images)
+    monkeypatch.setattr(imageset, "MIN_IMAGES_LEFT", 1)
+    there, here = (imageset.set_aside(each, 5) for each in (on_disk, in_memory))
+    assert isinstance(there.images, np.memmap)
+    np.testing.assert_array_equal(there.images, here.images)
+    np.testing.assert_array_equal(there.heldout, here.heldout)
     monkeypatch.setattr(folder.shutil, "disk_usage", lambda place: types.SimpleNamespace(free=100))
     with pytest.raises(UserError, match="TMPDIR"):
         load(tmp_path)

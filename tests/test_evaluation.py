@@ -23,7 +23,7 @@ from toy_recipe import TOY
 from wgan import data
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.evaluation import callback, evaluator, features
+from wgan.evaluation import callback, evaluator, features, neighbours, report
 from wgan.evaluation.evaluate import evaluate
 from wgan.images.curves import draw_curves, panels
 from wgan.models import networks
@@ -287,6 +287,13 @@ def quick(run, **options):
     )
 
 
+def test_samples_in_grey_are_shown_beside_images_in_colour():
+    samples, training = np.zeros([1, 4, 4, 1], np.uint8), np.full([2, 4, 4, 3], 200, np.uint8)
+    copies = neighbours.Copies(distances=np.zeros(1), nearest=np.array([1]), closeness=np.zeros(1), share=1.0)
+    grid = report.closest_pairs(samples, training, copies)
+    assert grid.shape[2] == 3 and (grid[2:6, 2:6] == 0).all() and (grid[2:6, 8:12] == 200).all()
+
+
 def test_a_report_repeats_leaves_the_run_alone_and_another_seed_gives_another(run, tmp_path):
     before = {path: path.read_bytes() for path in pathlib.Path(run.checkpoint_dir).iterdir()}
     one, same, other = (quick(run, seed=seed, output_dir=tmp_path / "report") for seed in (3, 3, 4))
@@ -328,6 +335,7 @@ def test_inception_features_go_through_the_whole_report(run, monkeypatch):
         (dict(weights="config.json"), "not an HDF5 weights file"),
         (dict(weights="critic.weights.h5"), "does not fit the run's generator"),
         (dict(data_dir="/nowhere"), "does not exist"),
+        (dict(output_dir=__file__), "--output_dir .* is a file, not a folder"),
     ],
 )
 def test_what_cannot_be_measured_gets_a_clear_line(run, options, phrase):

@@ -131,7 +131,7 @@ def measure(reals: np.ndarray, samples: np.ndarray) -> dict[str, float]:
         UserError: these are not such arrays, or hold fewer than 4 images.
     """
     for images in (reals, samples):
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or len(images) < 4:
+        if images.dtype != np.uint8 or len(images.shape) != 4 or images.shape[-1] not in (1, 3) or len(images) < 4:
             raise UserError(
                 "measure wants uint8 images [N, size, size, 1 or 3], N at least 4, not "
                 f"{images.dtype} {list(images.shape)}"

@@ -73,16 +73,27 @@ def set_aside(image_set, count):
             f"on; {f'give at most {most}' if most > 0 else 'leave it out'}"
         )
     chosen = np.sort(np.random.default_rng(CHOICE_SEED).choice(total, count, replace=False))
-    rest, labels = np.delete(np.arange(total), chosen), image_set.labels
+    rest, labels, heldout = np.delete(np.arange(total), chosen), image_set.labels, image_set.images[chosen]
     return dataclasses.replace(
         image_set,
-        images=image_set.images.part(rest) if isinstance(image_set.images, Records) else image_set.images[rest],
-        heldout=image_set.images[chosen],
+        images=_part(image_set.images, rest),
+        heldout=heldout,
         labels=None if labels is None else labels[rest],
         heldout_labels=None if labels is None else labels[chosen],
         heldout_indices=tuple(map(int, chosen)),
         name=f"{image_set.name}, {count} set aside",
     )
+
+
+def _part(images, rows):
+    """Those rows, in ascending order; in a file they move up, since it may be larger than the memory."""
+    if isinstance(images, Records):
+        return images.part(rows)
+    if not isinstance(images, np.memmap):
+        return images[rows]
+    for place, row in enumerate(rows):
+        images[place] = images[row]
+    return images[: len(rows)]
 
 
 def keep_labels(image_set, per_class):

@@ -44,7 +44,7 @@ class ReportRequest:
     """Of the latents. Default: another seed than training measures itself with, so that the best of its many
     measurements is not flattered."""
     yardsticks: bool = option(True, "Metrics")
-    """Show the same figures for two halves of the real images, another class, and noise."""
+    """Show the same figures for two halves of the real images, another class, and noise; --noyardsticks: do not."""
 
 
 def evaluate(checkpoint_dir, weights=None, **more):
@@ -55,6 +55,8 @@ def evaluate(checkpoint_dir, weights=None, **more):
     request = ReportRequest(checkpoint_dir, weights, **more)
     options.check(request)
     checkpoint_dir = pathlib.Path(os.path.expanduser(checkpoint_dir))
+    out = pathlib.Path(os.path.expanduser(request.output_dir or checkpoint_dir))
+    files.check_writable(out, f"{'--output_dir' if request.output_dir else '--checkpoint_dir'} {out}")
     source = trained.of_run(checkpoint_dir, weights)
     config, image_set, is_same = run_images.load(
         source.config, source.images, checkpoint_dir, request.data_dir, request.other_images
@@ -73,8 +75,9 @@ def evaluate(checkpoint_dir, weights=None, **more):
     measured, pairs = measurement.measure(source.load(), image_set, other, request, seed)
     found = {"weights": {"file": str(source.path), **source.noted}, "latents_seed": seed, **measured}
     found["reference"]["images_of_the_run"] = is_same
-    found["files"] = _write(pathlib.Path(os.path.expanduser(request.output_dir or checkpoint_dir)), found, pairs)
-    print(f"{report.as_text(found)}\n\nwrote {' and '.join(found['files'])}")
+    print(report.as_text(found), flush=True)  # also where it cannot be written
+    found["files"] = _write(out, found, pairs)
+    print(f"\nwrote {' and '.join(found['files'])}")
     return found
 
 

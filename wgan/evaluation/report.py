@@ -84,12 +84,12 @@ def yardsticks(extract, reals, images, other):
 def closest_pairs(samples, training, copies):
     """A grid of the samples nearest to training images, each with that image to its right, four pairs a row.
 
-    Both are uint8 [., size, size, channels]; `copies` is what `find_copies` said of them.
+    Both are uint8 [., size, size, 1 or 3]; `copies` is what `find_copies` said of them.
     """
     # By distance: by closeness, training images that are unlike all others would fill the grid.
     closest = np.argsort(copies.distances, kind="stable")[:PAIRS_SHOWN]
-    pairs = np.stack([samples[closest], training[copies.nearest[closest]]], axis=1)
-    return image_grid(pairs.reshape(-1, *samples.shape[1:]), columns=8)
+    pairs = np.stack(np.broadcast_arrays(samples[closest], training[copies.nearest[closest]]), axis=1)
+    return image_grid(pairs.reshape(-1, *pairs.shape[2:]), columns=8)
 
 
 def as_table(rows):

@@ -35,8 +35,8 @@ def publish(planned, failures, comparison, command):
         "results": results(planned, failures),
     }
     draw_curves(found["results"], folder / CURVES_FILE)
+    files.write_text(folder / REPORT_FILE, json.dumps(found, indent=2) + "\n")  # first: the page is known by it
     files.write_text(folder / PAGE_FILE, page(found, str(comparison.budget), row.rows_for_page(planned, folder)))
-    files.write_text(folder / REPORT_FILE, json.dumps(found, indent=2) + "\n")
     return found
 
 

@@ -139,6 +139,8 @@ class Comparison:
     def check_continues(self, planned):
         """Raises UserError where the folder holds a comparison that this one cannot go on with."""
         earlier = _stored_budget(self.folder / REPORT_FILE)
+        if earlier is None and (self.folder / PAGE_FILE).exists():
+            raise UserError(f"{self.folder / PAGE_FILE} is of something else; choose another --output_dir")
         if earlier is not None and not self.budget.reaches(earlier):
             raise UserError(
                 f"{self.folder} holds a comparison with {earlier.flag}, which {self.budget.flag} cannot go on with: "
