@@ -15,6 +15,7 @@ from wgan.apps import image_sampler
 from wgan.common import startup
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
+from wgan.common.scopes import changed
 from wgan.models import precision, surroundings
 from wgan.models.classes import knows_classes, with_labels
 
@@ -116,7 +117,7 @@ FORMATS = {
 @contextlib.contextmanager
 def _quiet():
     """Without the converters' warnings: whether all went well is seen from the samples."""
-    errors_alone = precision.changed(logging.get_verbosity, logging.set_verbosity, logging.ERROR)
+    errors_alone = changed(logging.get_verbosity, logging.set_verbosity, logging.ERROR)
     with startup.without_notes(), errors_alone, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

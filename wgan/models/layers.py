@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from wgan.models import precision, randomness, replicas, winograd
+from wgan.common.scopes import changed
+from wgan.models import randomness, replicas, winograd
 
 # An image of even height and width is four small images, its phases: row and column even, row even and
 # column odd, and so on. Pixel 2u + p of a row lies at place u of phase p.
@@ -255,18 +256,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
 def batch_norm_momentum(momentum):
     """Each `BatchNormalization` called in this block moves its statistics by this momentum, a float or float32 scalar,
     in place of its own."""
-    return precision.changed(_common_momentum.get, _common_momentum.set, momentum)
+    return changed(_common_momentum.get, _common_momentum.set, momentum)
 
 
 def shared_kernels():
     """Each layer transforms its kernel once for all its calls in this block, in which it must not be updated."""
-    return precision.changed(_shared_kernels.get, _shared_kernels.set, {})
+    return changed(_shared_kernels.get, _shared_kernels.set, {})
 
 
 def batch_norm_groups(count):
     """Each `BatchNormalization` called in this block for training takes its inputs for `count` batches of equal size,
     one after another: the result is that of `count` calls."""
-    return precision.changed(_group_count.get, _group_count.set, count)
+    return changed(_group_count.get, _group_count.set, count)
 
 
 def normalization(kind, momentum=0.99):

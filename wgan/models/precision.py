@@ -1,10 +1,11 @@
 """What networks compute in: float32, or half the bits where the hardware is faster with them."""
 
-import contextlib
 import pathlib
 
 import keras
 import tensorflow as tf
+
+from wgan.common.scopes import changed
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
@@ -15,17 +16,6 @@ def resolve(precision):
         return precision
     on_processor = not tf.config.list_physical_devices("GPU")
     return "bfloat16" if on_processor and (has_bfloat16_units() or _has_quick_bfloat16_vectors()) else "float32"
-
-
-@contextlib.contextmanager
-def changed(ask, put, value):
-    """In this block `ask()` tells `value`, which `put` sets; then what it told before."""
-    earlier = ask()
-    put(value)
-    try:
-        yield
-    finally:
-        put(earlier)
 
 
 def policy_scope(precision):

@@ -60,9 +60,10 @@ class PlannedRun(NamedTuple):
         if RunFolder(self.config).stored_run() is None:
             return False
         history = read_history(self.history_path)
-        if self.config.epochs in history or self.seconds is None or trained_seconds(history) < self.seconds:
-            return self.config.epochs in history
-        return not self.config.eval_every or "fid" in history[max(history)]
+        if self.config.epochs in history:
+            return True
+        is_over = self.seconds is not None and trained_seconds(history) >= self.seconds
+        return is_over and (not self.config.eval_every or "fid" in history[max(history)])
 
     def with_last_epoch(self):
         """The run with one epoch after those that its time allowed: the last of all epochs is measured."""
