@@ -411,7 +411,8 @@ def test_a_run_is_stopped_when_its_time_is_over_and_has_then_finished(fake_train
     found = results_in(tmp_path)
     assert (found["wgan_gp"]["epochs"], found["gan_mlp"]["epochs"]) == ([6], [8])
     assert found["gan_mlp"]["measured_at"] == [8] and found["gan_mlp"]["training_seconds"] == pytest.approx(0.8)
-    assert "saved" in (tmp_path / "out/gan_mlp/seed_0/log.txt").read_text()
+    log = (tmp_path / "out/gan_mlp/seed_0/log.txt").read_text()
+    assert "saved" in log and log.count("(ends after 0.3 seconds of training") == 1
     assert fake_train(budget=("--seconds", "0.3")) == (0, [])
     # What a continued run did before counts: of 0.75 seconds one recipe has used 0.6, the other all. No epoch follows
     # one that was measured.

@@ -119,6 +119,13 @@ def test_the_figures_of_evaluate_py_are_shown_of_the_file_that_they_are_of(run_w
     assert run_summary.summarize(trained.locate(run))[2] is None
     shutil.copy(SHIPPED / "horses/nearest.png", run)
     assert run_summary.summarize(trained.locate(run))[2].shape == (274, 274, 3)
+    on_others = {**report, "reference": {**report["reference"], "images_of_the_run": False}}
+    (run / "evaluation.json").write_text(json.dumps({**on_others, "weights": {**report["weights"], "epoch": 7}}))
+    assert run_summary.last_report(trained.locate(run)) == (None, None)
+    (run / "evaluation.json").write_text(json.dumps({**report, "weights": {**report["weights"], "epoch": 7}}))
+    (run / "nearest.png").write_bytes(b"x")
+    with pytest.raises(UserError, match="nearest.png is damaged"):
+        run_summary.summarize(trained.locate(run))
     other = trained.locate(run / "generator.weights.h5")
     assert run_summary.last_report(other) == (None, None) and run_summary.summarize(other)[2] is None
     for damaged in ("{", json.dumps({**report, "rows": [{**report["rows"][0], "kid": None}]})):
@@ -381,7 +388,7 @@ def test_the_page_follows_its_controls_asks_nobody_else_and_leaves_nothing(page,
     asked = addresses_asked(browser)
     assert len(asked) > 5 and all(address.startswith((url, "data:", "blob:")) for address in asked)
     assert set((tmp_path / "addresses").read_text().split()) == {"127.0.0.1"}
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, out, err) == (130, "", "demo.py: interrupted\n")
+    assert (process.returncode, out, err) == (143, "", "demo.py: interrupted\n")
     assert not list(tmp_path.glob("wgan_demo_*"))

@@ -17,10 +17,10 @@ from wgan.apps.generate import SampleRequest, generate
 from wgan.common import cli
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.evaluation.evaluate import REPORT_FILE, evaluate
+from wgan.evaluation.evaluate import evaluate
 from wgan.images.animation import write_animation
 from wgan.runs import checkpoints, files, sample_files, trained
-from wgan.runs.run_folder import CONFIG_FILE, PLACES
+from wgan.runs.run_folder import CONFIG_FILE, PLACES, REPORT_FILE
 
 SAMPLES_FILE = "samples.png"
 

@@ -23,7 +23,7 @@ import numpy as np
 from wgan.apps import run_summary
 from wgan.apps.generate import GAP
 from wgan.apps.walks import slerp
-from wgan.common import cli, options, startup
+from wgan.common import cli, options, signals, startup
 from wgan.common.errors import UserError
 from wgan.common.options import option
 from wgan.images import grids
@@ -164,17 +164,21 @@ class Shown:
         self.source, self._places = source, (sample_dir, folder)
 
     @functools.cached_property
+    def _current(self):
+        return trained.locate(self.source.path)  # a run may have gone on since the page began
+
+    @functools.cached_property
     def sampler(self):
         """Its `ImageSampler`."""
         from wgan.apps.image_sampler import ImageSampler
 
-        return ImageSampler(self.source.load(), BATCH_SIZE)
+        return ImageSampler(self._current.load(), BATCH_SIZE)
 
     @functools.cached_property
     def story(self):
         """The page but for the samples: HTML, HTML, an image, an animation's path, HTML; None for what is missing."""
-        introduction, worth, pairs = run_summary.summarize(self.source)
-        animation, why = run_summary.animate(self.source, *self._places)
+        introduction, worth, pairs = run_summary.summarize(self._current)
+        animation, why = run_summary.animate(self._current, *self._places)
         nearest = None if pairs is None else enlarged(pairs)
         return introduction, worth, nearest, animation, html.escape(why or _CAPTION)
 
@@ -356,7 +360,9 @@ def define_flags():
 
 def main(argv):
     """Serves the page until it is interrupted."""
-    serve(PageRequest(**define_flags().parse(argv)))
+    request = PageRequest(**define_flags().parse(argv))
+    with signals.handled(signals.end):
+        serve(request)
 
 
 command = functools.partial(cli.run, main)

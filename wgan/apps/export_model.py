@@ -72,6 +72,9 @@ def _place(format, out):
     """The path to write; raises UserError where its name does not fit, or something is in the way."""
     suffix = SUFFIXES[format]
     path = pathlib.Path(os.path.expanduser(out or f"generator{suffix or '_saved_model'}"))
+    meant = [name for name, other in SUFFIXES.items() if other and other == path.suffix]
+    if meant and not suffix:
+        raise UserError(f"--out {path}: a {format} is a folder; choose another name, or give --format {meant[0]}")
     if suffix and path.suffix != suffix:
         raise UserError(f"--out {path}: the name of a {format} file must end in {suffix}")
     if suffix and path.is_dir():

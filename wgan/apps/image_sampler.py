@@ -67,9 +67,7 @@ class ImageSampler:
         return draw_latents(seed, first, count, self.latent_dim, truncation, self.distribution)
 
     def shares(self, labels):
-        """Labels, int [N], as shares of the classes, float32 [N, number of classes]; those as they are."""
-        if np.ndim(labels) > 1:
-            return labels
+        """Labels, int [N], as shares of the classes, float32 [N, number of classes]."""
         return np.float32(np.asarray(labels)[:, None] == np.arange(self.num_classes))
 
     @surroundings.usual()
@@ -81,8 +79,10 @@ class ImageSampler:
         inputs = [latents]
         if self.num_classes:
             usual = np.arange(len(latents)) % self.num_classes if self.label is None else [self.label] * len(latents)
-            inputs.append(self.shares(usual if labels is None else labels))
-        filled = [np.pad(np.float32(each), ((0, -len(latents) % self.batch_size), (0, 0))) for each in inputs]
-        batches = zip(*(each.reshape(-1, self.batch_size, each.shape[1]) for each in filled))
+            labels = np.asarray(usual if labels is None else labels)
+            inputs.append(labels.astype(np.int32 if labels.ndim == 1 else np.float32))
+        rest = -len(latents) % self.batch_size
+        filled = [np.concatenate([each, np.zeros((rest, *each.shape[1:]), each.dtype)]) for each in inputs]
+        batches = zip(*(each.reshape(-1, self.batch_size, *each.shape[1:]) for each in filled))
         images = [grids.to_uint8(self._draw(*map(tf.constant, batch)).numpy()) for batch in batches]
         return np.concatenate(images)[: len(latents)]

@@ -11,11 +11,10 @@ import tempfile
 from wgan.apps import templates
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.evaluation.evaluate import PAIRS_FILE, REPORT_FILE
 from wgan.images import animation
 from wgan.runs import checkpoints, trained
 from wgan.runs.history import read_history
-from wgan.runs.run_folder import HISTORY_FILE, RunFolder
+from wgan.runs.run_folder import HISTORY_FILE, PAIRS_FILE, REPORT_FILE, RunFolder
 
 ANIMATION_FILE = "training.gif"  # that a folder of pretrained/ has in place of the run's grids
 MAX_FRAMES = 100
@@ -31,7 +30,7 @@ def summarize(source):
     """
     folder, pairs = source.path.parent, source.path.with_name(PAIRS_FILE)
     epoch, report = last_report(source)
-    nearest = animation.read_grid(pairs) if report and "features" in report and pairs.exists() else None
+    nearest = _read_pairs(pairs) if report and "features" in report and pairs.exists() else None
     flag = [] if source.path == trained.usual_weights(folder) else ["--weights", source.path.name]
     known = {
         "config": source.config,
@@ -67,7 +66,8 @@ def last_report(source):
 
 
 def _read_report(path):
-    """What `evaluate.py` wrote, None where it wrote nothing; UserError where what the page shows is not in it."""
+    """What `evaluate.py` wrote, None where it wrote nothing, or compared with other images than the run's; UserError
+    where what the page shows is not in it."""
     if not path.exists():
         return None
     try:
@@ -77,9 +77,16 @@ def _read_report(path):
         if not all(isinstance(number, (int, float)) for number in numbers):
             raise ValueError("a figure is not a number")
         pathlib.PurePath(report["weights"]["file"])
-        return report
+        return report if report["reference"]["images_of_the_run"] else None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged ({error!r}): write it anew with evaluate.py, or remove it") from error
+
+
+def _read_pairs(path):
+    try:
+        return animation.read_grid(path)
+    except UserError as error:
+        raise UserError(f"{path} is damaged ({error}): write it anew with evaluate.py, or remove it") from error
 
 
 def training_seconds(folder, epoch):

@@ -52,8 +52,8 @@ class Evaluation(keras.callbacks.Callback):
     """
 
     def __init__(self, config, image_set, history, saver):
-        """Args: a `TrainingConfig`; the run's `ImageSet`; the `History` of the epochs before, which knows the lowest
-        FID so far; a `files.TolerantSaver`."""
+        """Args: a `TrainingConfig`; the run's `ImageSet`; the `History` of the epochs before; a
+        `files.TolerantSaver`."""
         super().__init__()
         self._config, self._history, self._saver = config, history, saver
         self._reals = self._arrays(image_set.images, image_set.labels)
@@ -66,7 +66,7 @@ class Evaluation(keras.callbacks.Callback):
         return [at_most(MAX_REALS, array) for array in arrays]
 
     def on_train_begin(self, logs=None):
-        self._lowest_fid = np.nanmin([np.inf, *self._history.column("fid")])  # of what has been saved
+        self._lowest_fid = checkpoints.best_fid(self._config.checkpoint_dir, len(self._history.rows))
         images, *labels = self._reals  # samples are of the same classes
         self._sample = Sampler(self.model.sampling_generator, len(images), self._config.seed, *labels)
         self._scores = scores(self.model)

@@ -13,11 +13,10 @@ from wgan.common.messages import listed
 from wgan.common.options import option
 from wgan.images import grids
 from wgan.runs import files, run_images, trained
+from wgan.runs.run_folder import PAIRS_FILE, REPORT_FILE
 
 FEATURES = ("own", "inception")  # functions of `wgan.evaluation.features`
 MIN_SAMPLES = 16
-REPORT_FILE = "evaluation.json"
-PAIRS_FILE = "nearest.png"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +37,9 @@ class ReportRequest:
     """Where the report goes. Default: the run's folder."""
     features: str = option("own", "Metrics", choices=FEATURES)
     """own works offline on 32x32 images; inception downloads Keras's InceptionV3, for figures nearer to papers'."""
-    samples: int = option(6000, "Metrics", at_least=MIN_SAMPLES, at_most=10**6)
-    """Number of samples, and of real images at most: compare only figures from the same numbers."""
+    samples: int | None = option(None, "Metrics", at_least=MIN_SAMPLES, at_most=10**6)
+    """Number of samples, and of real images at most: compare only figures from the same numbers. Default: as many as
+    there are images, at most 6000, as in training."""
     seed: int | None = option(None, "Metrics", at_least=0, below=2**31)
     """Of the latents. Default: another seed than training measures itself with, so that the best of its many
     measurements is not flattered."""
@@ -54,6 +54,8 @@ def evaluate(checkpoint_dir, weights=None, **more):
     """
     request = ReportRequest(checkpoint_dir, weights, **more)
     options.check(request)
+    if weights and pathlib.PurePath(weights).name != weights:
+        raise UserError(f"--weights is {weights}: give the name of a file alone, and its folder with --checkpoint_dir")
     checkpoint_dir = pathlib.Path(os.path.expanduser(checkpoint_dir))
     out = pathlib.Path(os.path.expanduser(request.output_dir or checkpoint_dir))
     files.check_writable(out, f"{'--output_dir' if request.output_dir else '--checkpoint_dir'} {out}")
@@ -72,6 +74,7 @@ def evaluate(checkpoint_dir, weights=None, **more):
     from wgan.evaluation import measurement, report
 
     seed = config.seed + 1 if request.seed is None else request.seed
+    source = trained.of_run(checkpoint_dir, weights)  # as it is now: the run may have gone on meanwhile
     measured, pairs = measurement.measure(source.load(), image_set, other, request, seed)
     found = {"weights": {"file": str(source.path), **source.noted}, "latents_seed": seed, **measured}
     found["reference"]["images_of_the_run"] = is_same

@@ -27,10 +27,11 @@ def measure(generator, image_set, other, request, seed):
         seed: of the latents.
     """
     extract, images, labels = getattr(features, request.features)(), image_set.images, image_set.labels
-    chosen = evaluator.subset_indices(len(images), request.samples)
-    places = chosen[np.arange(request.samples) * len(chosen) // request.samples]  # classes as frequent as in the data
+    count = request.samples or min(len(images), evaluator.MAX_REALS)
+    chosen = evaluator.subset_indices(len(images), count)
+    places = chosen[np.arange(count) * len(chosen) // count]  # classes as frequent as in the data
     asked = labels[places] if knows_classes(generator) else None
-    drawn = evaluator.Sampler(generator, request.samples, seed, asked)()
+    drawn = evaluator.Sampler(generator, count, seed, asked)()
     if isinstance(images, Records):
         searched = np.union1d(chosen, evaluator.subset_indices(len(images), MAX_SEARCHED))
         images, chosen = images.part(searched), np.searchsorted(searched, chosen)
@@ -41,7 +42,7 @@ def measure(generator, image_set, other, request, seed):
     rows = [row]
     if asked is not None:
         classes = [(name, training[labels == number]) for number, name in enumerate(image_set.label_names)]
-        measured_classes = _rows_of_classes(generator, classes, extract, request.samples, seed)
+        measured_classes = _rows_of_classes(generator, classes, extract, count, seed)
         rows += report.with_mean(measured_classes, len(classes))
     measured = {
         "features": extract.description,

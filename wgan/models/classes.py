@@ -49,7 +49,7 @@ class ClassProjection(keras.layers.Layer):
     """<embed(y), phi>: what a critic's score gains from the class (Miyato and Koyama 2018, equation 3)."""
 
     def __init__(self, num_classes, norm="none", **kwargs):
-        """Args: num_classes: how many classes there are; norm: "spectral" normalises the embedding, as their section 4
+        """Args: num_classes: how many classes there are; norm: "spectral" normalises the embedding, as their section 5
         does."""
         super().__init__(**kwargs)
         self.num_classes = num_classes

@@ -9,7 +9,6 @@ SETTINGS = {
     "convolutional": ("network", "generator_norm", "critic_norm", "critic_dropout"),
     "bounded_convolutional": ("generator_norm", "critic_norm", "critic_dropout"),
     "wasserstein": ("drift_weight",),
-    "reversed_wasserstein_sum": ("drift_weight",),
     "relativistic": ("drift_weight",),
     "gradient_penalty": ("gradient_penalty_weight", "penalty"),
     "whole_batch_penalty": ("gradient_penalty_weight",),
@@ -62,6 +61,8 @@ class Recipe:
             raise ValueError(f"{self.name}: a conditional recipe has the plain GAN, not {self.gan}")
         if self.is_conditional and self.loss == "relativistic":
             raise ValueError(f"{self.name}: the pairs of a relativistic loss would be of different classes")
+        if self.gan == "semi_supervised" and (self.constraint in FIGURES or self.loss in SETTINGS):
+            raise ValueError(f"{self.name}: the semi-supervised GAN's loss has no penalty and no drift")
 
     @property
     def wants_labels(self):

@@ -7,6 +7,7 @@ All files end in a checksum of their bytes, which is compared before anything in
 
 import contextlib
 import dataclasses
+import math
 import os
 import pathlib
 import shutil
@@ -84,6 +85,15 @@ def state_copied(source, folder):
 def write_best(folder, network, epoch, fid):
     """Writes the sampling generator with the lowest FID so far, with epoch and FID as attributes of the file."""
     _write(network, pathlib.Path(folder, BEST_FILE), epoch=epoch, fid=fid)
+
+
+def best_fid(folder, epoch):
+    """The FID that `write_best` noted, infinite where there is no such file, or one of an epoch after this one."""
+    try:
+        with h5py.File(pathlib.Path(folder, BEST_FILE), "r") as file:
+            return float(file.attrs["fid"]) if file.attrs["epoch"] <= epoch else math.inf
+    except weights_files.UNREADABLE:
+        return math.inf
 
 
 def newest_state(folder):

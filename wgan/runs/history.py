@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from wgan.common.errors import UserError
 from wgan.runs import files
 
 COLUMNS = (  # states hold them by place: new ones go to the end
@@ -93,10 +94,12 @@ def read_history(path):
     Cells that are empty or not finite, and rows that are not complete, are left out.
     """
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
             rows = [{name: _finite(cell) for name, cell in row.items()} for row in csv.DictReader(file)]
     except FileNotFoundError:
         return {}
+    except csv.Error as error:
+        raise UserError(f"{path} is damaged ({error}): restore it, or remove it") from error
     rows = [{name: value for name, value in row.items() if value is not None} for row in rows]
     return {int(row["epoch"]): row for row in rows if "epoch" in row and "seconds" in row}
 

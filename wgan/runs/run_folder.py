@@ -20,6 +20,7 @@ CURVES_FILE = "history.png"
 REALS_FILE = "reals.png"
 RUN_ID_FILE = RUN_MARK
 EVENTS_FOLDER = "tensorboard"
+REPORT_FILE, PAIRS_FILE = "evaluation.json", "nearest.png"  # what evaluate.py says of the generator
 PLACES = ("checkpoint_dir", "sample_dir", "drive_dir", "data_dir", "init_from")  # settings that are paths
 
 
@@ -206,7 +207,10 @@ class RunFolder:
         self.remove_checkpoint_files()
 
     def remove_checkpoint_files(self):
-        """Removes those of an earlier run's files that are in the checkpoint folder, the configuration last."""
+        """Removes those of an earlier run's files that are in the checkpoint folder, and what was measured of its
+        generator, the configuration last."""
+        for name in (REPORT_FILE, PAIRS_FILE):
+            (self.checkpoint_dir / name).unlink(missing_ok=True)
         for path in [*self.event_files(), *reversed(self.checkpoint_files())]:
             path.unlink()
         with contextlib.suppress(OSError):

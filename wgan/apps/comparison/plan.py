@@ -18,7 +18,7 @@ from wgan.common.options import option
 from wgan.config import TrainingConfig
 from wgan.data import labels
 from wgan.recipes import DEFAULT, RECIPES
-from wgan.runs.run_folder import RunFolder, differences_from
+from wgan.runs.run_folder import CONFIG_FILE, RunFolder, differences_from
 
 PAGE_FILE, REPORT_FILE = "index.html", "comparison.json"
 MAX_UPDATES_A_SECOND = 1000  # what a run with a limit of time is given as --epochs, so that its time ends first
@@ -146,6 +146,7 @@ class Comparison:
                 f"{self.folder} holds a comparison with {earlier.flag}, which {self.budget.flag} cannot go on with: "
                 "give the same or more of it, or choose another --output_dir"
             )
+        self._check_images({_images_of(run.config) for run in planned})
         for run in planned:
             if earlier is None and run.config.dataset in ("folder", "records"):
                 data.folder.check_apart(os.path.expanduser(run.config.data_dir), [("--output_dir", self.folder)])
@@ -156,6 +157,21 @@ class Comparison:
                     f"{run.folder} holds a run with other settings: {'; '.join(differences)}. Repeat those settings, "
                     "or choose another --output_dir"
                 )
+
+
+    def _check_images(self, wanted):
+        """Raises UserError where runs in the folder learn from images that no planned run learns from."""
+        for path in sorted(self.folder.glob(f"*/seed_*/checkpoints/{CONFIG_FILE}")):
+            stored = RunFolder(TrainingConfig(checkpoint_dir=str(path.parent))).stored_run("restore or remove it")
+            if _images_of(stored["config"]) not in wanted:
+                raise UserError(
+                    f"{self.folder} holds a comparison on other images ({', '.join(_images_of(stored['config']))}); "
+                    "choose another --output_dir"
+                )
+
+
+def _images_of(config):
+    return config.dataset, config.label, f"{config.image_size} pixels"
 
 
 class Setting(NamedTuple):

@@ -55,12 +55,13 @@ def spread(values):
 
 
 def settings_in_words(config):
-    """What makes an update of this setting more work, or less, than one of another."""
+    """What makes an update of this setting more or less work, and its samples better, than those of another."""
     times = "1 critic update" if config.critic_steps == 1 else f"{config.critic_steps} critic updates"
     rates = f"{config.learning_rate:g}"
     if config.critic_learning_rate not in (None, config.learning_rate):
         rates += f", critic {config.critic_learning_rate:g}"
-    return f"batches of {config.batch_size}, {times} per generator update, {config.optimizer} {rates}"
+    more = (", averaged" if config.ema_decay else "") + (", mirrored images too" if config.mirrors else "")
+    return f"batches of {config.batch_size}, {times} per generator update, {config.optimizer} {rates}{more}"
 
 
 def _run(run, failures):
@@ -86,7 +87,7 @@ def _run(run, failures):
             for epoch, row in history.items()
             if "fid" in row
         ],
-        "command": shlex.join(["python", *run.command]),
+        "command": shlex.join(["python", *(run if run.seconds is None else run.ending_at(max(1, reached))).command]),
     }
 
 

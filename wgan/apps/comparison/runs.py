@@ -65,9 +65,8 @@ class PlannedRun(NamedTuple):
         is_over = self.seconds is not None and trained_seconds(history) >= self.seconds
         return is_over and (not self.config.eval_every or "fid" in history[max(history)])
 
-    def with_last_epoch(self):
-        """The run with one epoch after those that its time allowed: the last of all epochs is measured."""
-        epochs = max(read_history(self.history_path), default=0) + 1
+    def ending_at(self, epochs):
+        """The run with an end at so many epochs in place of one by time."""
         return self._replace(config=dataclasses.replace(self.config, epochs=epochs), seconds=None)
 
 
@@ -115,6 +114,8 @@ def execute(run):
 
     with open(run.log_path, "ab") as log:
         log.write(f"$ {' '.join(command)}\n".encode(errors="replace"))
+        if run.seconds is not None:
+            log.write(f"(ends after {run.seconds:g} seconds of training, not at its last epoch)\n".encode())
         log.flush()
         start = log.tell()
         # Of its own session, since a terminal would send it Ctrl-C too, and the second one stops it unsaved.
@@ -128,7 +129,7 @@ def execute(run):
     if received:
         status = 128 + received[0]
     if status == 0 and run.seconds is not None and not run.is_finished():
-        return execute(run.with_last_epoch())
+        return execute(run.ending_at(max(read_history(run.history_path), default=0) + 1))  # the last one is measured
     last_line = one_line(["it printed nothing", *files.last_lines(run.log_path, start)][-1])
     return (status if status >= 0 else 128 - status), last_line
 
