@@ -84,7 +84,7 @@ def print_comparison(rows, batch_size):
 
 
 SCALING = (
-    [dict(batch_size=size) for size in (32, 64, 128, 256, 512, 1024)]
+    [dict(batch_size=size) for size in (64, 128, 256, 512, 1024)]
     + [dict(image_size=size, batch_size=64, count=2000) for size in (32, 64, 128)]
     + [dict(count=count) for count in (6000, 60000)]
     + [dict(count=200000, folder=True)]

@@ -13,6 +13,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # what must repeat to the bit does so
 
 import pytest
 import short_runs
+import toy_conditional
 import toy_recipe
 
 from wgan.common import cli
@@ -32,6 +33,13 @@ def toy(tmp_path):
     """Makes configurations as `tiny` does, of the toy recipe: for what does not depend on the networks."""
     with toy_recipe.registered():
         yield functools.partial(toy_recipe.config, tmp_path)
+
+
+@pytest.fixture
+def conditional(tmp_path):
+    """Makes configurations as `toy` does, of the conditional toy recipe for all classes of the digits."""
+    with toy_conditional.registered():
+        yield lambda **changes: toy_conditional.config(tmp_path, **changes)
 
 
 @pytest.fixture(scope="session")

@@ -1,24 +1,30 @@
 """Kills a training again and again, continues it each time, and compares its end with that of one left alone.
 
-    python tests/kill_harness.py --kills 100
-
 Half of the kills come at a random moment; the others strike before the n-th operation on the disk, n at random,
 so that every kind of write is cut off too. SIGKILL leaves a process no time for anything.
+
+    python tests/kill_harness.py SETTINGS N
+
+is a run of the toy recipe that kills itself before its n-th operation on the disk; never, where n is 0.
 """
 
-import argparse
 import json
+import os
 import pathlib
 import random
-import tempfile
+import signal
+import sys
 
 import forked
+import numpy as np
 import short_runs
 import toy_recipe
 
 from wgan.config import TrainingConfig
+from wgan.images import curves
+from wgan.runs import checkpoints, files
+from wgan.training.launch import launch
 
-KILLED_RUN = pathlib.Path(__file__).with_name("killed_run.py")
 EPOCHS_PER_KILL = 3
 
 
@@ -30,32 +36,19 @@ def settings_of(folder, epochs):
 def kill_at_random(settings, draw):
     """Starts the run and kills it; True if it was killed before it had finished, and what it printed."""
     by_itself = draw.random() < 0.5
-    run = forked.Script(KILLED_RUN, json.dumps(settings), draw.randint(1, 80) if by_itself else 0)
+    run = forked.Script(__file__, json.dumps(settings), draw.randint(1, 80) if by_itself else 0)
     begun = []
     if not by_itself:
         begun = [run.read_line() for _ in range(draw.randint(1, 3))]  # to the first epoch at most
         run.wait(draw.uniform(0, 2))
         run.kill()
     output = "".join([*begun, run.read_to_end()])
-    if run.status not in (0, -9):
-        raise AssertionError(f"exit status {run.status}: {output}")
+    assert run.status in (0, -9), f"exit status {run.status}: {output}"
     return run.status == -9, output
-
-
-def saved_epoch(settings):
-    """The epoch of the newest whole state on disk, 0 without one."""
-    from wgan.runs import checkpoints
-
-    state = checkpoints.newest_state(settings["checkpoint_dir"])
-    return state.epoch if state else 0
 
 
 def contents(settings):
     """All that a run leaves, but for times: variables, history, grids."""
-    import numpy as np
-
-    from wgan.runs import checkpoints
-
     found = short_runs.state_in(settings["checkpoint_dir"])
     for path in sorted(pathlib.Path(settings["sample_dir"]).rglob("*")):
         if path.is_file() and path.name != ".run_id":
@@ -66,49 +59,53 @@ def contents(settings):
     return found
 
 
-def run(kills, seed, folder, progress=print):
-    """Kills a run of the toy recipe, which is registered, `kills` times; raises AssertionError where anything was lost.
+def run(kills, seed, folder):
+    """Kills a run of the toy recipe, which is registered, up to `kills` times; the epochs that were saved at each.
 
-    Args:
-        kills: how often.
-        seed: of the moments.
-        folder: an empty folder.
-        progress: called with a line after each kill.
+    Raises AssertionError where anything was lost. `seed` is of the moments; `folder` is empty.
     """
-    from wgan.training.launch import launch
-
     draw, epochs = random.Random(seed), EPOCHS_PER_KILL * kills + 4
     killed, alone = (settings_of(pathlib.Path(folder) / name, epochs) for name in ("killed", "alone"))
-    before = done = 0
-    while done < kills:
+    saved = [0]
+    while len(saved) <= kills:
         was_killed, output = kill_at_random(killed, draw)
         if not was_killed:
-            progress(f"the run came to its end after {done} kills")
             break
-        done += 1
-        epoch = saved_epoch(killed)
-        assert epoch >= before, f"a state was lost: {before} epochs were saved, now {epoch}"
-        if before:
-            assert "continuing" not in output or f"after epoch {before}\n" in output, output
-        before = epoch
-        progress(f"kill {done}: {epoch} epochs saved; {output.strip().splitlines()[-1] if output.strip() else ''}")
+        state = checkpoints.newest_state(killed["checkpoint_dir"])
+        saved.append(state.epoch if state else 0)
+        assert saved[-1] >= saved[-2], f"a state was lost: {saved[-2]} epochs were saved, now {saved[-1]}"
+        if saved[-2]:
+            assert "continuing" not in output or f"after epoch {saved[-2]}\n" in output, output
+        drawn = [int(path.stem[7:]) for path in pathlib.Path(killed["sample_dir"]).glob("sample_*.png")]
+        assert max(drawn, default=0) <= saved[-1] + 1, "more than an epoch was lost"
+        print(f"kill {len(saved) - 1}: {saved[-1]} epochs saved")
     for settings in (killed, alone):
         assert launch(TrainingConfig(**settings)) == 0
     short_runs.assert_same_arrays(contents(killed), contents(alone))
     left = [path for path in pathlib.Path(folder).rglob(".*") if path.name != ".run_id"]
     assert not left, f"left behind: {left}"
-    return done
+    return saved[1:]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    with toy_recipe.registered(), tempfile.TemporaryDirectory() as folder:
-        done = run(arguments.kills, arguments.seed, folder)
-    print(f"{done} kills, and the same end as without")
+def counted(function):
+    """The function, which counts as an operation on the disk."""
+
+    def call(*args, **kwargs):
+        global operations
+        operations -= 1
+        if operations == 0:
+            print("killed in", function.__name__, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **kwargs)
+
+    return call
 
 
 if __name__ == "__main__":
-    main()
+    settings, operations = json.loads(sys.argv[1]), int(sys.argv[2])
+    curves.draw_curves = short_runs.write_no_curves
+    if operations:
+        os.replace, os.fsync, files.seal = map(counted, (os.replace, os.fsync, files.seal))
+        pathlib.Path.unlink, pathlib.Path.write_text = counted(pathlib.Path.unlink), counted(pathlib.Path.write_text)
+    with toy_recipe.registered():
+        sys.exit(launch(TrainingConfig(**settings)))

@@ -228,6 +228,7 @@ def test_the_table_says_what_the_histories_say(tmp_path):
     best = min(("wgan_gp", "dcgan"), key=lambda name: fids[name, 0][0] + fids[name, 1][0])
     assert re.findall(r"<td><b>(\w+)</b>(?:(?!</tr>).)*class=\"best\"", text, re.DOTALL) == [best]
     assert "batches of 128, 1 critic update per generator update, adam 0.0003" in rows[1][0]
+    assert "averaged" in rows[0][0] and "averaged" not in rows[1][0]
     stored = json.loads((tmp_path / "out/comparison.json").read_text(encoding="utf-8"))
     assert stored["results"][1]["runs"][1]["measurements"][-1]["fid"] == pytest.approx(fids["dcgan", 1][0])
     assert stored["results"][0]["runs"][0]["measurements"][0]["training_seconds"] == 10 + 3
@@ -413,6 +414,7 @@ def test_a_run_is_stopped_when_its_time_is_over_and_has_then_finished(fake_train
     assert found["gan_mlp"]["measured_at"] == [8] and found["gan_mlp"]["training_seconds"] == pytest.approx(0.8)
     log = (tmp_path / "out/gan_mlp/seed_0/log.txt").read_text()
     assert "saved" in log and log.count("(ends after 0.3 seconds of training") == 1
+    assert "--epochs=8 " in found["gan_mlp"]["runs"][0]["command"]  # again it would change nothing
     assert fake_train(budget=("--seconds", "0.3")) == (0, [])
     # What a continued run did before counts: of 0.75 seconds one recipe has used 0.6, the other all. No epoch follows
     # one that was measured.
@@ -472,4 +474,4 @@ def test_a_recipe_is_trained_measured_and_shown(tmp_path):
     with Image.open(tmp_path / "gan_mlp/seed_0/row.png") as row:
         np.testing.assert_array_equal(np.asarray(row)[..., None], wgan.image_grid(samples, 12))
     assert (tmp_path / "index.html").read_text(encoding="utf-8").count("seed_0/row.png") == 1
-    assert (tmp_path / "reals.png").exists()
+    assert (tmp_path / "gan_mlp/seed_0/reals.png").exists()

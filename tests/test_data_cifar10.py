@@ -112,13 +112,15 @@ def test_missing_files_are_named(folder, tmp_path):
     (folder / "test_batch").unlink()
     assert len(load(folder, split="train").images) == 10
     assert "--split train" in refused(folder)
+    assert len(data.class_names("cifar10", folder, "train")) == 10
     (folder / "data_batch_3").unlink()
     message = refused(folder, function=data.check)
     assert "data_batch_3, test_batch" in message and "data_batch_1" not in message
     left = [name for name in FILES if (folder / name).exists()]
     path = archive(tmp_path / "part.tar.gz", folder, names=left)
     assert "lacks data_batch_3, test_batch" in refused(path)
-    assert "test_batch" not in refused(folder, split="train")
+    message = refused(folder, split="train")
+    assert "test_batch" not in message and "--split train" not in message
 
 
 def test_an_empty_folder_says_what_belongs_there(tmp_path):
@@ -228,24 +230,6 @@ def test_a_file_above_the_limit_is_not_read(folder, tmp_path):
     path = tmp_path / "lying.tar.gz"
     path.write_bytes(gzip.compress(header.tobuf()))
     assert "data_batch_1 is not a CIFAR-10 batch file" in refused(path)
-
-
-def test_a_truncated_or_damaged_archive_is_named(folder, tmp_path):
-    (folder / "noise").write_bytes(np.random.default_rng(0).bytes(50_000))  # which gzip cannot shrink
-    whole = archive(tmp_path / "a.tar.gz", folder, names=[*FILES, "noise"]).read_bytes()
-    path = tmp_path / "part.tar.gz"
-    plain = gzip.decompress(whole)
-    for part in (
-        whole[:600],
-        whole[: len(whole) // 3],
-        whole[: len(whole) // 2],
-        whole[:-12],
-        whole[:-1],
-        whole[:-8] + b"checksum",
-        plain[: len(plain) // 2],
-    ):
-        path.write_bytes(part)
-        assert "part.tar.gz" in refused(path)
 
 
 def test_names_and_links_in_the_archive_lead_nowhere(folder, tmp_path):

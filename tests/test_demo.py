@@ -183,6 +183,13 @@ def test_the_animation_is_made_of_the_grids_of_this_run_and_of_no_other(run_with
     assert animation is None and f"no grids (sample_00001.png ...) in {source.config.sample_dir}" in why
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can catch")
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_page_as_ctrl_c_does(run_script, monkeypatch, number, status):
+    monkeypatch.setattr(demo, "serve", lambda request: signal.raise_signal(number))
+    assert run_script(demo) == (status, "", "demo.py: interrupted\n")
+
+
 def test_what_cannot_be_served_is_said_in_one_line(run_with_weights, run_script, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "environ", dict(os.environ))
@@ -388,7 +395,7 @@ def test_the_page_follows_its_controls_asks_nobody_else_and_leaves_nothing(page,
     asked = addresses_asked(browser)
     assert len(asked) > 5 and all(address.startswith((url, "data:", "blob:")) for address in asked)
     assert set((tmp_path / "addresses").read_text().split()) == {"127.0.0.1"}
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, out, err) == (143, "", "demo.py: interrupted\n")
+    assert (process.returncode, out, err) == (130, "", "demo.py: interrupted\n")
     assert not list(tmp_path.glob("wgan_demo_*"))

@@ -10,9 +10,7 @@ import pytest
 import short_runs
 import two_devices
 
-from wgan.apps import train
 from wgan.common.errors import UserError
-from wgan.config import TrainingConfig
 from wgan.training.launch import launch
 
 HELPER = pathlib.Path(two_devices.__file__)
@@ -79,23 +77,6 @@ def test_a_batch_that_the_devices_cannot_share_is_refused_with_the_nearest(found
     of_critic, of_generator = found["refusals"]
     assert of_critic == "--batch_size is 5, which 2 devices cannot share equally; the nearest is 4 or 6"
     assert of_generator.startswith("--generator_batch_size is 7") and of_generator.endswith("6 or 8")
-
-
-@pytest.mark.parametrize(
-    "flags, words",
-    [
-        (["--precision=float16"], "--precision float16: one device's overflow"),
-        (["--xla=on"], "--xla on: it compiles"),
-        (["--recipe=wgan_gp_article"], "--recipe wgan_gp_article: its penalty"),
-    ],
-)
-def test_what_would_be_wrong_on_several_devices_is_refused(refusal, flags, words):
-    assert f"excludes {words}" in refusal(train, "--distribute=mirrored", *flags)
-
-
-def test_a_run_for_each_class_is_refused_on_several_hosts():
-    with pytest.raises(UserError, match="excludes --label each: start a run for each class"):
-        TrainingConfig(distribute="multi_worker", label="each").check()
 
 
 def test_one_device_is_too_few(toy):

@@ -1,7 +1,6 @@
 """A run's copy on a drive: always fit to be continued, on a drive that is slow, fails, or is in use."""
 
 import contextlib
-import csv
 import dataclasses
 import itertools
 import json
@@ -19,6 +18,7 @@ from wgan.common import cli
 from wgan.common.errors import TakenOver, UserError
 from wgan.images import grids
 from wgan.runs import checkpoints, drive, files, grid_archives, sample_files
+from wgan.runs.history import read_history
 from wgan.runs.lock import RunLock
 from wgan.runs.retrying import RetryingThread
 from wgan.runs.run_folder import RunFolder
@@ -49,6 +49,12 @@ def contents(folder, but=()):
 
 def without_previous(folder):
     return contents(folder, [checkpoints.PREVIOUS_STATE_FILE])
+
+
+def copy(there, epoch):
+    """Copies to a drive what it lacks of a run with so many epochs behind it."""
+    with drive.copying(there, epoch):
+        pass
 
 
 def pngs(folder):
@@ -101,7 +107,7 @@ def test_an_archive_keeps_the_grids_that_only_the_drive_has(finished, tmp_path):
     launch(finished)
     for epoch in (EPOCHS, EPOCHS + 1, 501):  # one that is there, drawn otherwise; two new ones
         save_grid(tmp_path / "samples", epoch, level=99)
-    drive.Drive(finished).copy_all(501)
+    copy(drive.Drive(finished), 501)
     assert pngs(tmp_path / "drive/samples") == {**before, **pngs(tmp_path / "samples")}
     names = [path.name for path in sample_files.find(tmp_path / "drive/samples").files]
     assert names == ["grids_00001-00500.zip", "grids_00501-01000.zip"]
@@ -271,11 +277,11 @@ def test_cut_off_before_any_operation_the_copy_is_whole(finished, tmp_path, monk
     monkeypatch.setattr(RetryingThread, "LAST_CHANCE", 0.0)
     there, seen = drive.Drive(finished), set()
 
-    def copy():
+    def copy_all():
         there.prepare()
-        there.copy_all(EPOCHS)
+        copy(there, EPOCHS)
 
-    for _ in each_cut(tmp_path, monkeypatch, copy):
+    for _ in each_cut(tmp_path, monkeypatch, copy_all):
         epoch = epoch_of(tmp_path / "drive/checkpoints")
         seen.add(epoch)
         if epoch == EPOCHS:
@@ -326,7 +332,7 @@ def test_a_state_that_is_replaced_while_the_grids_are_copied_is_copied_as_it_was
     there = drive.Drive(finished)
     there.prepare()
     for epoch in (EPOCHS, EPOCHS + 1):
-        there.copy_all(EPOCHS)
+        copy(there, EPOCHS)
         assert epoch_of(tmp_path / "drive/checkpoints") == epoch
 
 
@@ -365,15 +371,14 @@ def test_a_run_whose_machine_and_drive_failed_ends_in_the_same_bits(toy, tmp_pat
     assert f"warning: copies in {tmp_path / 'drive'} cannot be written" in capsys.readouterr().err
     for epoch in (2, 3):  # copied before a state that was lost
         save_grid(tmp_path / "samples", epoch)
-    drive.Drive(config).copy_all(3)
+    copy(drive.Drive(config), 3)
     assert list(pngs(tmp_path / "drive/samples")) == [1, 2, 3]
     lose_the_machine(tmp_path)
     assert launch(dataclasses.replace(config, epochs=2)) == 0
     for folder in (tmp_path / "checkpoints", tmp_path / "drive/checkpoints"):
         assert_same_arrays(state_in(tmp_path / "c"), state_in(folder))
     assert pngs(tmp_path / "drive/samples") == pngs(tmp_path / "s")
-    with open(tmp_path / "drive/checkpoints/history.csv") as file:
-        assert [row["epoch"] for row in csv.DictReader(file)] == list("12")
+    assert list(read_history(tmp_path / "drive/checkpoints/history.csv")) == [1, 2]
     assert contents(tmp_path / "drive/checkpoints").keys() == contents(tmp_path / "checkpoints").keys()
 
 
@@ -399,7 +404,7 @@ def test_nothing_is_copied_or_removed_where_another_run_has_taken_the_drive_over
     (tmp_path / "drive/checkpoints/.tmp-7-config.json").write_text("{")
     before = set((tmp_path / "drive").rglob("*"))
     with pytest.raises(TakenOver, match="process 7 on elsewhere"):
-        remote.copy_all(EPOCHS)
+        copy(remote, EPOCHS)
     assert set((tmp_path / "drive").rglob("*")) == before
 
 

@@ -71,15 +71,6 @@ def test_an_export_draws_what_the_original_draws(run_with_weights, expected, tmp
     assert [path.name for path in out.parent.iterdir()] == [name]
 
 
-def test_a_saved_model_has_plain_convolutions(run_with_weights, tmp_path, run_script):
-    assert run_script(export_model, "--weights", run_with_weights, "--out", tmp_path / "model")[0] == 0
-    graph = tf.saved_model.load(str(tmp_path / "model")).signatures["serving_default"].graph.as_graph_def()
-    kinds = {
-        node.op for nodes in (graph.node, *(function.node_def for function in graph.library.function)) for node in nodes
-    }
-    assert "Conv2D" in kinds and "BatchMatMulV2" not in kinds
-
-
 def test_a_keras_file_is_read_with_the_networks_imported_and_nothing_else(
     run_with_weights, expected, tmp_path, run_script
 ):
@@ -147,6 +138,7 @@ def test_missing_packages_are_named(refusal, run_with_weights, monkeypatch):
     [
         ("--format onx", 'did you mean "onnx"'),
         ("--format keras --out a.h5", "must end in .keras"),
+        ("--out a.onnx", "a saved_model is a folder; choose another name, or give --format onnx"),
         ("--out full", "is there already"),
         ("--out file", "is there already"),
         ("--out file/model", "is a file, not a folder"),

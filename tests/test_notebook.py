@@ -177,7 +177,7 @@ def run_cells(tmp_path, my_drive, monkeypatch):
     shutil.copytree(ROOT, tmp_path / "zipped/wgan-main", ignore=left_out)
     shutil.make_archive(str(my_drive / "wgan-main"), "zip", tmp_path / "zipped")
     monkeypatch.setenv("WGAN_DRIVE", str(my_drive))
-    monkeypatch.setenv("WGAN_NOTEBOOK_SAMPLES", "32")
+    monkeypatch.setenv("WGAN_NOTEBOOK_EVALUATION", "--samples 32")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("TMPDIR", str(tmp_path))
 

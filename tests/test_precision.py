@@ -16,6 +16,9 @@ from wgan.recipes import RECIPES
 from wgan.training import loop
 from wgan.training.batches import epoch_batches
 
+OF_EACH_KIND = {
+    (each.networks, each.loss, each.constraint, each.gan, each.is_conditional): each.name for each in RECIPES.values()
+}.values()
 IMAGES = np.random.default_rng(0).integers(0, 256, [24, 32, 32, 3], dtype=np.uint8)
 
 
@@ -69,8 +72,8 @@ def test_layers_compute_in_half_precision_and_all_else_in_float32(kind):
 
 
 @pytest.mark.parametrize("kind", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_every_recipe_takes_a_step_in_half_precision(recipe, kind):
+@pytest.mark.parametrize("recipe", OF_EACH_KIND)
+def test_every_kind_of_recipe_takes_a_step_in_half_precision(recipe, kind):
     """What `auto` chooses depends on the machine: none may be the first on which data types do not fit."""
     config = TrainingConfig.of_recipe(recipe, precision=kind, batch_size=4, critic_steps=1)
     points = RECIPES[recipe].is_1d

@@ -13,8 +13,8 @@ DRAWS = {
 }
 
 
-def seed(epoch=1, purpose=Purpose.SHUFFLE, step=0):
-    return randomness.stream(5, epoch, purpose, step)
+def seed(epoch=1, purpose=Purpose.SHUFFLE, step=0, attempt=0):
+    return randomness.stream(5, epoch, purpose, step, attempt)
 
 
 @pytest.mark.parametrize("name", DRAWS)
@@ -31,11 +31,6 @@ def test_draws_have_their_distribution(name, distribution):
     assert scipy.stats.kstest(draws.astype(np.float64), distribution).pvalue > 0.001
 
 
-def test_uniform_draws_are_the_integers_upper_bits():
-    integers = randomness.integers([1000], seed()).numpy().astype(np.int64)
-    np.testing.assert_array_equal(randomness.uniform([1000], seed()).numpy() * 2.0**24, (integers >> 8) + 2**23)
-
-
 def test_uniform_draws_stay_below_one_and_events_have_their_probability():
     draws = randomness.uniform([1_000_000], seed()).numpy()
     assert draws.min() >= 0 and draws.max() < 1
@@ -43,14 +38,15 @@ def test_uniform_draws_stay_below_one_and_events_have_their_probability():
     assert randomness.happens(1.0, [1000], seed()).numpy().all()
 
 
-def test_every_epoch_purpose_and_step_has_a_stream_of_its_own():
+def test_every_epoch_purpose_step_and_attempt_has_a_stream_of_its_own():
     seeds = {
-        tuple(seed(epoch, purpose, step).numpy())
+        tuple(seed(epoch, purpose, step, attempt).numpy())
         for epoch in (0, 1, 2, 1_000_000)
         for purpose in Purpose
         for step in (0, 1, 255)
+        for attempt in (0, 1, 3)
     }
-    assert len(seeds) == 4 * len(Purpose) * 3
+    assert len(seeds) == 4 * len(Purpose) * 3 * 3
     first, second = (randomness.normal([10_000], seed(epoch)).numpy() for epoch in (1, 2))
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.05
 

@@ -264,11 +264,13 @@ def test_a_shard_of_another_set_is_named(pair, tmp_path, make):
     assert f"{pair[1] / 'images-00000.tfrecord'} is damaged, or has changed" in refused(pair[1])
 
 
-@pytest.mark.parametrize("content", [None, b"", b"PK no archive"])
-def test_an_index_that_is_missing_or_damaged_is_named(pair, content):
+def test_an_index_that_is_missing_or_damaged_is_named(pair):
     index = pair[1] / records.INDEX
-    index.unlink() if content is None else index.write_bytes(content)
-    assert f"holds no {records.INDEX}" in refused(pair[1]) or f"{index} is damaged (" in refused(pair[1])
+    for content in (b"", b"PK no archive"):
+        index.write_bytes(content)
+        assert f"{index} is damaged (" in refused(pair[1])
+    index.unlink()
+    assert f"{pair[1]} holds no {records.INDEX}" in refused(pair[1])
 
 
 def test_an_index_that_cannot_be_read_is_not_called_damaged(pair):

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.training import loop
 from wgan.training.loop import build_gan
@@ -27,23 +26,6 @@ def test_both_learning_rates_fall_in_a_line_to_zero_at_the_same_epoch(toy):
 
 
 @pytest.mark.parametrize(
-    "changes, message",
-    [
-        (
-            dict(epochs=101, decay_epochs=100),
-            "at --decay_epochs 100 the learning rate is zero, .* give --epochs up to 100",
-        ),
-        (dict(augment="color,blur"), "--augment has 'blur'; it may be none, or a list of color, translation, cutout"),
-        (dict(augment="color,"), "--augment has ''"),
-        (dict(network="vit"), "--network is 'vit'; choose one of plain, resnet"),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(toy, changes, message):
-    with pytest.raises(UserError, match=message):
-        toy(**changes).check()
-
-
-@pytest.mark.parametrize(
     "changes, advice",
     [
         (dict(precision="bfloat16"), "a smaller --learning_rate, or with --precision float32, may do better"),
@@ -55,18 +37,9 @@ def test_numbers_that_go_wrong_again_and_again_are_answered_with_what_would_be_a
     assert loop.explain_wrong_numbers("a figure", 0, toy(**changes)).endswith(f"A new run with {advice}")
 
 
-@pytest.mark.parametrize(
-    "changes, advice",
-    [
-        ({}, "a smaller --batch_size"),
-        (
-            dict(image_size=64, generator_batch_size=8),
-            "a smaller --batch_size or --generator_batch_size or --image_size",
-        ),
-    ],
-)
-def test_a_device_without_memory_is_answered_with_what_could_be_smaller(toy, changes, advice):
-    assert loop.explain_memory(toy(**changes)).endswith(f"begin a new run with {advice}")
+def test_a_device_without_memory_is_answered_with_all_that_could_be_smaller(toy):
+    advice = loop.explain_memory(toy(image_size=64, generator_batch_size=8))
+    assert advice.endswith("a smaller --batch_size or --generator_batch_size or --image_size")
 
 
 @pytest.mark.parametrize("changes", [{}, dict(critic_learning_rate=1e-4, data_dir="images")])

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import short_runs
 import tensorflow as tf
-from PIL import Image, ImageFile
+from PIL import Image
 
 import wgan
 from wgan.apps.comparison.curves import draw_curves
@@ -205,8 +205,8 @@ def test_what_decides_last_digits_is_recorded_with_the_start_and_with_an_evaluat
     assert startup.versions()["environment"] == {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_XLA_FLAGS": "--tf_xla_auto_jit=2"}
 
 
-@pytest.mark.parametrize("script", ["compare.py", "demo.py"])
-def test_other_scripts_begin_among_other_settings(tmp_path, script):
+@pytest.mark.parametrize("script", sorted(path.name for path in ROOT.glob("*.py")))
+def test_a_script_begins_among_other_settings(tmp_path, script):
     done = run_python(ROOT / script, "--no_such_flag", folder=tmp_path)
     assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith(f"{script}: Unknown command line flag")
 
@@ -234,6 +234,7 @@ def unusual():
         (keras.config.set_image_data_format, "channels_first", "channels_last"),
         (tf.config.run_functions_eagerly, True, False),
         (tf.config.optimizer.set_jit, "autoclustering", False),
+        (tf.config.experimental.enable_tensor_float_32_execution, False, True),
         (
             tf.config.optimizer.set_experimental_options,
             {"constant_folding": False, "disable_meta_optimizer": True},
@@ -241,7 +242,7 @@ def unusual():
         ),
     ]
     if hasattr(keras.config, "set_max_epochs"):
-        changes.append((keras.config.set_max_epochs, 1, None))
+        changes += [(keras.config.set_max_epochs, 1, None), (keras.config.set_max_steps_per_epoch, 1, None)]
     with warnings.catch_warnings(), np.errstate(all="raise"), matplotlib.rc_context({"figure.facecolor": "red"}):
         warnings.simplefilter("error")
         for change, value, _ in changes:
@@ -258,7 +259,8 @@ def settings():
         keras.config.floatx(),
         keras.config.epsilon(),
         keras.config.image_data_format(),
-        getattr(keras.config, "max_epochs", int)(),
+        *(getattr(keras.config, name, int)() for name in ("max_epochs", "max_steps_per_epoch")),
+        tf.config.experimental.tensor_float_32_execution_enabled(),
         tf.config.functions_run_eagerly(),
         tf.config.optimizer.get_jit(),
         tf.config.optimizer.get_experimental_options(),
@@ -356,16 +358,3 @@ def test_figures_of_two_threads_do_not_mix_up_the_programs_style():
             thread.join()
         assert set(faces) == {(1.0, 1.0, 1.0, 1.0)}
         assert matplotlib.rcParams["figure.facecolor"] == "red"
-
-
-def test_which_images_are_broken_does_not_depend_on_the_calling_programs_pillow(tmp_path, monkeypatch):
-    noise = np.random.default_rng(0).integers(0, 256, [64, 64, 3], dtype=np.uint8)
-    for number in range(17):
-        Image.fromarray(noise).save(tmp_path / f"{number:02d}.png")
-    whole = (tmp_path / "03.png").read_bytes()
-    (tmp_path / "03.png").write_bytes(whole[: len(whole) // 2])
-    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 9)
-    found = wgan.load_images("folder", data_dir=tmp_path)
-    assert len(found.images) == 16 and "03.png" in found.notices[0]
-    assert ImageFile.LOAD_TRUNCATED_IMAGES and Image.MAX_IMAGE_PIXELS == 9

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from wgan.apps import train
+from wgan.recipes import RECIPES
 from wgan.runs.history import read_history
 
 DATA = os.environ.get("WGAN_TEST_DATA")
@@ -43,6 +44,7 @@ def test_help_shows_every_flag_with_its_default(run_script):
     assert status == 0
     for words in ("--label", "--epochs [12000]", "--batch_size [32]", "--seed [0]", "--dry_run", "Data:"):
         assert words in out
+    assert all(recipe.summary in " ".join(out.split()) for recipe in RECIPES.values())
 
 
 def start(tmp_path, script, *arguments):

@@ -38,7 +38,7 @@ def main(argv):
         raise UserError(f"{folder} holds no comparison; give the --output_dir of compare.py with --comparison")
     results = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))["results"]
     files = {each["name"]: folder / each["name"] / "seed_0" / ROW_FILE for each in results}
-    files["real images"] = folder / REALS_FILE
+    files["real images"] = next(iter(files.values())).with_name(REALS_FILE)
     images = {name: enlarged(file) for name, file in files.items() if file.exists()}  # of runs that have come so far
     grids.save_png(flags["out"], below_one_another(images))
     print(f"wrote {flags['out']}")

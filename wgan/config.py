@@ -212,8 +212,7 @@ class TrainingConfig:
         Raises:
             UserError: there is no such recipe.
         """
-        if name not in RECIPES:
-            raise UserError(f"--recipe is {name!r}; choose one of {', '.join(RECIPES)}")
+        options.check(cls(recipe=name))
         recipe = RECIPES[name]
         dataset = {**recipe.defaults, **values}.get("dataset", cls.dataset)
         return cls(**{**recipe.defaults, **recipe.dataset_defaults.get(dataset, {}), **values, "recipe": name})
@@ -260,10 +259,9 @@ class TrainingConfig:
 
     def deciding(self):
         """The fields that decide the result, {name: value that takes effect}."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        followed = {name: values[other] for name, other in _FOLLOWS.items() if values[name] is None}
-        names = [field.name for field in dataclasses.fields(self) if field.metadata["decides_result"]]
-        return {name: {**values, **followed}[name] for name in names}
+        values = self.to_json()
+        values |= {name: values[other] for name, other in _FOLLOWS.items() if values[name] is None}
+        return {each.name: values[each.name] for each in dataclasses.fields(self) if each.metadata["decides_result"]}
 
     def differences(self, earlier):
         """Names the fields that decide the result and differ from those of an earlier configuration.

@@ -76,7 +76,7 @@ class ImageSampler:
 
         `labels` are int [N], or what `shares` gives; None: as the constructor was told.
         """
-        inputs = [latents]
+        inputs = [np.asarray(latents, np.float32)]
         if self.num_classes:
             usual = np.arange(len(latents)) % self.num_classes if self.label is None else [self.label] * len(latents)
             labels = np.asarray(usual if labels is None else labels)

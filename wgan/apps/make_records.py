@@ -5,12 +5,11 @@ import functools
 import itertools
 import os
 import pathlib
-import sys
 import zlib
 
 import numpy as np
 
-from wgan.common import cli, options, signals, startup
+from wgan.common import cli, options, output, signals, startup
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
 from wgan.common.options import option
@@ -46,13 +45,13 @@ def main(argv):
     _check_replaceable(out)
     folder.FOLDER.check(data_dir, None, "all")
     for other in files.temporaries(out):
-        print(f"note: {other} is of another make_records.py; remove it if that was killed", file=sys.stderr)
-    images = folder.EachImage(data_dir, request.image_size)
+        output.note(f"{other} is of another make_records.py; remove it if that was killed")
+    remarks = []
     os.makedirs(os.path.dirname(out), exist_ok=True)
     with signals.handled(signals.end):
-        count, size = write(out, request.image_size, images)
-    for remark in images.remarks:
-        print(f"note: {remark}", file=sys.stderr)
+        count, size = write(out, request.image_size, folder.each_image(data_dir, request.image_size, remarks))
+    for remark in remarks:
+        output.note(remark)
     print(f"{count:,} images of {request.image_size} pixels in {out}, {size / 1e6:,.0f} MB")
     return 0
 

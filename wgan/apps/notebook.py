@@ -94,8 +94,7 @@ def watch(command, checkpoint_dir, sample_dir, seconds=10.0, show=None):
     """
     log = log_path(checkpoint_dir)
     view = _View(checkpoint_dir, sample_dir, log, show or _show_in_cell)
-    earlier = lock.holder(checkpoint_dir)
-    if earlier:
+    if earlier := lock.holder(checkpoint_dir):
         view.heading = f"{earlier} trains here already, and is shown until it ends"
         if _until_end(earlier.is_alive, lambda: os.kill(earlier.pid, _STOP), view, seconds):
             return 128 + signal.SIGINT
@@ -182,7 +181,7 @@ class _View:
         found = f"<p>{html.escape(self.heading)}</p>" if self.heading else ""
         for make in (self._grids, self._drawn_curves, self._output):
             # Files that are not there yet, or a drive that fails: the run is what matters.
-            with contextlib.suppress(OSError, ValueError, IndexError):
+            with contextlib.suppress(OSError, ValueError, IndexError, UserError):
                 found += make()
         if found != self._shown:
             self._shown = found

@@ -60,20 +60,17 @@ def value_type(field):
 def check(options):
     """Raises UserError, naming the flag, for the first field whose value is out of its bounds."""
     for field in dataclasses.fields(options):
-        _check_value(field.name, getattr(options, field.name), field.metadata["choices"], field.metadata["bounds"])
-
-
-def _check_value(name, value, choices, bounds):
-    if value is None or isinstance(value, bool):
-        return
-    if choices and value not in choices:
-        near = did_you_mean(value, map(str, choices))
-        raise UserError(f"--{name} is {one_line(repr(value))}{near}; choose one of {', '.join(map(str, choices))}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"--{name} is {value}; it must be a finite number")
-    for kind, bound in bounds.items():
-        is_within, words = _BOUNDS[kind]
-        if not is_within(value, bound):
-            raise UserError(f"--{name} is {value}; it must be {words} {bound}")
-    if value == "":
-        raise UserError(f"--{name} is empty; give a value or leave the flag out")
+        name, value, choices = field.name, getattr(options, field.name), field.metadata["choices"]
+        if value is None or isinstance(value, bool):
+            continue
+        if choices and value not in choices:
+            near = did_you_mean(value, map(str, choices))
+            raise UserError(f"--{name} is {one_line(repr(value))}{near}; choose one of {', '.join(map(str, choices))}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"--{name} is {value}; it must be a finite number")
+        for kind, bound in field.metadata["bounds"].items():
+            is_within, words = _BOUNDS[kind]
+            if not is_within(value, bound):
+                raise UserError(f"--{name} is {value}; it must be {words} {bound}")
+        if value == "":
+            raise UserError(f"--{name} is empty; give a value or leave the flag out")

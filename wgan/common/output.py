@@ -43,6 +43,11 @@ def tolerant():
             sys.stdout, sys.stderr = earlier
 
 
+def note(line):
+    """Says on standard error at once what the user should know."""
+    print(f"note: {line}", file=sys.stderr, flush=True)
+
+
 def drop_unwritable():
     """Drops what cannot be written from both streams' buffers, which Python flushes at its exit: a failure there would
     change the program's status."""

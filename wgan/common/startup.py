@@ -73,7 +73,7 @@ def import_tensorflow(sets_up=True):
     connected with those of other hosts first. Raises UserError where Keras cannot be imported with its settings file,
     or has another backend in this process.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if sets_up else "3")  # lost hosts are told in one line of ours
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # Otherwise the first process takes all memory of all GPUs, and none can evaluate or draw beside a run.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if platform.machine() in ("x86_64", "AMD64") and "tensorflow" not in sys.modules:

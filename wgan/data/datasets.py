@@ -99,10 +99,10 @@ def _with_heldout(config):
     return dataclasses.replace(image_set, heldout=test.images, heldout_labels=test.labels)
 
 
-def class_names(dataset, data_dir):
+def class_names(dataset, data_dir, split="all"):
     """The names of a data set's classes, in the order of their numbers; UserError where there are none."""
-    check(dataset, data_dir, None, "all")
-    chosen, path = _choose(dataset, data_dir, "all")
+    check(dataset, data_dir, None, split)
+    chosen, path = _choose(dataset, data_dir, split)
     names = chosen.class_names_in(path)
     if not names:
         raise UserError(f"{dataset} has no classes, so there is no generator per class; leave --label each out")
@@ -114,10 +114,10 @@ def class_names(dataset, data_dir):
     return names
 
 
-def similar_class(dataset, data_dir, label):
+def similar_class(dataset, data_dir, label, split="all"):
     """A class other than `label`, by whose distance from it to judge that of samples; None where there is none."""
-    chosen, path = _choose(dataset, data_dir, "all")
-    return chosen.similar(chosen.check(path, label, "all"), path)
+    chosen, path = _choose(dataset, data_dir, split)
+    return chosen.similar(chosen.check(path, label, split), path)
 
 
 def _choose(dataset, data_dir, split):

@@ -1,6 +1,5 @@
 """The data sets that Keras downloads, with the reason in one line where it cannot."""
 
-import contextlib
 import socket
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from wgan.common import startup
 from wgan.common.errors import UserError
 from wgan.common.messages import one_line
+from wgan.common.scopes import changed
 
 SILENCE_S = 60  # a server silent for this long has failed: without a limit a dead link waits for ever
 
@@ -21,11 +21,12 @@ def keras_splits(dataset):
     Raises:
         UserError: the download failed, for whatever reason.
     """
-    startup.import_tensorflow()  # seconds, so only once a download is wanted
+    startup.import_tensorflow(sets_up=False)  # takes seconds, so only now; other hosts have yet to be connected
     import keras
 
     try:
-        with _no_endless_wait():
+        limit = socket.getdefaulttimeout() or SILENCE_S  # of new sockets
+        with changed(socket.getdefaulttimeout, socket.setdefaulttimeout, limit):
             train, test = getattr(keras.datasets, dataset).load_data()
     except Exception as error:  # Keras raises plain Exception, the libraries below it many kinds
         raise UserError(
@@ -40,14 +41,3 @@ def _pair(images, labels):
     if images.shape[1:] == (3, 32, 32):  # Keras set to image_data_format "channels_first"
         images = images.transpose(0, 2, 3, 1)
     return images, np.asarray(labels).reshape(-1)
-
-
-@contextlib.contextmanager
-def _no_endless_wait():
-    """Gives new sockets a time limit where the program has set none."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SILENCE_S if before is None else before)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)

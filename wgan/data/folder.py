@@ -116,33 +116,26 @@ class ImageFolder(Dataset):
 FOLDER = ImageFolder("folder")
 
 
-class EachImage:
-    """All images of a folder of class folders, one after another: (name, uint8 [size, size, 3]) in their fixed order.
+def each_image(data_dir, size, remarks):
+    """All images of a folder in which `check` finds no fault, in their fixed order: (name, uint8 [size, size, 3]).
 
-    Attributes:
-        remarks: lines on what is left out and what looks wrong, once all have been asked for.
+    Once all have been asked for, the list `remarks` has lines on what is left out and what looks wrong.
     """
-
-    def __init__(self, data_dir, size):
-        """Args: the folder, in which `check` finds no fault; pixels a side."""
-        self._data_dir, self._size = data_dir, size
-        self._names, self.remarks = _files(_tree(data_dir), labels.ALL)
-
-    def __iter__(self):
-        count, brightest, left_out, paged = 0, 0, collections.defaultdict(list), []
-        with image_files.usual_pillow():
-            for name, found in _each_read(self._data_dir, self._names, self._size):
-                if isinstance(found, image_files.NotRead):
-                    left_out[str(found)].append(name)
-                elif found.levels:
-                    left_out["of more than 8 bits, and the scale of all is not known yet; convert them"].append(name)
-                else:
-                    count, brightest = count + 1, max(brightest, found.pixels.max())
-                    if found.has_more:
-                        paged.append(name)
-                    yield name, found.pixels
-        self.remarks += _remarks(left_out, paged, brightest if count else None)
-        check_enough(f"folder {one_line(self._data_dir)}", count, self.remarks)
+    names, notices = _files(_tree(data_dir), labels.ALL)
+    count, brightest, left_out, paged = 0, 0, collections.defaultdict(list), []
+    with image_files.usual_pillow():
+        for name, found in _each_read(data_dir, names, size):
+            if isinstance(found, image_files.NotRead):
+                left_out[str(found)].append(name)
+            elif found.levels:
+                left_out["of more than 8 bits, and the scale of all is not known yet; convert them"].append(name)
+            else:
+                count, brightest = count + 1, max(brightest, found.pixels.max())
+                if found.has_more:
+                    paged.append(name)
+                yield name, found.pixels
+    remarks += [*notices, *_remarks(left_out, paged, brightest if count else None)]
+    check_enough(f"folder {one_line(data_dir)}", count, remarks)
 
 
 def check_enough(shown, count, remarks=()):

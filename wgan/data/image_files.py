@@ -35,6 +35,7 @@ _USUAL_MAXIMA = (1.0, 255.0, 65535.0)  # of fractions, bytes and 16 bits
 
 _TOO_LARGE = f"more than {MAX_PIXELS // 10**6} million pixels (a JPEG: {MAX_JPEG_PIXELS // 10**6}); make them smaller"
 _DAMAGED = "cut off or damaged; copy them again"
+_IN_SPITE = "whatever the name says"
 _NEEDS = "for which Pillow needs a package: pip install"
 # What a file that is not read begins with, Pillow's name of the format where it could be, and the reason.
 _BEGINNINGS = (
@@ -43,13 +44,9 @@ _BEGINNINGS = (
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "JXL", f"JPEG XL, {_NEEDS} pillow-jxl-plugin"),
     (rb"%PDF|%!PS|\xc5\xd0\xd3\xc6", None, "for printing (PDF or PostScript); convert them to PNG"),
     (rb"version https://git-lfs", None, "stand-ins of Git LFS; fetch the images with: git lfs pull"),
-    (
-        rb"(?i)[^\0]*<(!doctype html|html|head|body)\b",
-        None,
-        "web pages, whatever the name says; download the images anew",
-    ),
-    (rb"[\t\n\r\x1b\x20-\xff]+\Z", None, "text, whatever the name says; put the images in their place"),
-    (rb"", None, "in no format that is read, whatever the name says; convert them to PNG or JPEG"),
+    (rb"(?i)[^\0]*<(!doctype html|html|head|body)\b", None, f"web pages, {_IN_SPITE}; download the images anew"),
+    (rb"[\t\n\r\x1b\x20-\xff]+\Z", None, f"text, {_IN_SPITE}; put the images in their place"),
+    (rb"", None, f"in no format that is read, {_IN_SPITE}; convert them to PNG or JPEG"),
 )
 
 
@@ -191,18 +188,15 @@ def _reason(path, error):
         return "empty; copy them again"
     is_signed = any(Image.OPEN[name][1](head) for name in _SIGNED if name in formats())
     if isinstance(error, UnidentifiedImageError) and not is_signed:
-        return _reason_by_its_beginning(head)
+        found = (each for each in _BEGINNINGS if re.match(each[0], head, re.DOTALL))
+        _, name, reason = next(found)
+        is_known = name in formats() and (name != "AVIF" or features.check("avif"))  # Pillow names it in any case
+        return _DAMAGED if is_known else reason
     if isinstance(error, Image.DecompressionBombError):
         return _TOO_LARGE
     if isinstance(error, MemoryError):
         return "too large for the memory; make them smaller"
     return _DAMAGED
-
-
-def _reason_by_its_beginning(head):
-    name, reason = next((name, reason) for pattern, name, reason in _BEGINNINGS if re.match(pattern, head, re.DOTALL))
-    is_known = name in formats() and (name != "AVIF" or features.check("avif"))  # Pillow names it in any case
-    return _DAMAGED if is_known else reason
 
 
 def _plain(image, levels):

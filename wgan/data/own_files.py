@@ -4,13 +4,13 @@ import os
 
 from PIL import ExifTags
 
-RUN_MARK = ".run_id"  # a file in both folders of every run
+RUN_ID_FILE = ".run_id"  # a file in both folders of every run
 SOFTWARE = "wgan-gp-cifar10"  # in the metadata of the images and animations that people look at
 
 
 def is_run_folder(path):
     """Whether a folder is one of the two that a run writes to."""
-    return os.path.exists(os.path.join(path, RUN_MARK))
+    return os.path.exists(os.path.join(path, RUN_ID_FILE))
 
 
 def is_own_image(image):

@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import struct
 import zipfile
 import zlib
 
@@ -22,6 +23,7 @@ INDEX = "index.npz"
 BEFORE, AFTER = 12, 4  # what TFRecord writes around a record, in bytes: its length and two checksums
 READERS = 16  # at a time: a drive far away answers many as soon as one
 REMEDY = "copy the records again, or make them again"
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, RuntimeError, ValueError, TypeError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,5 +155,5 @@ def _index(folder):
     try:
         with readable(path), np.load(path) as arrays:
             yield arrays, json.loads(str(arrays["about"]))
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         raise UserError(f"{one_line(path)} is damaged ({one_line(error, longest=120)}): {REMEDY}") from error

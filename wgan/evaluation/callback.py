@@ -66,7 +66,7 @@ class Evaluation(keras.callbacks.Callback):
         return [at_most(MAX_REALS, array) for array in arrays]
 
     def on_train_begin(self, logs=None):
-        self._lowest_fid = checkpoints.best_fid(self._config.checkpoint_dir, len(self._history.rows))
+        self._lowest_fid = checkpoints.best_fid(self._config.checkpoint_dir, self._history)
         images, *labels = self._reals  # samples are of the same classes
         self._sample = Sampler(self.model.sampling_generator, len(images), self._config.seed, *labels)
         self._scores = scores(self.model)

@@ -87,8 +87,8 @@ def evaluate(checkpoint_dir, weights=None, **more):
 def _other_class(config):
     """The images of another class, or None where there is none that can be read."""
     try:
-        name = data.similar_class(config.dataset, config.data_dir, config.label)
-        return name and data.load(config.dataset, config.data_dir, name, "all", config.image_size)
+        name = data.similar_class(config.dataset, config.data_dir, config.label, config.split)
+        return name and data.load(config.dataset, config.data_dir, name, config.split, config.image_size)
     except UserError as error:
         print(f"note: no other class to compare with: {error}", file=sys.stderr)
         return None

@@ -33,6 +33,5 @@ RECIPES = (
         loss="relativistic",
         constraint="r1_r2",
         defaults=dict(ONE_UPDATE, gradient_penalty_weight=0.5),
-        refused=("generator_batch_size",),
     ),
 )

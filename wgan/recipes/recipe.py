@@ -83,7 +83,9 @@ class Recipe:
     def unused(self):
         """The settings that this recipe refuses."""
         used = self._of_parts(SETTINGS)
-        return *dict.fromkeys(name for names in SETTINGS.values() for name in names if name not in used), *self.refused
+        unused = dict.fromkeys(name for names in SETTINGS.values() for name in names if name not in used)
+        pairs = ("generator_batch_size",) if self.loss == "relativistic" else ()  # as many samples as real images
+        return *unused, *pairs, *self.refused
 
     def _of_parts(self, table):
         parts = self.networks, self.loss, self.constraint, self.gan

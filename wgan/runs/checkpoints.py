@@ -87,13 +87,18 @@ def write_best(folder, network, epoch, fid):
     _write(network, pathlib.Path(folder, BEST_FILE), epoch=epoch, fid=fid)
 
 
-def best_fid(folder, epoch):
-    """The FID that `write_best` noted, infinite where there is no such file, or one of an epoch after this one."""
+def best_fid(folder, history):
+    """The FID that `write_best` noted, infinite where there is no whole file, or one of an epoch after the history's
+    last; where the disk fails, the lowest in the history."""
+    path = pathlib.Path(folder, BEST_FILE)
     try:
-        with h5py.File(pathlib.Path(folder, BEST_FILE), "r") as file:
-            return float(file.attrs["fid"]) if file.attrs["epoch"] <= epoch else math.inf
-    except weights_files.UNREADABLE:
-        return math.inf
+        if files.is_sealed(path):
+            with h5py.File(path, "r") as file:
+                return float(file.attrs["fid"]) if file.attrs["epoch"] <= len(history.rows) else math.inf
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError) or not os.path.exists(folder):  # it may be back in a moment
+            return np.nanmin([math.inf, *history.column("fid")])
+    return math.inf
 
 
 def newest_state(folder):

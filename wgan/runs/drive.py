@@ -10,9 +10,9 @@ import dataclasses
 import os
 import pathlib
 import shutil
-import sys
 
 from wgan.common.errors import UserError
+from wgan.common.output import note
 from wgan.runs import checkpoints, files, grid_archives, sample_files
 from wgan.runs.lock import RunLock
 from wgan.runs.retrying import RetryingThread
@@ -49,10 +49,6 @@ class Drive:
                 "another --drive_dir, or another --checkpoint_dir and --sample_dir"
             )
 
-    def is_cleared(self):
-        """Whether `--fresh` has removed the run, and its grids are still to follow: see `remove_run`."""
-        return bool(self.folder.run_id()) and not self.folder.checkpoint_files()
-
     def prepare(self):
         """Makes the folders of the copy, and gives the copy's mark to a run that has yet to begin here.
 
@@ -73,8 +69,7 @@ class Drive:
         paths = [path for path in self.folder.checkpoint_files() if path.name not in checkpoints.STATE_FILES]
         if is_newer:
             print(f"fetching the run from {self.place}: epoch {state.epoch}", flush=True)
-            kept = f"its earlier grids stay in {self.folder.sample_dir}, where export_gif.py --sample_dir reads them"
-            print(f"note: {kept}", file=sys.stderr)
+            note(f"its earlier grids stay in {self.folder.sample_dir}, where export_gif.py --sample_dir reads them")
             before = paths if _has_state(here) else [self.folder.config_path]
             with checkpoints.state_copied(state.path, here):
                 _copy_to(here, before)
@@ -87,11 +82,6 @@ class Drive:
         if self.folder.checkpoint_files():
             print(f"replacing the copy of an earlier run in {self.place}")
         self.folder.remove_checkpoint_files()
-
-    def copy_all(self, epoch):
-        """Copies what the drive lacks of a run that has `epoch` epochs; OSError where the drive failed to the end."""
-        with copying(self, epoch):
-            pass
 
 
 @contextlib.contextmanager
@@ -145,7 +135,7 @@ class _Copies:
         self._drive.lock.check()  # also before another try: the drive may have been away for long
         if not self._is_clear:  # of what the run has gone back from
             there.remove_leftovers()
-            there.remove_grids_after(self._epoch)
+            sample_files.remove_samples_after(there.sample_dir, self._epoch)
             self._is_clear = True
         state, is_first = local.checkpoint_dir / checkpoints.STATE_FILE, not _has_state(there.checkpoint_dir)
         found = _look(state)

@@ -7,12 +7,12 @@ import os
 import pathlib
 import re
 import struct
-import sys
 import zipfile
 import zlib
 from typing import NamedTuple
 
 from wgan.common.messages import one_line
+from wgan.common.output import note
 from wgan.runs.files import atomic_path
 
 EPOCHS = 500  # in one archive, and in one folder
@@ -70,7 +70,7 @@ def read(path):
         with zipfile.ZipFile(path) as archive:
             return {epoch: ZippedGrid(path, name) for epoch, name in _names(archive).items()}
     except _DAMAGE as error:
-        _note(f"{path} is damaged ({one_line(error)}), and its grids are passed over")
+        note(f"{path} is damaged ({one_line(error)}), and its grids are passed over")
         return {}
 
 
@@ -98,7 +98,7 @@ def update(path, grids, last_epoch=math.inf):
                 content = grids[epoch].read_bytes() if epoch in grids else earlier.read(kept[epoch])
                 archive.writestr(zipfile.ZipInfo(grid_name(epoch)), content)  # PNGs shrink no further
             except _DAMAGE as error:
-                _note(f"the grid of epoch {epoch} in {path} is damaged ({one_line(error)}), and is left out")
+                note(f"the grid of epoch {epoch} in {path} is damaged ({one_line(error)}), and is left out")
 
 
 def _to_read(path):
@@ -110,7 +110,7 @@ def _to_read(path):
     except _DAMAGE as error:
         aside = path.with_name(f"{path.name}.damaged")
         os.replace(path, aside)
-        _note(f"{path} is damaged ({one_line(error)}), and is now {aside.name}")
+        note(f"{path} is damaged ({one_line(error)}), and is now {aside.name}")
     return zipfile.ZipFile(io.BytesIO(), "w")
 
 
@@ -118,7 +118,3 @@ def _names(archive):
     """{epoch: name} of the grids in an open archive."""
     numbered = [(first_number(name), name) for name in archive.namelist()]
     return {epoch: name for epoch, name in numbered if name == grid_name(epoch)}
-
-
-def _note(line):
-    print(f"note: {line}", file=sys.stderr)

@@ -63,29 +63,22 @@ class History:
         """float64 [epochs, len(COLUMNS)]."""
         return np.array(self.rows, np.float64).reshape(-1, len(COLUMNS))
 
-    def write_csv(self, path, shown=COLUMNS, written=None):
+    def write_csv(self, path, shown, written):
         """Adds to a CSV file the rows after the first `written`, in one write; None: writes the file anew.
 
         It may be read at any time. `shown` are those of `COLUMNS` that it has.
         """
-        rows = (_formatted(row, shown) for row in self.rows[written or 0 :])
+        text = io.StringIO()
+        writer = csv.DictWriter(text, shown, extrasaction="ignore", lineterminator="\n")
         if written is None:
-            files.write_text(path, _as_csv([shown, *rows]))
+            writer.writeheader()
+        for row in self.rows[written or 0 :]:  # with the digits that a float32 has; nothing for what was not measured
+            writer.writerow({name: "" if math.isnan(value) else f"{value:.9g}" for name, value in zip(COLUMNS, row)})
+        if written is None:
+            files.write_text(path, text.getvalue())
         else:
             with open(path, "a", encoding="utf-8", newline="") as file:
-                file.write(_as_csv(rows))
-
-
-def _formatted(row, shown):
-    """With the digits that a float32 has; nothing for what was not measured."""
-    cells = {name: "" if math.isnan(value) else f"{value:.9g}" for name, value in zip(COLUMNS, row)}
-    return [cells[name] for name in shown]
-
-
-def _as_csv(rows):
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+                file.write(text.getvalue())
 
 
 def read_history(path):

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import pathlib
-import sys
 import tempfile
 import threading
 import time
@@ -14,6 +13,7 @@ import psutil
 
 from wgan.common.errors import TakenOver, UserError
 from wgan.common.messages import one_line
+from wgan.common.output import note
 
 LOCK_FILE = ".lock"
 LEASE_SECONDS = 30  # without a heartbeat, after which a run elsewhere is taken for dead; three heartbeats fit in
@@ -90,11 +90,9 @@ class RunLock:
         found = _read(self._path)
         alive = found and found.is_alive()
         if alive is None:
-            print(
-                f"note: {self._folder} is locked by {found or 'another run'}, which cannot be seen from here; "
-                f"waiting up to {LEASE_SECONDS} seconds for a heartbeat",
-                file=sys.stderr,
-                flush=True,
+            note(
+                f"{self._folder} is locked by {found or 'another run'}, which cannot be seen from here; "
+                f"waiting up to {LEASE_SECONDS} seconds for a heartbeat"
             )
             with contextlib.suppress(filelock.Timeout):
                 return self._lease.acquire(

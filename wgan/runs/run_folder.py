@@ -11,14 +11,13 @@ import uuid
 from wgan import data
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
-from wgan.data.own_files import RUN_MARK
+from wgan.data.own_files import RUN_ID_FILE
 from wgan.runs import checkpoints, files, sample_files
 
 CONFIG_FILE = "config.json"
 HISTORY_FILE = "history.csv"
 CURVES_FILE = "history.png"
 REALS_FILE = "reals.png"
-RUN_ID_FILE = RUN_MARK
 EVENTS_FOLDER = "tensorboard"
 REPORT_FILE, PAIRS_FILE = "evaluation.json", "nearest.png"  # what evaluate.py says of the generator
 PLACES = ("checkpoint_dir", "sample_dir", "drive_dir", "data_dir", "init_from")  # settings that are paths
@@ -51,6 +50,10 @@ class RunFolder:
         """Those that `--tensorboard` has written."""
         return sorted(self.events_dir.glob("events.out.tfevents.[0-9]*.wgan"))
 
+    def report_files(self):
+        """Those that `evaluate.py` has written about its generator."""
+        return [path for name in (REPORT_FILE, PAIRS_FILE) if (path := self.checkpoint_dir / name).exists()]
+
     def sample_files(self):
         """Those that are in the sample folder."""
         grids = sample_files.find(self.sample_dir).files
@@ -58,7 +61,7 @@ class RunFolder:
 
     def files_of_a_run(self):
         """All of them."""
-        return self.checkpoint_files() + self.event_files() + self.sample_files()
+        return self.checkpoint_files() + self.event_files() + self.report_files() + self.sample_files()
 
     def describe(self, paths):
         """A phrase for what `--fresh` replaces."""
@@ -68,13 +71,10 @@ class RunFolder:
             f"{samples} images in {self.sample_dir}"
         )
 
-    def run_id(self):
-        """The mark in the checkpoint folder, empty where there is none."""
-        return self._run_id(self.checkpoint_dir)
-
-    def _run_id(self, folder):
+    def run_id(self, folder=None):
+        """The mark in a folder, by default in the checkpoint folder; empty where there is none."""
         try:
-            return (folder / RUN_ID_FILE).read_text(encoding="utf-8").strip()
+            return ((folder or self.checkpoint_dir) / RUN_ID_FILE).read_text(encoding="utf-8").strip()
         except (OSError, ValueError):
             return ""
 
@@ -87,9 +87,10 @@ class RunFolder:
         if not self.config_path.exists():
             return None
         try:
-            stored = self._read_json()
+            stored = json.loads(self.config_path.read_text(encoding="utf-8"))
             config, images = stored["config"], stored["images"]
-            typed = ((config["epochs"], int), (images["count"], int), (images["sha256"], str))
+            typed = [(config["epochs"], int), (images["count"], int), (images["sha256"], str)]
+            typed += [(images.get("classes", []), list), *((start, dict) for start in stored.get("starts", []))]
             if not all(isinstance(value, kind) for value, kind in typed) or images["shape"][-1] not in (1, 3):
                 raise ValueError("what it says of the run or its images makes no sense")
             return {**stored, "config": TrainingConfig.from_json(config)}
@@ -105,7 +106,7 @@ class RunFolder:
 
     def check_samples_belong(self):
         """Refuses a sample folder with grids of a run that is not in the checkpoint folder."""
-        if self._run_id(self.sample_dir) != self.run_id() and self.sample_files():
+        if self.run_id(self.sample_dir) != self.run_id() and self.sample_files():
             raise UserError(
                 f"{self.sample_dir} holds grids of a run that is not in {self.checkpoint_dir}; choose "
                 f"{self._other_place}"
@@ -114,7 +115,7 @@ class RunFolder:
     def check_replaceable(self):
         """Refuses to replace images that may be the user's, where nothing is known of a run."""
         held = self.sample_files()
-        if held and not self._run_id(self.sample_dir) and not self.checkpoint_files():
+        if held and not self.run_id(self.sample_dir) and not self.checkpoint_files():
             raise UserError(
                 f"{held[0]} is in the way, and nothing shows that a run wrote it; choose "
                 f"{self._other_place}, or move it away"
@@ -178,16 +179,13 @@ class RunFolder:
     def add_rollback(self, rollback):
         """Notes when and why the run went back to an earlier epoch; a failing disk does not stop it."""
         with contextlib.suppress(OSError):
-            stored = self._stored_json()
-            self._write_json({**stored, "rollbacks": [*_events(stored, "rollbacks"), {**rollback, "time": _now()}]})
-
-    def _read_json(self):
-        return json.loads(self.config_path.read_text(encoding="utf-8"))
+            if stored := self._stored_json():  # which a drive may fail to read for a moment
+                self._write_json({**stored, "rollbacks": [*_events(stored, "rollbacks"), {**rollback, "time": _now()}]})
 
     def _stored_json(self):
         """All that the configuration file holds; empty where it is missing or damaged."""
         try:
-            stored = self._read_json()
+            stored = json.loads(self.config_path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
         return stored if isinstance(stored, dict) else {}
@@ -202,23 +200,16 @@ class RunFolder:
 
     def remove_run(self):
         """Removes an earlier run's files, the configuration last: until then the run can be recognised."""
-        self.remove_grids_after(0)
+        sample_files.remove_samples_after(self.sample_dir, 0)
         self.reals_path.unlink(missing_ok=True)
         self.remove_checkpoint_files()
 
     def remove_checkpoint_files(self):
-        """Removes those of an earlier run's files that are in the checkpoint folder, and what was measured of its
-        generator, the configuration last."""
-        for name in (REPORT_FILE, PAIRS_FILE):
-            (self.checkpoint_dir / name).unlink(missing_ok=True)
-        for path in [*self.event_files(), *reversed(self.checkpoint_files())]:
+        """Removes those of an earlier run's files that are in the checkpoint folder, the configuration last."""
+        for path in [*self.event_files(), *self.report_files(), *reversed(self.checkpoint_files())]:
             path.unlink()
         with contextlib.suppress(OSError):
             self.events_dir.rmdir()  # unless something else is in it
-
-    def remove_grids_after(self, epoch):
-        """Removes grids of epochs that the restored state does not know; they will be drawn again."""
-        sample_files.remove_samples_after(self.sample_dir, epoch)
 
 
 def differences_from(config, stored):

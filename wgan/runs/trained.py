@@ -70,10 +70,10 @@ def locate(place):
 
 
 def of_run(folder, name=None, flag="--checkpoint_dir"):
-    """The `Trained` in a run's folder, a `pathlib.Path` that `flag` has named; `name` as in `find_weights`.
+    """The `Trained` in a run's folder, a `pathlib.Path` that `flag` has named.
 
-    Raises:
-        UserError: there is no run on images, or no readable weights file.
+    Without the weights file's name it is the averaged generator, where there is one. Raises UserError where there is no
+    run on images, no such file, or a damaged one.
     """
     config, images = read_run(folder, flag)
     if config.recipe_spec.is_1d:
@@ -81,7 +81,19 @@ def of_run(folder, name=None, flag="--checkpoint_dir"):
             f"{folder} holds a run on numbers, not on images; its history.csv has their mean, "
             "standard deviation and distance to the target, and its --sample_dir shows their distribution"
         )
-    return Trained(config, images, *find_weights(folder, name))
+    path = folder / name if name else usual_weights(folder)
+    if not path.is_file():
+        there = sorted(entry.name for entry in folder.glob("generator*.h5"))
+        if not there:
+            raise UserError(
+                f"the run in {folder} has no weights: they come with its first checkpoint, at the "
+                "latest when it ends or is stopped; wait for that, or continue it with train.py"
+            )
+        raise UserError(f"there is no {path}; --weights may be {' or '.join(there)}")
+    weights_files.check_readable(path)
+    with h5py.File(path, "r") as file:
+        noted = {key: float(file.attrs[key]) for key in ("epoch", "fid") if key in file.attrs}
+    return Trained(config, images, path, noted)
 
 
 def read_run(checkpoint_dir, flag="--checkpoint_dir"):
@@ -100,23 +112,3 @@ def usual_weights(checkpoint_dir):
     """The path of a run's averaged generator, or of the generator where it keeps no average."""
     averaged = pathlib.Path(checkpoint_dir, checkpoints.AVERAGED_FILE)
     return averaged if averaged.exists() else averaged.with_name(checkpoints.GENERATOR_FILE)
-
-
-def find_weights(checkpoint_dir, name=None):
-    """A generator's file in a run's folder, a `pathlib.Path`; and a dictionary of the epoch and FID, as far as noted.
-
-    Without the file's name it is the averaged generator, where there is one. Raises UserError where there is no such
-    file, or it is damaged.
-    """
-    path = checkpoint_dir / name if name else usual_weights(checkpoint_dir)
-    if not path.is_file():
-        there = sorted(entry.name for entry in checkpoint_dir.glob("generator*.h5"))
-        if not there:
-            raise UserError(
-                f"the run in {checkpoint_dir} has no weights: they come with its first checkpoint, at the "
-                "latest when it ends or is stopped; wait for that, or continue it with train.py"
-            )
-        raise UserError(f"there is no {path}; --weights may be {' or '.join(there)}")
-    weights_files.check_readable(path)
-    with h5py.File(path, "r") as file:
-        return path, {key: float(file.attrs[key]) for key in ("epoch", "fid") if key in file.attrs}

@@ -4,11 +4,11 @@ Keras counts epochs from 0; everything that a user sees counts from 1.
 """
 
 import contextlib
-import dataclasses
 import os
 import signal
 import sys
 import time
+from typing import NamedTuple
 
 import keras
 from tqdm import tqdm
@@ -52,7 +52,8 @@ class HistoryWriter(keras.callbacks.Callback):
         self._update()
 
     def _update(self):
-        written, self._written = self._written, None  # after a failure the whole file is written
+        written = self._written if os.path.exists(self._path) else None
+        self._written = None  # after a failure the whole file is written
         if self._saver.save("history.csv", self._history.write_csv, self._path, self._columns, written):
             self._written = len(self._history.rows)
 
@@ -69,29 +70,18 @@ class SampleGrids(keras.callbacks.Callback):
         self._draw = samples.grid_drawer(self.model, self._config.recipe_spec, seed)
 
     def on_epoch_end(self, epoch, logs=None):
-        number = epoch + 1
-        if number % self._config.sample_every == 0 or number == self._config.epochs:
-            self._saver.save(
-                "grids",
-                grids.save_sample,
-                self._config.sample_dir,
-                number,
-                self._draw(number),
-                self._config.samples_layout,
-            )
+        number, config = epoch + 1, self._config
+        if number % config.sample_every == 0 or number == config.epochs:
+            grid = self._draw(number)
+            self._saver.save("grids", grids.save_sample, config.sample_dir, number, grid, config.samples_layout)
 
 
-@dataclasses.dataclass(frozen=True)
-class GoodState:
-    """What a run can go back to: a snapshot of all variables, and the history's rows, one for each epoch behind it."""
+class GoodState(NamedTuple):
+    """What a run can go back to."""
 
-    snapshot: list
-    rows: list
-
-    @property
-    def epoch(self):
-        """The number of epochs behind it."""
-        return len(self.rows)
+    epoch: int  # the number of epochs behind it
+    snapshot: list  # of all variables
+    rows: list  # the history's, one for each of these epochs
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -100,7 +90,7 @@ class Checkpoints(keras.callbacks.Callback):
     `good` is the newest state whose numbers are all finite; others are not saved.
     """
 
-    def __init__(self, config, folder, history, saver, after=lambda: None):
+    def __init__(self, config, folder, history, saver, after):
         """Args: config, folder: the run's; history: to which another callback has added an epoch before this one sees
         its end; saver: a `files.TolerantSaver`; after: called when a state has been written."""
         super().__init__()
@@ -109,7 +99,6 @@ class Checkpoints(keras.callbacks.Callback):
         self._seconds, self._columns = 60 * config.checkpoint_minutes, columns(config.recipe_spec)
 
     def on_train_begin(self, logs=None):
-        self._last_epoch = len(self._history.rows)
         self._remember()
         self._last_save = self._saved_epoch = None
 
@@ -123,11 +112,10 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self._last_save is None or time.monotonic() - self._last_save >= self._seconds:
             self._save()
-        self._last_epoch = epoch + 1
 
     def on_train_end(self, logs=None):
-        if self._last_epoch != self._saved_epoch:
-            print(f"saving epoch {self._last_epoch}", flush=True)
+        if len(self._history.rows) != self._saved_epoch:
+            print(f"saving epoch {len(self._history.rows)}", flush=True)
             self._save()
         self.save_good()
 
@@ -157,14 +145,13 @@ class Checkpoints(keras.callbacks.Callback):
         snapshot, rows = checkpoints.take_snapshot(self.model), list(self._history.rows)
         if not checkpoints.is_finite(snapshot):
             raise NumbersWentWrong(f"after epoch {len(rows)} a weight is not finite")
-        self.good = GoodState(snapshot, rows)
+        self.good = GoodState(len(rows), snapshot, rows)
 
     def _write(self, history):
         """Writes what the GAN and the history hold, which has to be `good`: the state first, since it matters most."""
-        is_saved = self._saver.save(
-            "checkpoints", checkpoints.write_checkpoint, self._folder.checkpoint_dir, self.model, history
-        )
-        self._saver.save("history.png", curves.draw_curves, history.to_array(), self._folder.curves_path, self._columns)
+        folder, save = self._folder, self._saver.save
+        is_saved = save("checkpoints", checkpoints.write_checkpoint, folder.checkpoint_dir, self.model, history)
+        save("history.png", curves.draw_curves, history.to_array(), folder.curves_path, self._columns)
         if is_saved:
             self._after()
 

@@ -116,25 +116,19 @@ class Meeting:
             raise (UserError if end[0] else NothingToDo)(end[1])
 
 
-@contextlib.contextmanager
 def _own_port(hosts):
-    """A socket that has the port, of IPv6 as well where the machine has that."""
+    """A socket that listens at the port, of IPv6 as well where the machine has that."""
     port, both = int(hosts.addresses[hosts.number].rpartition(":")[2]), socket.has_dualstack_ipv6()
-    with socket.socket(socket.AF_INET6 if both else socket.AF_INET) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            if both:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            listener.bind(("", port))
-        except OSError as error:
-            reason = "in use by another program" if error.errno == errno.EADDRINUSE else one_line(error)
-            raise UserError(f"port {port}, which TF_CONFIG gives {hosts.name(hosts.number)}, is {reason}") from error
-        yield listener
+    family = socket.AF_INET6 if both else socket.AF_INET
+    try:
+        return socket.create_server(("", port), family=family, dualstack_ipv6=both)
+    except OSError as error:
+        reason = "in use by another program" if error.errno == errno.EADDRINUSE else one_line(error)
+        raise UserError(f"port {port}, which TF_CONFIG gives {hosts.name(hosts.number)}, is {reason}") from error
 
 
 def _receive(hosts, facts, end, listener, deadline):
     """The chief's part: hears every other host, and tells all how this ends; None: they agree."""
-    listener.listen(len(hosts.addresses))
     others, there = set(range(1, len(hosts.addresses))), {}  # the connection of each host
     with contextlib.ExitStack() as connections:
         while (there := there if end else _not_gone(there)).keys() != others:  # once told how this ends, one may go

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import sys
 import typing
 
 from wgan import data
@@ -56,6 +55,7 @@ def _launch_one(config, fresh, dry_run):
     own = hosts.from_environment() if config.distribute == "multi_worker" else None
     if dry_run or not own:
         return _lead(config, fresh, dry_run)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # a lost host is told in one line of ours
     meeting = hosts.Meeting(own, 60 * config.worker_timeout)
     try:
         status = _lead(config, fresh, False, meeting) if own.is_chief else _assist(config, meeting)
@@ -74,7 +74,8 @@ def _lead(config, fresh, dry_run, meeting=None):
     config = _checked(config)
     folder = RunFolder(config)
     remote = drive.Drive(config) if config.drive_dir else None
-    found = _examine_newest(config, folder, remote, fresh)
+    here, there = _examine_both(config, folder, remote, fresh)
+    found = there if there.epoch > here.epoch else here
     _check_start(found, folder)
     if dry_run:
         image_set, _ = _load_images(found)
@@ -86,7 +87,10 @@ def _lead(config, fresh, dry_run, meeting=None):
         return 0
     with RunLock(folder.checkpoint_dir) as lock, remote.lock if remote else contextlib.nullcontext():
         if remote:
-            _take_from(remote, found.config, folder, fresh)
+            here, there = _examine_both(found.config, folder, remote, fresh)  # which may have changed meanwhile
+            remote.prepare()
+            if there.state and there.epoch >= here.epoch:
+                remote.fetch(there.state, is_newer=there.epoch > here.epoch)
         return _run(found.config, folder, lock, remote, fresh, meeting)
 
 
@@ -112,20 +116,18 @@ def _run(config, folder, lock, remote, fresh, meeting):
     folder.remove_leftovers()
     if found.is_finished:
         _print_finished(found, folder)
-        if remote:
-            remote.copy_all(found.epoch)
-        return 0
+        with drive.copying(remote, found.epoch):  # what the drive lacks
+            return 0
     image_set, sha256 = _load_images(found)
     config, device, loop = _with_tensorflow(found.config, meeting, _fingerprints(found.config, image_set, sha256))
     print(f"{image_set.name}: {len(image_set.images)} images, on {device} in {config.precision}", flush=True)
-    locks = [lock, remote.lock] if remote else [lock]
-    return loop.train(loop.Run(config, folder, image_set, locks, remote), sha256, found.state, device)
+    return loop.train(loop.Run(config, folder, image_set, lock, remote), sha256, found.state, device)
 
 
 def _launch_each(config, fresh, dry_run):
     config = _with_places(config)
     config.check()
-    names = data.class_names(config.dataset, config.data_dir)
+    names = data.class_names(config.dataset, config.data_dir, config.split)
     runs = [class_folders.run_of_class(config, name) for name in names]
     _check_apart(config, *runs)  # before any is trained
     if config.drive_dir:
@@ -136,8 +138,7 @@ def _launch_each(config, fresh, dry_run):
             runs = [dataclasses.replace(run, drive_dir=None) for run in runs]
     for run in runs:
         print(f"class {run.label}", flush=True)
-        status = _launch_one(run, fresh, dry_run)  # a class may itself be called each
-        if status:
+        if status := _launch_one(run, fresh, dry_run):  # a class may itself be called each
             return status
     if not dry_run:
         startup.import_tensorflow()
@@ -151,28 +152,16 @@ def _launch_each(config, fresh, dry_run):
     return 0
 
 
-def _examine_newest(config, folder, remote, fresh):
-    """What `_examine` gives for the run's folder, or for its copy where that is ahead."""
+def _examine_both(config, folder, remote, fresh):
+    """What `_examine` gives for the run's folder, and for its copy where there is one."""
     here = _examine(config, folder, fresh)
-    there = _examine_copy(config, folder, remote, fresh, here) if remote else here
-    return there if there.epoch > here.epoch else here
-
-
-def _take_from(remote, config, folder, fresh):
-    """Brings what the drive has and the run's folder lacks."""
-    here = _examine(config, folder, fresh)
-    there = _examine_copy(config, folder, remote, fresh, here)
-    remote.prepare()
-    if there.state and there.epoch >= here.epoch:
-        remote.fetch(there.state, is_newer=there.epoch > here.epoch)
-
-
-def _examine_copy(config, folder, remote, fresh, here):
+    if not remote:
+        return here, here
     remote.check()
-    if remote.is_cleared():
-        return Found(config, None, None)
+    if remote.folder.run_id() and not remote.folder.checkpoint_files():  # by `--fresh`: only its grids are still there
+        return here, Found(config, None, None)
     try:
-        return _examine(config, remote.folder, fresh)
+        return here, _examine(config, remote.folder, fresh)
     except UserError as error:
         if here.state is None:
             raise
@@ -259,7 +248,7 @@ def _load_images(found):
     image_set = data.load_for_run(config)
     _check_classes(config, image_set)
     for notice in image_set.notices:
-        print(f"note: {notice}", file=sys.stderr)
+        output.note(notice)
     sha256 = data.fingerprint(image_set.images)
     if stored:
         _check_same_images(config, image_set, sha256, stored["images"])

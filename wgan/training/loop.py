@@ -15,6 +15,7 @@ import tensorflow as tf
 from wgan.common import startup
 from wgan.common.errors import NumbersWentWrong, TakenOver, UserError
 from wgan.common.messages import one_line
+from wgan.common.output import note
 from wgan.config import TrainingConfig
 from wgan.data import ImageSet
 from wgan.evaluation.callback import evaluation
@@ -25,7 +26,7 @@ from wgan.models.gan import GAN
 from wgan.models.losses import LOSSES
 from wgan.models.optimizers import Adam
 from wgan.models.semi_supervised import SemiSupervisedGAN
-from wgan.runs import checkpoints, drive, files, initial_weights
+from wgan.runs import checkpoints, drive, files, initial_weights, sample_files
 from wgan.runs.drive import Drive
 from wgan.runs.history import History, columns
 from wgan.runs.lock import RunLock
@@ -46,8 +47,8 @@ class Run:
     config: TrainingConfig  # checked, with a canonical label
     folder: RunFolder
     image_set: ImageSet
-    locks: list[RunLock]  # on the folder, and on the copy where there is one
-    drive: Drive | None = None  # with a copy of the run
+    lock: RunLock  # on the folder
+    drive: Drive | None  # with a copy of the run, which has a lock of its own
 
 
 @surroundings.usual()
@@ -71,9 +72,9 @@ def train(run, sha256, state, device):
     """
     config, folder, image_set = run.config, run.folder, run.image_set
     gan = _build(config, image_set)
-    if note := distribution.note_of(config):
-        print(note)
-    _check_space(config, folder, gan, image_set)
+    if told := distribution.note_of(config):
+        print(told)
+    _check_space(config, folder, gan, image_set, state.epoch if state else 0)
     epoch, history = _begin(gan, run, state)
     folder.mark_as_one_run()
     folder.write_config(config, image_set, sha256, {"epoch": epoch, "device": device, **startup.versions()})
@@ -165,10 +166,9 @@ class Trainer:
         The same random numbers would lead to the same end, so each attempt draws others.
         """
         rollbacks = collections.Counter()  # by epoch
+        run = self._run
         while True:
-            checkpointing = callbacks.Checkpoints(
-                self._run.config, self._run.folder, history, self._saver, self._copy_soon
-            )
+            checkpointing = callbacks.Checkpoints(run.config, run.folder, history, self._saver, self._copy_soon)
             try:
                 self._train(history, checkpointing)
                 return history
@@ -180,13 +180,12 @@ class Trainer:
                         "--init_from, or start over with --fresh"
                     ) from error
                 rollbacks[good.epoch] += 1
-                self._run.folder.add_rollback(
-                    {"from_epoch": good.epoch, "attempt": int(self._gan.attempt.numpy()), "what": str(error)}
-                )
+                attempt = int(self._gan.attempt.numpy())
+                run.folder.add_rollback({"from_epoch": good.epoch, "attempt": attempt, "what": str(error)})
                 checkpoints.put_back(self._gan, good.snapshot)
                 if rollbacks[good.epoch] > MAX_ROLLBACKS:
                     checkpointing.save_good()
-                    raise UserError(explain_wrong_numbers(error, good.epoch, self._run.config)) from error
+                    raise UserError(explain_wrong_numbers(error, good.epoch, run.config)) from error
                 print(
                     f"warning: {error}; going back to epoch {good.epoch}, on with other random numbers", file=sys.stderr
                 )
@@ -209,7 +208,7 @@ class Trainer:
         except (NumbersWentWrong, TakenOver):
             raise
         except BaseException:
-            self._run.locks[0].check()  # a process that was suspended for long finds out only now
+            self._run.lock.check()  # a process that was suspended for long finds out only now
             checkpointing.save_newest()
             raise
 
@@ -217,8 +216,7 @@ class Trainer:
         """All of them, in the order in which they see an epoch."""
         run, config, saver = self._run, self._run.config, self._saver
         events = tensorboard.EventWriter(config, run.folder, run.image_set, history, saver)
-        own_lock, *of_copy = run.locks
-        looks = [own_lock.check, *(lock.raise_if_lost for lock in of_copy)]
+        looks = [run.lock.check, *([run.drive.lock.raise_if_lost] if run.drive else [])]
         return [
             keras.callbacks.LambdaCallback(on_epoch_end=checkpointing.reach),
             self._stop,
@@ -324,11 +322,9 @@ def _schedule(config, learning_rate, updates_per_epoch):
 
 
 def _compiled_by_xla(config):
-    if config.distribute != "none":
-        return False
-    if config.xla == "auto":
-        return precision.gpu_capability() is not None and not config.deterministic  # Keras refuses the two together
-    return config.xla == "on"
+    if config.xla == "auto" and config.distribute == "none" and not config.deterministic:  # Keras refuses the latter
+        return precision.gpu_capability() is not None
+    return config.xla == "on"  # which neither of the two allows
 
 
 def _begin(gan, run, state):
@@ -336,15 +332,14 @@ def _begin(gan, run, state):
     config, folder = run.config, run.folder
     if state is not None:
         checkpoints.restore(gan, state)
-        folder.remove_grids_after(state.epoch)
+        sample_files.remove_samples_after(folder.sample_dir, state.epoch)  # they will be drawn again
         print(f"continuing the run in {folder.checkpoint_dir} after epoch {state.epoch}")
         return state.epoch, state.history
     if config.init_from:
         _start_from_others(gan, config, run.image_set)
     if run.drive:
         run.drive.remove_run()  # before the local one: what is newer on the drive would take its place again
-    replaced = folder.files_of_a_run()
-    if replaced:
+    if replaced := folder.files_of_a_run():
         print(folder.describe(replaced))
         folder.remove_run()
     return 0, History()
@@ -352,9 +347,8 @@ def _begin(gan, run, state):
 
 def _start_from_others(gan, config, image_set):
     initial_weights.load_weights(gan, config.init_from)
-    note = initial_weights.note_of_other_images(config, image_set.label_names)
-    if note:
-        print(f"note: {note}", file=sys.stderr)
+    if found := initial_weights.note_of_other_images(config, image_set.label_names):
+        note(found)
 
 
 @surroundings.usual()
@@ -371,47 +365,39 @@ def print_plan(config, folder, image_set, state):
     print(f"generator parameters: {gan.generator.count_params():,}")
     print(f"critic parameters: {gan.critic.count_params():,}")
     begun = state.epoch if state else 0
-    print(
-        f"epochs to run: {begun + 1} to {config.epochs}"
-        if begun < config.epochs
-        else f"epochs to run: none, the run has {begun}"
-    )
-    replaced = [] if state else folder.files_of_a_run()
-    if replaced:
+    left = f"{begun + 1} to {config.epochs}" if begun < config.epochs else f"none, the run has {begun}"
+    print(f"epochs to run: {left}")
+    if not state and (replaced := folder.files_of_a_run()):
         print(folder.describe(replaced))
     print(f"disk: about {_disk_bytes(config, gan, image_set) / 1e6:,.0f} MB")
 
 
-def _check_space(config, folder, gan, image_set):
-    """Refuses a run whose state would not fit on the disk; warns where its grids might not."""
+def _check_space(config, folder, gan, image_set, begun):
+    """Refuses a run whose state would not fit on the disk; warns where the grids after `begun` epochs might not."""
     folder.make()
-    free = shutil.disk_usage(folder.checkpoint_dir).free
-    if free < 3 * _state_bytes(gan):
+    free, needed = shutil.disk_usage(folder.checkpoint_dir).free, 3 * _state_bytes(gan)
+    if free < needed:
         raise UserError(
-            f"{folder.checkpoint_dir} has {free / 1e6:,.0f} MB free, and the weights and states of this "
-            f"run need {3 * _state_bytes(gan) / 1e6:,.0f} MB; make room, or choose another "
-            "--checkpoint_dir"
+            f"{folder.checkpoint_dir} has {free / 1e6:,.0f} MB free, and the weights and states of this run need "
+            f"{needed / 1e6:,.0f} MB; make room, or choose another --checkpoint_dir"
         )
-    needed = _disk_bytes(config, gan, image_set)
+    needed = _disk_bytes(config, gan, image_set, begun)
     free = min(free, shutil.disk_usage(folder.sample_dir).free)
     if free < needed:
-        print(
-            f"note: the run may need {needed / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free; a larger "
-            "--sample_every needs less",
-            file=sys.stderr,
-        )
+        room = f"{needed / 1e6:,.0f} MB and {free / 1e6:,.0f} MB are free"
+        note(f"the run may need {room}; a larger --sample_every needs less")
 
 
 def _state_bytes(gan):
     return sum(array.nbytes for array in checkpoints.take_snapshot(gan))
 
 
-def _disk_bytes(config, gan, image_set):
+def _disk_bytes(config, gan, image_set, begun=0):
     """An estimate: two states, the weights and the best generator's, history, and grids as large as their pixels."""
     weights = 4 * (gan.count_params() + gan.generator.count_params())
     grid = BYTES_OF_A_PLOT if config.recipe_spec.is_1d else samples.reals_grid(image_set, config.recipe_spec).nbytes
     history_row = 130 + (450 if config.tensorboard else 0)
-    count = config.epochs // config.sample_every + (60 if config.tensorboard else 0)
+    count = (config.epochs - begun) // config.sample_every + (60 if config.tensorboard else 0)
     return 2 * _state_bytes(gan) + weights + config.epochs * history_row + count * grid
 
 

@@ -20,21 +20,12 @@ from wgan.common.messages import one_line
 from wgan.runs import sample_files
 from wgan.runs.history import COLUMNS, columns
 
-GROUPS = {  # of curves; what is in none of them is the critic's
-    "generator": ("generator_loss",),
-    "timing": ("seconds",),
-    "metrics": (
-        "fid",
-        "kid",
-        "kid_error",
-        "precision",
-        "recall",
-        "heldout_accuracy",
-        "heldout_accuracy_alone",
-        "mean",
-        "std",
-        "wasserstein_distance",
-    ),
+GROUP_OF = {  # a curve; what is not here is the critic's
+    "generator_loss": "generator",
+    "seconds": "timing",
+    **dict.fromkeys(("fid", "kid", "kid_error", "precision", "recall"), "metrics"),
+    **dict.fromkeys(("heldout_accuracy", "heldout_accuracy_alone"), "metrics"),
+    **dict.fromkeys(("mean", "std", "wasserstein_distance"), "metrics"),
 }
 SAMPLES_TAG, REALS_TAG, SETTINGS_TAG = "images/samples", "images/real", "settings"
 GROWTH = 1.25  # from one grid to the next: about as much to see between 8 and 10 as between 8,000 and 10,000
@@ -44,7 +35,7 @@ _V1 = tf.compat.v1  # where TensorFlow keeps the classes of what an event file h
 
 def tag_of(column):
     """The name of a curve, `group/column`."""
-    return f"{next((group for group, members in GROUPS.items() if column in members), 'critic')}/{column}"
+    return f"{GROUP_OF.get(column, 'critic')}/{column}"
 
 
 def is_next(before, number):

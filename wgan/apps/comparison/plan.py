@@ -18,7 +18,7 @@ from wgan.common.options import option
 from wgan.config import TrainingConfig
 from wgan.data import labels
 from wgan.recipes import DEFAULT, RECIPES
-from wgan.runs.run_folder import CONFIG_FILE, RunFolder, differences_from
+from wgan.runs.run_folder import RunFolder, differences_from
 
 PAGE_FILE, REPORT_FILE = "index.html", "comparison.json"
 MAX_UPDATES_A_SECOND = 1000  # what a run with a limit of time is given as --epochs, so that its time ends first
@@ -129,6 +129,8 @@ class Comparison:
             config = TrainingConfig.of_recipe(values.pop("recipe", DEFAULT), **values)
             if config.recipe_spec.is_1d:
                 raise UserError("it makes numbers on a line, and images are compared here: leave it out")
+            if self.seconds is not None and config.decay_epochs:
+                raise UserError("decay_epochs is a number of epochs, which --seconds leaves open: give --epochs")
             config.check()
             label = data.check(config.dataset, config.data_dir, config.label, config.split)
         except UserError as error:
@@ -146,32 +148,15 @@ class Comparison:
                 f"{self.folder} holds a comparison with {earlier.flag}, which {self.budget.flag} cannot go on with: "
                 "give the same or more of it, or choose another --output_dir"
             )
-        self._check_images({_images_of(run.config) for run in planned})
         for run in planned:
             if earlier is None and run.config.dataset in ("folder", "records"):
                 data.folder.check_apart(os.path.expanduser(run.config.data_dir), [("--output_dir", self.folder)])
             stored = RunFolder(run.config).stored_run("restore it, or choose another --output_dir")
-            differences = stored and differences_from(run.config.settled_by(stored["config"]), stored)
-            if differences:
+            if stored and (differences := differences_from(run.config.settled_by(stored["config"]), stored)):
                 raise UserError(
                     f"{run.folder} holds a run with other settings: {'; '.join(differences)}. Repeat those settings, "
                     "or choose another --output_dir"
                 )
-
-
-    def _check_images(self, wanted):
-        """Raises UserError where runs in the folder learn from images that no planned run learns from."""
-        for path in sorted(self.folder.glob(f"*/seed_*/checkpoints/{CONFIG_FILE}")):
-            stored = RunFolder(TrainingConfig(checkpoint_dir=str(path.parent))).stored_run("restore or remove it")
-            if _images_of(stored["config"]) not in wanted:
-                raise UserError(
-                    f"{self.folder} holds a comparison on other images ({', '.join(_images_of(stored['config']))}); "
-                    "choose another --output_dir"
-                )
-
-
-def _images_of(config):
-    return config.dataset, config.label, f"{config.image_size} pixels"
 
 
 class Setting(NamedTuple):

@@ -87,7 +87,7 @@ def _run(run, failures):
             for epoch, row in history.items()
             if "fid" in row
         ],
-        "command": shlex.join(["python", *(run if run.seconds is None else run.ending_at(max(1, reached))).command]),
+        "command": shlex.join(["python", *(run.ending_at(reached) if finished else run).command]),  # to be repeated
     }
 
 

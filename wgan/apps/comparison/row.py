@@ -29,8 +29,9 @@ def draw_outdated(planned, output_dir):
     notes = []
     for run in planned:
         path, weights = run.folder / ROW_FILE, trained.usual_weights(run.config.checkpoint_dir)
-        if run.seed == 0 and weights.exists() and not _is_newer(path, weights):
-            words = [run.config.checkpoint_dir, path, output_dir / REALS_FILE]
+        of_row, of_weights = (each.stat().st_mtime if each.exists() else 0 for each in (path, weights))
+        if run.seed == 0 and of_row < of_weights:
+            words = [run.config.checkpoint_dir, path, path.with_name(REALS_FILE)]
             answer = subprocess.run(
                 [sys.executable, "-m", "wgan.apps.comparison.row", *map(str, words)],
                 env=environment(),
@@ -44,18 +45,15 @@ def draw_outdated(planned, output_dir):
     return notes
 
 
-def _is_newer(path, weights):
-    return path.exists() and path.stat().st_mtime >= weights.stat().st_mtime
-
-
 def rows_for_page(planned, output_dir):
     """The rows that there are, real images last: dictionaries with `name`, `file` (for a link) and `width`, which is a
     multiple of the image's, so that pixels stay square and sharp."""
     paths = {
         run.setting: run.folder / ROW_FILE for run in planned if run.seed == 0 and (run.folder / ROW_FILE).exists()
     }
-    if paths and (output_dir / REALS_FILE).exists():
-        paths["real images"] = output_dir / REALS_FILE
+    reals = [path.with_name(REALS_FILE) for path in paths.values() if path.with_name(REALS_FILE).exists()]
+    if reals:
+        paths["real images"] = reals[0]
     rows = []
     for name, path in paths.items():
         with Image.open(path) as image:

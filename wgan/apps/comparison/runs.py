@@ -12,6 +12,7 @@ import sys
 from typing import NamedTuple
 
 from wgan.common import signals
+from wgan.common.errors import UserError
 from wgan.common.messages import one_line
 from wgan.config import TrainingConfig
 from wgan.runs import files
@@ -49,11 +50,9 @@ class PlannedRun(NamedTuple):
     @property
     def command(self):
         """The words that start the run, after `python`: train.py with all that differs from the usual settings."""
-        usual, chosen = self.config.usual.to_json(), self.config.to_json()
-        differing = {
-            name: value for name, value in chosen.items() if value != usual[name] or name in ("recipe", "dataset")
-        }
-        return [*TRAIN, *(f"--{name}={value}" for name, value in differing.items())]
+        usual, chosen, always = self.config.usual.to_json(), self.config.to_json(), ("recipe", "dataset")
+        flags = [f"--{name}={value}" for name, value in chosen.items() if name in always or value != usual[name]]
+        return [*TRAIN, *flags]
 
     def is_finished(self):
         """Whether the run's history has all its epochs, or all its seconds and what was measured after them."""
@@ -144,7 +143,9 @@ def _wait(run, process, received):
     if run.seconds is None:
         return process.wait()
     while True:
-        left = run.seconds - trained_seconds(read_history(run.history_path))
+        left = SHORTEST_LOOK
+        with contextlib.suppress(OSError, UserError):  # a drive may fail once, and the run goes on meanwhile
+            left = run.seconds - trained_seconds(read_history(run.history_path))
         if left <= 0 and not received:  # a second signal would stop it unsaved
             break
         with contextlib.suppress(subprocess.TimeoutExpired):
