@@ -46,8 +46,8 @@ def _draw_setting(axes, setting, key, scale, style):
     if len(seeds) > 1:
         for points in seeds:
             axes.plot(*zip(*points.values()), **style, markersize=2, linewidth=0.7, alpha=0.5)
-    if common:
-        means = np.mean([[points[epoch] for epoch in common] for points in seeds], axis=0)
+    if seeds:  # in the legend also where nothing is common
+        means = np.reshape([np.mean([points[epoch] for points in seeds], axis=0) for epoch in common], (-1, 2))
         axes.plot(*means.T, **style, markersize=5, linewidth=1.6, label=setting["name"])
 
 
