@@ -189,14 +189,11 @@ def test_images_that_no_run_is_known_to_have_written_are_not_even_replaced_when_
     assert everything_below(tmp_path) == {tmp_path / name: b"precious"}
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [dict(starts=1), dict(starts=[1]), dict(images=dict(count=183, sha256="0", shape=[28, 28, 1], classes=None))],
-)
-def test_a_configuration_that_makes_no_sense_is_named(toy, finished_toy, tmp_path, damage):
+def test_a_configuration_that_makes_no_sense_is_named(toy, finished_toy, tmp_path):
     finished_toy()
     path = tmp_path / "checkpoints/config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps({**stored, "images": {**stored["images"], "classes": None}}))
     with pytest.raises(UserError, match="config.json cannot be read .*restore it"):
         launch(toy(epochs=4))
 

@@ -90,7 +90,7 @@ class RunFolder:
             stored = json.loads(self.config_path.read_text(encoding="utf-8"))
             config, images = stored["config"], stored["images"]
             typed = [(config["epochs"], int), (images["count"], int), (images["sha256"], str)]
-            typed += [(images.get("classes", []), list), *((start, dict) for start in stored.get("starts", []))]
+            typed.append((images.get("classes", []), list))
             if not all(isinstance(value, kind) for value, kind in typed) or images["shape"][-1] not in (1, 3):
                 raise ValueError("what it says of the run or its images makes no sense")
             return {**stored, "config": TrainingConfig.from_json(config)}
@@ -172,15 +172,15 @@ class RunFolder:
             "labels_sha256": data.fingerprint(image_set.labels),
         }
         earlier = self._stored_json()
-        starts = [*_events(earlier, "starts"), {**start, "time": _now()}]
+        starts = [*events(earlier, "starts"), {**start, "time": _now()}]
         run = {"config": config.to_json(), "images": images, "working_dir": _working_dir()}
-        self._write_json({**run, "starts": starts, "rollbacks": _events(earlier, "rollbacks")})
+        self._write_json({**run, "starts": starts, "rollbacks": events(earlier, "rollbacks")})
 
     def add_rollback(self, rollback):
         """Notes when and why the run went back to an earlier epoch; a failing disk does not stop it."""
         with contextlib.suppress(OSError):
             if stored := self._stored_json():  # which a drive may fail to read for a moment
-                self._write_json({**stored, "rollbacks": [*_events(stored, "rollbacks"), {**rollback, "time": _now()}]})
+                self._write_json({**stored, "rollbacks": [*events(stored, "rollbacks"), {**rollback, "time": _now()}]})
 
     def _stored_json(self):
         """All that the configuration file holds; empty where it is missing or damaged."""
@@ -237,9 +237,10 @@ def _working_dir():
         return os.getcwd()
 
 
-def _events(stored, name):
-    """A list in the configuration file; empty where it is missing or damaged."""
-    return stored[name] if isinstance(stored.get(name), list) else []
+def events(stored, name):
+    """The `starts` or `rollbacks` that a configuration file holds, as far as they are not damaged."""
+    found = stored.get(name)
+    return [event for event in found if isinstance(event, dict)] if isinstance(found, list) else []
 
 
 def _now():

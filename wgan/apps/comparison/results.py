@@ -5,7 +5,7 @@ import statistics
 
 from wgan.apps.comparison.runs import MEASURED, training_times
 from wgan.runs.history import read_history
-from wgan.runs.run_folder import RunFolder
+from wgan.runs.run_folder import RunFolder, events
 
 
 def results(planned, failures):
@@ -95,7 +95,7 @@ def images_and_machines(planned):
     """What the runs that have begun were trained on (the distinct `images` of their `config.json`), and with (their
     devices and versions, in words without repeats)."""
     stored = list(filter(None, (RunFolder(run.config).stored_run() for run in planned)))
-    starts = [start for found in stored for start in found.get("starts", ())]
+    starts = [start for found in stored for start in events(found, "starts")]
     machines = [
         f"{start.get('device')}, Python {start.get('python')}, TensorFlow {start.get('tensorflow')}, "
         f"Keras {start.get('keras')}"
