@@ -87,7 +87,7 @@ class RunFolder:
         if not self.config_path.exists():
             return None
         try:
-            stored = json.loads(self.config_path.read_text(encoding="utf-8"))
+            stored = self._read_json()
             config, images = stored["config"], stored["images"]
             typed = [(config["epochs"], int), (images["count"], int), (images["sha256"], str)]
             typed.append((images.get("classes", []), list))
@@ -182,10 +182,13 @@ class RunFolder:
             if stored := self._stored_json():  # which a drive may fail to read for a moment
                 self._write_json({**stored, "rollbacks": [*events(stored, "rollbacks"), {**rollback, "time": _now()}]})
 
+    def _read_json(self):
+        return json.loads(self.config_path.read_text(encoding="utf-8"))
+
     def _stored_json(self):
         """All that the configuration file holds; empty where it is missing or damaged."""
         try:
-            stored = json.loads(self.config_path.read_text(encoding="utf-8"))
+            stored = self._read_json()
         except (OSError, ValueError, RecursionError):
             return {}
         return stored if isinstance(stored, dict) else {}

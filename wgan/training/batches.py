@@ -88,11 +88,7 @@ def epoch_batches(
         chosen = tf.gather(labelled, shuffled(epoch, len(labelled), Purpose.LABELLED_SHUFFLE))
         return epoch, *reals, _take(images, chosen, shape), _take(labels, chosen, shape)
 
-    # Without the thread that tunes the pipeline: there is nothing to tune, and its end would hold up the end of a
-    # training, in which it sleeps for up to half a minute.
-    untuned = tf.data.Options()
-    untuned.autotune.enabled = False
-    return tf.data.Dataset.range(epochs.start, epochs.stop).map(draw).prefetch(2).with_options(untuned)
+    return tf.data.Dataset.range(epochs.start, epochs.stop).map(draw).prefetch(2).with_options(_untuned())
 
 
 def _take(array, indices, shape):
@@ -107,3 +103,11 @@ def _take(array, indices, shape):
     drawn = tf.reshape(drawn, [critic_steps, share, *array.shape[1:]])
     around = [[0, 0], [host * share, (hosts - 1 - host) * share], *[[0, 0]] * (len(array.shape) - 1)]
     return tf.pad(drawn, around) if hosts > 1 else drawn
+
+
+def _untuned():
+    """No thread that tunes the pipeline: there is nothing to tune, and its end would hold up the end of a training,
+    in which it sleeps for up to half a minute."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
