@@ -8,7 +8,7 @@ import shlex
 import sys
 
 from wgan.apps.comparison import page, plan, runs
-from wgan.common import cli
+from wgan.common import cli, output
 from wgan.recipes import RECIPES
 
 
@@ -51,7 +51,7 @@ def show(found, folder):
         )
         print(f"{setting['name']}: {figures} ({len(setting['seeds'])} of {setting['planned']} seeds)")
     for note in found["notes"]:
-        print(f"note: {note}", file=sys.stderr)
+        output.note(note)
     print(f"wrote {folder / plan.PAGE_FILE}", flush=True)
 
 

@@ -1,8 +1,14 @@
 """Errors, and the one among them that a user is meant to read."""
 
 import contextlib
+import struct
+import zipfile
+import zlib
 
 from wgan.common.messages import one_line
+
+# What reading a damaged zip file raises, by what is damaged.
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, RuntimeError, ValueError)
 
 
 class UserError(Exception):

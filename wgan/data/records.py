@@ -10,20 +10,17 @@ import dataclasses
 import hashlib
 import json
 import os
-import struct
-import zipfile
 import zlib
 
 import numpy as np
 
-from wgan.common.errors import UserError, readable
+from wgan.common.errors import DAMAGED_ZIP, UserError, readable
 from wgan.common.messages import one_line
 
 INDEX = "index.npz"
 BEFORE, AFTER = 12, 4  # what TFRecord writes around a record, in bytes: its length and two checksums
 READERS = 16  # at a time: a drive far away answers many as soon as one
 REMEDY = "copy the records again, or make them again"
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, RuntimeError, ValueError, TypeError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,5 +152,5 @@ def _index(folder):
     try:
         with readable(path), np.load(path) as arrays:
             yield arrays, json.loads(str(arrays["about"]))
-    except _DAMAGE as error:
+    except (TypeError, *DAMAGED_ZIP) as error:
         raise UserError(f"{one_line(path)} is damaged ({one_line(error, longest=120)}): {REMEDY}") from error

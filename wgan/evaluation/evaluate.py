@@ -4,10 +4,9 @@ import dataclasses
 import json
 import os
 import pathlib
-import sys
 
 from wgan import data
-from wgan.common import options, startup
+from wgan.common import options, output, startup
 from wgan.common.errors import UserError
 from wgan.common.messages import listed
 from wgan.common.options import option
@@ -67,7 +66,7 @@ def evaluate(checkpoint_dir, weights=None, **more):
         learned = listed(source.class_names)
         raise UserError(f"{image_set.name} has other classes than the run, whose generator draws {learned}")
     for notice in (*image_set.notices, *([] if is_same else ["these are not the images of the run"])):
-        print(f"note: {notice}", file=sys.stderr)
+        output.note(notice)
     other = _other_class(config) if request.yardsticks else None
 
     startup.import_tensorflow()
@@ -90,7 +89,7 @@ def _other_class(config):
         name = data.similar_class(config.dataset, config.data_dir, config.label, config.split)
         return name and data.load(config.dataset, config.data_dir, name, config.split, config.image_size)
     except UserError as error:
-        print(f"note: no other class to compare with: {error}", file=sys.stderr)
+        output.note(f"no other class to compare with: {error}")
         return None
 
 

@@ -1,10 +1,8 @@
 """The figures of a report on a trained generator."""
 
-import sys
-
 import numpy as np
 
-from wgan.common import startup
+from wgan.common import output, startup
 from wgan.common.messages import one_line
 from wgan.data.records import Records
 from wgan.evaluation import evaluator, features, report
@@ -70,4 +68,4 @@ def _rows_of_classes(generator, classes, extract, most, seed):
             drawn = evaluator.Sampler(generator, len(reals), seed, np.full(len(reals), number, np.int32))()
             yield report.make_row(one_line(name), reals, extract(drawn))[0]
         else:
-            print(f"note: {one_line(name)} is not measured alone: it has {len(reals)} images", file=sys.stderr)
+            output.note(f"{one_line(name)} is not measured alone: it has {len(reals)} images")

@@ -6,18 +6,17 @@ import math
 import os
 import pathlib
 import re
-import struct
 import zipfile
 import zlib
 from typing import NamedTuple
 
+from wgan.common.errors import DAMAGED_ZIP
 from wgan.common.messages import one_line
 from wgan.common.output import note
 from wgan.runs.files import atomic_path
 
 EPOCHS = 500  # in one archive, and in one folder
 _NUMBER = re.compile("[0-9]{5,}")
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, RuntimeError, ValueError)
 
 
 class ZippedGrid(NamedTuple):
@@ -31,7 +30,7 @@ class ZippedGrid(NamedTuple):
         try:
             with zipfile.ZipFile(self.archive) as archive:
                 return archive.read(self.name)
-        except _DAMAGE as error:
+        except DAMAGED_ZIP as error:
             raise ValueError(one_line(error)) from error
 
     def stat(self):
@@ -69,14 +68,14 @@ def read(path):
     try:
         with zipfile.ZipFile(path) as archive:
             return {epoch: ZippedGrid(path, name) for epoch, name in _names(archive).items()}
-    except _DAMAGE as error:
+    except DAMAGED_ZIP as error:
         note(f"{path} is damaged ({one_line(error)}), and its grids are passed over")
         return {}
 
 
 def holds(path, grids):
     """Whether an archive has these grids, byte for byte; `grids` as in `update`."""
-    with contextlib.suppress(FileNotFoundError, *_DAMAGE), zipfile.ZipFile(path) as archive:
+    with contextlib.suppress(FileNotFoundError, *DAMAGED_ZIP), zipfile.ZipFile(path) as archive:
         names = _names(archive)
         return all(
             epoch in names and zlib.crc32(grid.read_bytes()) == archive.getinfo(names[epoch]).CRC
@@ -97,7 +96,7 @@ def update(path, grids, last_epoch=math.inf):
             try:
                 content = grids[epoch].read_bytes() if epoch in grids else earlier.read(kept[epoch])
                 archive.writestr(zipfile.ZipInfo(grid_name(epoch)), content)  # PNGs shrink no further
-            except _DAMAGE as error:
+            except DAMAGED_ZIP as error:
                 note(f"the grid of epoch {epoch} in {path} is damaged ({one_line(error)}), and is left out")
 
 
@@ -107,7 +106,7 @@ def _to_read(path):
         return zipfile.ZipFile(path)
     except FileNotFoundError:
         pass
-    except _DAMAGE as error:
+    except DAMAGED_ZIP as error:
         aside = path.with_name(f"{path.name}.damaged")
         os.replace(path, aside)
         note(f"{path} is damaged ({one_line(error)}), and is now {aside.name}")
