@@ -89,8 +89,10 @@ class RunFolder:
         try:
             stored = self._read_json()
             config, images = stored["config"], stored["images"]
-            classes = images.get("classes", [])
-            typed = ((config["epochs"], int), (images["count"], int), (images["sha256"], str), (classes, list))
+            typed = (
+                *((config["epochs"], int), (images["count"], int), (images["sha256"], str)),
+                (images.get("classes", []), list),
+            )
             if not all(isinstance(value, kind) for value, kind in typed) or images["shape"][-1] not in (1, 3):
                 raise ValueError("what it says of the run or its images makes no sense")
             return {**stored, "config": TrainingConfig.from_json(config)}
