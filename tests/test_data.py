@@ -186,48 +186,9 @@ def test_text_from_file_names_stays_on_one_line():
     assert len(messages.one_line("x" * 5000)) <= 300
 
 
-KINDS = {
-    "images": "cats/1.png",
-    "cifar10": "cifar-10-batches-py/data_batch_1",
-    "archive": "cifar-10-python.tar.gz",
-    "idx images": "raw/t10k-images-idx3-ubyte.gz",
-    "idx labels": "raw/t10k-labels-idx1-ubyte.gz",
-}
-
-
-def write(folder, *kinds):
-    for kind in kinds:
-        (folder / KINDS[kind]).parent.mkdir(parents=True, exist_ok=True)
-        (folder / KINDS[kind]).touch()
-
-
-@pytest.mark.parametrize(
-    "kinds, dataset, label, inner, right",
-    [
-        (["images"], "cifar10", None, "", "images, which are for --dataset folder, and nothing for --dataset cif"),
-        (["images"], "mnist", None, "", "--dataset folder"),
-        (["images"], "fashion_mnist", "cats", "", "--dataset folder"),
-        (["cifar10"], "folder", None, "", "--dataset cifar10"),
-        (["cifar10"], "mnist", None, "", "--dataset cifar10"),
-        (["archive"], "folder", None, "", "--dataset cifar10"),
-        (["archive"], "mnist", None, "cifar-10-python.tar.gz", "--dataset cifar10"),
-        (["idx images", "idx labels"], "folder", None, "", "--dataset mnist or fashion_mnist"),
-        (["idx images", "idx labels"], "cifar10", None, "", "--dataset mnist or fashion_mnist"),
-    ],
-)
-def test_files_of_another_data_set_are_recognised_and_its_flag_is_named(tmp_path, kinds, dataset, label, inner, right):
-    write(tmp_path / "data", *kinds)
-    with pytest.raises(UserError, match=f"{inner} holds .*{right}"):
-        data.check(dataset, tmp_path / "data" / inner, label, "all")
-
-
-def test_no_other_data_set_is_named_where_the_right_one_was_given(tmp_path):
-    write(tmp_path, "images", "cifar10")
-    for dataset in ("cifar10", "folder"):
-        assert "has no class 'dogs'" in refused(dataset, tmp_path, "dogs", "all")
-
-
 def test_the_classes_of_a_folder_that_was_not_named_are_not_looked_for_here(tmp_path, monkeypatch):
-    write(tmp_path, "images")
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "cats/1.png").touch()
     monkeypatch.chdir(tmp_path)
+    assert "--dataset folder" in refused("cifar10", tmp_path, "cats", "all")
     assert "--dataset folder needs --data_dir" in refused("folder", None, function=data.class_names)

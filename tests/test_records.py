@@ -1,6 +1,5 @@
 """Images in records: the same as in the folder that they were made of, and read when a batch takes them."""
 
-import errno
 import io
 import os
 import shutil
@@ -137,18 +136,14 @@ def test_a_folder_with_something_in_it_is_not_written_to(pair, refusal):
 @pytest.mark.parametrize("out", [".", "../drive"])
 def test_a_folder_that_cannot_be_replaced_is_refused_before_images_are_read(tmp_path, refusal, monkeypatch, out):
     """The current one, and one on which a drive is mounted."""
-
-    def busy(path, **_):
-        raise OSError(errno.EBUSY, "Device or resource busy")
-
     folder = save_images(tmp_path / "images")
     (tmp_path / "drive").mkdir(), (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setattr(os, "rmdir", busy)
+    monkeypatch.setattr(os.path, "ismount", lambda path: os.path.basename(path) == "drive")
     monkeypatch.setattr(image_files, "read", lambda *_: pytest.fail("an image is read"))
-    said = refusal(make_records, f"--data_dir={folder}", f"--out={out}")
-    assert "is not an empty folder that can be replaced (" in said
-    assert ("current" if out == "." else "busy") in said
+    assert "is not an empty folder that can be replaced" in refusal(
+        make_records, f"--data_dir={folder}", f"--out={out}"
+    )
 
 
 @pytest.mark.parametrize("target_exists", [True, False])

@@ -129,7 +129,9 @@ def main(argv):
     groups.define("Data", "images", str, "CIFAR-10", "What the images are, for the provenance.")
     groups.define("Training", "epochs", int, 24, "Passes over the 50,000 training images.")
     groups.define("Training", "seed", int, 0, "Of weights, shuffles and augmentation.")
-    groups.define("Files", "output_dir", str, str(ROOT / "wgan/evaluation"), "Where the two files go.")
+    groups.define(
+        "Files", "output_dir", str, "feature_network", "Where the two files go: wgan/evaluation has those in use."
+    )
     flags = groups.parse(argv)
 
     images, labels = labelled_images(flags["data_dir"], "train")

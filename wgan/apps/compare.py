@@ -5,7 +5,6 @@ python compare.py --recipes wgan_gp,wgan_clip,dcgan --dataset mnist --epochs 500
 
 import functools
 import shlex
-import sys
 
 from wgan.apps.comparison import page, plan, runs
 from wgan.common import cli, output
@@ -37,9 +36,6 @@ def main(argv):
     if comparison.report_only:
         show(found, comparison.folder)
         return 0
-    note = plan.note_unmeasured(planned)
-    if note:
-        print(note, file=sys.stderr)
     return runs.run_all(planned, lambda failures: show(publish(failures), comparison.folder))
 
 

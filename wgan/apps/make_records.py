@@ -42,7 +42,10 @@ def main(argv):
     options.check(request)
     data_dir, out = os.path.expanduser(request.data_dir), os.path.realpath(os.path.expanduser(request.out))
     files.check_writable(pathlib.Path(out).parent, f"--out {one_line(out)}")
-    _check_replaceable(out)
+    if os.path.exists(out) and (
+        not os.path.isdir(out) or os.listdir(out) or os.path.ismount(out) or os.path.samefile(out, os.curdir)
+    ):
+        raise UserError(f"--out {one_line(out)} is not an empty folder that can be replaced: choose another")
     folder.FOLDER.check(data_dir, None, "all")
     for other in files.temporaries(out):
         output.note(f"{other} is of another make_records.py; remove it if that was killed")
@@ -54,21 +57,6 @@ def main(argv):
         output.note(remark)
     print(f"{count:,} images of {request.image_size} pixels in {out}, {size / 1e6:,.0f} MB")
     return 0
-
-
-def _check_replaceable(out):
-    """Raises UserError unless a path is free, or of an empty folder that may be replaced: no mount point, say."""
-    try:
-        if os.path.exists(out):
-            if os.path.samefile(out, os.curdir):
-                raise OSError("it is the current one")
-            os.rmdir(out)
-            os.mkdir(out)
-    except OSError as error:
-        reason = one_line(error.strerror or error)
-        raise UserError(
-            f"--out {one_line(out)} is not an empty folder that can be replaced ({reason}): choose another"
-        ) from error
 
 
 def write(out, image_size, images):

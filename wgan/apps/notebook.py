@@ -95,7 +95,9 @@ def watch(command, checkpoint_dir, sample_dir, seconds=10.0, show=None):
     log = log_path(checkpoint_dir)
     view = _View(checkpoint_dir, sample_dir, log, show or _show_in_cell)
     if earlier := lock.holder(checkpoint_dir):
-        view.heading = f"{earlier} trains here already, and is shown until it ends"
+        view.heading = (
+            f"{earlier} trains here already, with the settings that it began with, and is shown until it ends"
+        )
         if _until_end(earlier.is_alive, lambda: os.kill(earlier.pid, _STOP), view, seconds):
             return 128 + signal.SIGINT
         view.heading = ""
@@ -105,6 +107,12 @@ def watch(command, checkpoint_dir, sample_dir, seconds=10.0, show=None):
     if process.returncode not in _EXPECTED:
         raise RunFailed(_what_failed(process.returncode, "".join(files.last_lines(log)[-1:])))
     return process.returncode
+
+
+def in_training(folder):
+    """The paths below a folder, relative to it, of the runs that a process of this machine trains."""
+    places = [path.parents[1] for path in pathlib.Path(folder).rglob(f"checkpoints/{lock.LOCK_FILE}")]
+    return [place.relative_to(folder).as_posix() for place in places if lock.holder(place / "checkpoints")]
 
 
 def image(path):

@@ -33,7 +33,6 @@ class Cifar10(Dataset):
     """60,000 images of 32x32 pixels in ten classes."""
 
     default = "horse"
-    files = "CIFAR-10's files", "--dataset cifar10"
 
     def similar(self, class_name, data_dir):
         """What a class is most easily taken for; None for all."""
@@ -47,10 +46,6 @@ class Cifar10(Dataset):
         else:
             with _open_archive(source):
                 pass
-
-    def holds(self, path):
-        """Whether the official files, or some of them, are at a path; False, or UserError, where they are not."""
-        return _find(path).is_dir() or _find(path).name == ARCHIVE
 
     def read(self, data_dir, split):
         """See `Dataset.read`; the parts are the batches, in order (an archive has an order of its own)."""
@@ -122,8 +117,8 @@ def _find(data_dir):
         if candidate.exists():
             return candidate
     raise UserError(
-        f"--data_dir {one_line(data_dir)} holds neither {FOLDER} nor {ARCHIVE}: "
-        f"give the path of one of them, or of the folder they are in"
+        f"--data_dir {one_line(data_dir)} holds neither {FOLDER} nor {ARCHIVE}: give the path of one of them, or of "
+        "the folder they are in; for images of your own, add --dataset folder"
     )
 
 

@@ -16,7 +16,6 @@ class Dataset:
     default = labels.ALL  # what no label means
     resample = Image.Resampling.BICUBIC  # how the images are brought to their size
     has_splits = True
-    files: tuple[str, str] | None = None  # what its files are, and the flag that reads them
 
     def __init__(self, name, class_names=()):
         """Args: name: what `--dataset` and `keras.datasets` call it; class_names: in the order of their numbers."""
@@ -35,17 +34,12 @@ class Dataset:
 
     def check(self, data_dir, label, split):
         """The canonical label, once the files are known to be there; see `wgan.data.check`."""
-        class_name = labels.resolve(label, self.class_names, self.name, self.default)
         if data_dir is not None:
             self.check_files(data_dir, split)
-        return class_name
+        return labels.resolve(label, self.class_names, self.name, self.default)
 
     def check_files(self, data_dir, split):
         """Raises UserError where the files of a split are not in `data_dir`."""
-
-    def holds(self, path):
-        """Whether files of this kind are at a path; False or UserError where there are none."""
-        return False
 
     def read(self, data_dir, split):
         """The files' images, {official split: [(uint8 [N, side, side(, 3)], integers [N]), ...]}, and notices."""

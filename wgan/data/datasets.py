@@ -39,17 +39,7 @@ def check(dataset, data_dir, label, split):
         UserError: an unknown name, a missing path or file, or a split the data set does not have.
     """
     chosen, path = _choose(dataset, data_dir, split)
-    try:
-        return chosen.check(path, label, split)
-    except UserError as error:
-        other = _of_other_files(chosen, path)
-        if other is None:
-            raise
-        kind, flag = other.files
-        raise UserError(
-            f"--data_dir {one_line(data_dir)} holds {kind}, which are for {flag}, and nothing for "
-            f"--dataset {dataset}: change one of the two"
-        ) from error
+    return chosen.check(path, label, split)
 
 
 def load(dataset, data_dir, label, split, image_size=32):
@@ -137,17 +127,3 @@ def _choose(dataset, data_dir, split):
             f"reached: correct the path{'' if dataset in ('folder', 'records') else ', or leave --data_dir out'}"
         )
     return _DATASETS[dataset], path
-
-
-def _of_other_files(chosen, path):
-    """The data set whose files are at a path, if the chosen one reads files and there are none of its own."""
-    if path is None or not chosen.files or _holds(chosen, path):
-        return None
-    return next((other for other in _DATASETS.values() if _holds(other, path)), None)
-
-
-def _holds(dataset, path):
-    try:
-        return dataset.holds(path)
-    except (UserError, OSError):
-        return False

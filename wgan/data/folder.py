@@ -64,7 +64,6 @@ class ImageFolder(Dataset):
     """A folder of images, or of class folders."""
 
     has_splits = False
-    files = "images", "--dataset folder"
 
     def check(self, data_dir, label, split):
         """The canonical label, once the folder is known to hold images; see `wgan.data.check`."""
@@ -92,10 +91,6 @@ class ImageFolder(Dataset):
         if class_name.casefold() == labels.ALL and str(label).strip().isdigit():
             raise UserError(f"{named} has a class folder called 'all', which stands for all classes: rename it")
         return class_name
-
-    def holds(self, path):
-        """Whether there are images in a folder, or in the folders in it."""
-        return any(folder.holds_image() for folder in _tree(path).values())
 
     def class_names_in(self, data_dir):
         """The names of the class folders."""

@@ -21,7 +21,6 @@ class Mnist(Dataset):
     """One data set of 28x28 grey images. Bilinear, which Pillow antialiases, adds no ringing to flat black."""
 
     resample = Image.Resampling.BILINEAR
-    files = "IDX files", "--dataset mnist or fashion_mnist"
 
     def __init__(self, name, class_names, inner):
         """Args: name, class_names: see `Dataset`; inner: the sub-folder that other libraries keep the files in."""
@@ -31,10 +30,6 @@ class Mnist(Dataset):
     def check_files(self, data_dir, split):
         """See `Dataset.check_files`."""
         self._find(data_dir, split)
-
-    def holds(self, path):
-        """Whether there are IDX files in a folder; what they show, their names do not say. Or UserError."""
-        return bool(self._find(path, "all"))
 
     def read(self, data_dir, split):
         """See `Dataset.read`."""

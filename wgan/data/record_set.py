@@ -16,7 +16,6 @@ class RecordSet(Dataset):
     """A folder that `make_records.py` has made."""
 
     has_splits = False
-    files = "records", "--dataset records"
 
     def check(self, data_dir, label, split):
         """The canonical label, once the folder is known to hold an index; see `wgan.data.check`."""
@@ -27,10 +26,6 @@ class RecordSet(Dataset):
                 f"--data_dir {one_line(data_dir)} is not a folder: give the one that make_records.py has made"
             )
         return labels.resolve(label, self.class_names_in(data_dir), f"{one_line(data_dir)}")
-
-    def holds(self, path):
-        """Whether there is an index in a folder."""
-        return os.path.isfile(os.path.join(path, records.INDEX))
 
     def class_names_in(self, data_dir):
         """The names of the classes, those of the folders that the records were made from."""

@@ -246,9 +246,9 @@ def _with_places(config):
 def _load_images(found):
     config, stored = found.config, found.stored
     image_set = data.load_for_run(config)
-    _check_classes(config, image_set)
-    for notice in image_set.notices:
+    for notice in image_set.notices:  # first: they name the images without a class
         output.note(notice)
+    _check_classes(config, image_set)
     sha256 = data.fingerprint(image_set.images)
     if stored:
         _check_same_images(config, image_set, sha256, stored["images"])
@@ -257,7 +257,10 @@ def _load_images(found):
 
 def _check_same_images(config, image_set, sha256, stored):
     """Raises UserError unless these are the images, and the classes, that the run began with."""
-    remedy = f"the run in {config.checkpoint_dir} began with; give it the same data, or start over with --fresh"
+    remedy = (
+        f"the run in {config.checkpoint_dir} began with; give it the same data, start over with --fresh, or in other "
+        "folders begin from its weights with --init_from"
+    )
     if stored["sha256"] != sha256:
         raise UserError(
             f"these {len(image_set.images)} images{_changed_classes(image_set, stored)} differ from the "
@@ -283,8 +286,8 @@ def _check_classes(config, image_set):
     recipe, most = config.recipe_spec, config.recipe_spec.max_classes
     if recipe.wants_labels and image_set.labels is None:
         raise UserError(
-            f"--recipe {config.recipe} learns classes, and {image_set.name} has none: put the images "
-            "into one folder per class"
+            f"--recipe {config.recipe} learns classes, and not every image of {image_set.name} has one: put each into "
+            "the folder of its class"
         )
     if most and len(image_set.label_names) > most:
         raise UserError(

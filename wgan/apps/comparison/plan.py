@@ -13,18 +13,19 @@ from wgan.apps import train
 from wgan.apps.comparison.runs import PlannedRun
 from wgan.common import options
 from wgan.common.errors import UserError
-from wgan.common.messages import did_you_mean, one_line
+from wgan.common.messages import one_line
 from wgan.common.options import option
 from wgan.config import TrainingConfig
 from wgan.data import labels
-from wgan.recipes import DEFAULT, RECIPES
+from wgan.recipes import DEFAULT
 from wgan.runs.run_folder import RunFolder, differences_from
 
 PAGE_FILE, REPORT_FILE = "index.html", "comparison.json"
 MAX_UPDATES_A_SECOND = 1000  # what a run with a limit of time is given as --epochs, so that its time ends first
 COMMON = "common"
 EXAMPLE = '{"common": {"flips": "off"}, "usual": {}, "slow": {"learning_rate": 2e-4, "critic_learning_rate": 1e-4}}'
-DECIDED = ("seed", "epochs", "checkpoint_dir", "sample_dir", "fresh", "dry_run")  # by the flags of the comparison
+# By the flags of the comparison.
+DECIDED = ("seed", "epochs", "checkpoint_dir", "sample_dir", "drive_dir", "fresh", "dry_run")
 _FOR_ALL = ("dataset", "data_dir", "label", "image_size", "precision", "eval_every")  # flags that go on to train.py
 _AS_IN_TRAIN = "As in train.py, for all."
 
@@ -168,17 +169,11 @@ class Setting(NamedTuple):
 
 
 def named_recipes(text):
-    """The recipes in a text such as `wgan_gp,dcgan` as `Setting`s; raises UserError for one that cannot be compared."""
-    choice = f"choose from {', '.join(name for name, recipe in RECIPES.items() if not recipe.is_1d)}"
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    """The recipes in a text such as `wgan_gp,dcgan` as `Setting`s; raises UserError for one that does not exist."""
+    names = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
     if not names:
-        raise UserError(f"--recipes is empty: {choice}, separated by commas")
-    for name in names:
-        if name not in RECIPES:
-            raise UserError(f'no recipe is called "{one_line(name)}"{did_you_mean(name, RECIPES)}: {choice}')
-        if names.count(name) > 1:
-            raise UserError(f"--recipes has {name} twice; remove one of them")
-    return [Setting(name, RECIPES[name].summary, {"recipe": name}) for name in names]
+        raise UserError("--recipes is empty: give names separated by commas; --help lists them")
+    return [Setting(name, TrainingConfig.of_recipe(name).recipe_spec.summary, {"recipe": name}) for name in names]
 
 
 def read_settings(path):
@@ -224,9 +219,3 @@ def _stored_budget(path):
             f"{path} is of another comparison, or damaged ({type(error).__name__}); choose another "
             "--output_dir, or remove it"
         ) from error
-
-
-def note_unmeasured(planned):
-    """Says before hours have gone by which figures there will not be; a line, or None."""
-    never = dict.fromkeys(run.setting for run in planned if not run.config.eval_every)
-    return f"note: nothing is measured of {', '.join(never)}, since eval_every is 0" if never else None

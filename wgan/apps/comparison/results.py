@@ -93,13 +93,13 @@ def _run(run, failures):
 
 def images_and_machines(planned):
     """What the runs that have begun were trained on (the distinct `images` of their `config.json`), and with (their
-    devices and versions, in words without repeats)."""
+    devices, precisions and versions, in words without repeats)."""
     stored = list(filter(None, (RunFolder(run.config).stored_run() for run in planned)))
-    starts = [start for found in stored for start in events(found, "starts")]
     machines = [
-        f"{start.get('device')}, Python {start.get('python')}, TensorFlow {start.get('tensorflow')}, "
-        f"Keras {start.get('keras')}"
-        for start in starts
+        f"{start.get('device')} in {found['config'].precision}, Python {start.get('python')}, "
+        f"TensorFlow {start.get('tensorflow')}, Keras {start.get('keras')}"
+        for found in stored
+        for start in events(found, "starts")
     ]
     images = {found["images"]["sha256"]: found["images"] for found in stored}
     return list(images.values()), list(dict.fromkeys(machines))
