@@ -160,6 +160,20 @@ def test_the_newer_state_wins_and_the_one_before_is_kept(finished, tmp_path):
     assert epoch_of(folders[0]) == EPOCHS + 1
 
 
+def test_a_state_that_was_lost_here_is_fetched_and_one_that_both_have_lost_is_missed(finished, tmp_path):
+    launch(finished)
+    here, there = tmp_path / "checkpoints", tmp_path / "drive/checkpoints"
+    for path in here.glob("training_state*"):
+        path.unlink()
+    assert launch(finished) == 0 and epoch_of(here) == EPOCHS
+    for path in (*here.glob("training_state*"), *there.glob("training_state*")):
+        path.unlink()
+    before = contents(tmp_path)
+    with pytest.raises(UserError, match="has lost training_state"):
+        launch(finished)
+    assert contents(tmp_path) == before
+
+
 def test_a_dry_run_looks_at_the_drive_and_writes_nothing(finished, tmp_path, capsys):
     launch(finished)
     lose_the_machine(tmp_path)

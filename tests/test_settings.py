@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from wgan.config import TrainingConfig
-from wgan.training import loop
 from wgan.training.loop import build_gan
 
 
@@ -23,23 +22,6 @@ def test_both_learning_rates_fall_in_a_line_to_zero_at_the_same_epoch(toy):
         gan.critic_optimizer.iterations.assign(5 * epoch)
         rates = [float(optimizer.learning_rate) for optimizer in (gan.generator_optimizer, gan.critic_optimizer)]
         np.testing.assert_allclose(rates, expected, rtol=1e-5, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    "changes, advice",
-    [
-        (dict(precision="bfloat16"), "a smaller --learning_rate, or with --precision float32, may do better"),
-        (dict(precision="float32"), "a smaller --learning_rate may do better"),
-        (dict(critic_learning_rate=1e-3), "a smaller --learning_rate or --critic_learning_rate may do better"),
-    ],
-)
-def test_numbers_that_go_wrong_again_and_again_are_answered_with_what_would_be_a_change(toy, changes, advice):
-    assert loop.explain_wrong_numbers("a figure", 0, toy(**changes)).endswith(f"A new run with {advice}")
-
-
-def test_a_device_without_memory_is_answered_with_all_that_could_be_smaller(toy):
-    advice = loop.explain_memory(toy(image_size=64, generator_batch_size=8))
-    assert advice.endswith("a smaller --batch_size or --generator_batch_size or --image_size")
 
 
 @pytest.mark.parametrize("changes", [{}, dict(critic_learning_rate=1e-4, data_dir="images")])

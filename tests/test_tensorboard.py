@@ -58,14 +58,6 @@ def test_groups_have_columns_of_the_history_and_the_others_are_the_critics():
     assert [tensorboard.tag_of(name) for name in ("gradient_norm", "fid")] == ["critic/gradient_norm", "metrics/fid"]
 
 
-def test_grids_are_shown_at_growing_distances():
-    def shown(epochs, every=1):
-        return [number for number in range(every, epochs + 1, every) if tensorboard.is_next(number - every, number)]
-
-    assert shown(26) == [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19, 24]
-    assert shown(1000, every=400) == [400, 800] and len(shown(12_000)) <= 45
-
-
 def test_tensorboard_reads_curves_images_and_settings_once_after_a_process_was_killed(writer_of, tmp_path):
     folder, lost, history = tmp_path / "checkpoints/tensorboard", History(), History()
     add_epochs(lost, 9, first=50)
@@ -90,7 +82,7 @@ def test_tensorboard_reads_curves_images_and_settings_once_after_a_process_was_k
     assert (image.step, image.width, image.height) == (4, 4, 3)
     assert image.encoded_image_string == (tmp_path / "samples/sample_00004.png").read_bytes()
     words = tf.make_ndarray(found.Tensors(tensorboard.SETTINGS_TAG)[-1].tensor_proto).item().decode()
-    assert "| `data_dir` | **odd\\|name\\*\\_** |" in words and "| `beta_2` | 0.9 |" in words
+    assert '"data_dir": "odd|name*_"' in words and '"beta_2": 0.9' in words
 
 
 def test_the_grids_of_epochs_before_a_start_are_those_that_were_drawn(writer_of, tmp_path):
@@ -100,7 +92,7 @@ def test_the_grids_of_epochs_before_a_start_are_those_that_were_drawn(writer_of,
         Image.fromarray(np.zeros((3, 4), np.uint8)).save(tmp_path / f"samples/sample_{epoch:05d}.png")
     writer_of(history)
     shown = events_in(tmp_path / "checkpoints/tensorboard").Images(tensorboard.SAMPLES_TAG)
-    assert [image.step for image in shown] == [7, 14, 15, 20]
+    assert [image.step for image in shown] == [7, 14, 20]
 
 
 def test_a_lost_file_is_written_anew_and_a_missing_drive_is_not_hidden(writer_of, tmp_path, capsys):
@@ -160,7 +152,7 @@ def test_a_run_that_was_killed_and_rolled_back_has_every_epoch_once(toy, tmp_pat
         events = found.Scalars(tensorboard.tag_of(name))
         assert [event.step for event in events] == [1, 2, 3, 4, 5, 6, 7]
         np.testing.assert_allclose([event.value for event in events], [row[name] for row in rows.values()], rtol=1e-6)
-    assert [image.step for image in found.Images(tensorboard.SAMPLES_TAG)] == [1, 2, 3, 4, 5, 6, 7]
+    assert [image.step for image in found.Images(tensorboard.SAMPLES_TAG)] == [1, 2, 3, 4, 5, 7]
     assert len(found.Images(tensorboard.REALS_TAG)) == 1
     assert launch(toy(epochs=1), fresh=True) == 0  # and without the flag nothing is left of them
     assert not folder.exists()

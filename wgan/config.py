@@ -5,6 +5,7 @@ is stored with a run, and the check of a resumed run against it are all made fro
 """
 
 import dataclasses
+import os
 import re
 
 from wgan.common import options
@@ -188,7 +189,8 @@ class TrainingConfig:
             "--xla on: it compiles an epoch for one device": self.xla == "on",
             f"--recipe {self.recipe}: its penalty takes one norm over the whole batch, "
             "of which each device has a part": self.recipe_spec.constraint == "whole_batch_penalty",
-            "--label each: start a run for each class": self.distribute == "multi_worker" and self.label == labels.EACH,
+            "--label each: start a run for each class": self.distribute == "multi_worker"
+            and labels.is_each(self.label),
         }
         for what, is_chosen in excluded.items():
             if is_chosen and self.distribute != "none":
@@ -270,6 +272,8 @@ class TrainingConfig:
         that follows another is not named beside it.
         """
         then, now = earlier.deciding(), self.deciding()
+        for values in (then, now):  # the same place may have two names
+            values["init_from"] = values["init_from"] and os.path.abspath(values["init_from"])
         changed = [name for name in now if then[name] != now[name] and getattr(earlier, name) != getattr(self, name)]
         return [f"{name} was {then[name]}, now {now[name]}" for name in changed]
 

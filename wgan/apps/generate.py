@@ -83,7 +83,7 @@ class SampleRequest:
                 raise UserError("--label is for a run of wgan_gp_conditional: this one's generator knows no classes")
             return [None]
         names = [self.label] if self.label is None or self.label in class_names else self.label.split(",")
-        if str(self.label).strip().casefold() == labels.EACH:
+        if labels.is_each(self.label):
             names = class_names
         try:
             chosen = [labels.resolve(name, class_names, "the generator") for name in names]

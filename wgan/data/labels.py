@@ -7,6 +7,11 @@ ALL = "all"
 EACH = "each"  # one after another
 
 
+def is_each(label):
+    """Whether a label, a text or None, stands for the classes one after another."""
+    return str(label).strip().casefold() == EACH
+
+
 def resolve(label, class_names, dataset, default=ALL):
     """The canonical form of a label: the class name, or "all". Given back it means the same.
 

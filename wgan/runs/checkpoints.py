@@ -184,10 +184,9 @@ def _read_state(path):
     try:
         if not files.is_sealed(path):
             return None
-        weights_files.check_readable(path)
         with h5py.File(path, "r") as file:
             return State(path, int(file.attrs["epoch"]), History(file["history"][:]), int(file.attrs["attempt"]))
-    except (UserError, *weights_files.UNREADABLE):
+    except weights_files.UNREADABLE:
         return None
 
 

@@ -92,7 +92,7 @@ def last_lines(path, start=0, longest=8192):
 
 def remove_leftovers(folder):
     """Removes temporary files that a killed process left; only for a caller who alone writes there."""
-    for pattern in (".tmp-*", ".lock.break.*"):
+    for pattern in (".tmp-*", ".lock.break.*", ".lock.restore.*"):
         for path in pathlib.Path(folder).glob(pattern):
             with contextlib.suppress(OSError):
                 path.unlink()

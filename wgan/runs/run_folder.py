@@ -1,7 +1,6 @@
 """What a run leaves on disk, and whether a new command may continue it. Needs no TensorFlow."""
 
 import contextlib
-import dataclasses
 import datetime
 import json
 import os
@@ -132,7 +131,7 @@ class RunFolder:
                     f"{held[0]} is in the way and belongs to no run that can be continued; choose "
                     f"{self._other_place}, or replace its files with --fresh"
                 )
-        elif differences := differences_from(config, stored):
+        elif differences := config.differences(stored["config"]):
             raise UserError(
                 f"{self.checkpoint_dir} holds a run with other settings: {'; '.join(differences)}. "
                 f"Repeat its settings, choose {self._other_place}, or start over with --fresh"
@@ -175,7 +174,8 @@ class RunFolder:
         }
         earlier = self._stored_json()
         starts = [*events(earlier, "starts"), {**start, "time": _now()}]
-        run = {"config": config.to_json(), "images": images, "working_dir": _working_dir()}
+        places = {name: os.path.abspath(place) for name in PLACES if (place := getattr(config, name))}
+        run = {"config": {**config.to_json(), **places}, "images": images}
         self._write_json({**run, "starts": starts, "rollbacks": events(earlier, "rollbacks")})
 
     def add_rollback(self, rollback):
@@ -188,10 +188,10 @@ class RunFolder:
         return json.loads(self.config_path.read_text(encoding="utf-8"))
 
     def _stored_json(self):
-        """All that the configuration file holds; empty where it is missing or damaged."""
+        """All that the configuration file holds; empty where it is missing or damaged, OSError where the disk fails."""
         try:
             stored = self._read_json()
-        except (OSError, ValueError, RecursionError):
+        except (FileNotFoundError, ValueError, RecursionError):
             return {}
         return stored if isinstance(stored, dict) else {}
 
@@ -215,31 +215,6 @@ class RunFolder:
             path.unlink()
         with contextlib.suppress(OSError):
             self.events_dir.rmdir()  # unless something else is in it
-
-
-def differences_from(config, stored):
-    """As `TrainingConfig.differences` from a `stored_run`; the same place under two names is not one."""
-    then, place = stored["config"], with_places(stored["config"], stored).init_from
-    if place and config.init_from and os.path.abspath(place) == os.path.abspath(config.init_from):
-        then = dataclasses.replace(then, init_from=config.init_from)
-    return config.differences(then)
-
-
-def with_places(config, stored):
-    """The stored configuration with its paths as they were meant, where it says from which folder they lead."""
-    working_dir = stored.get("working_dir")
-    if not isinstance(working_dir, str):
-        return config
-    places = {name: getattr(config, name) for name in PLACES if getattr(config, name)}
-    return dataclasses.replace(
-        config, **{name: os.path.normpath(os.path.join(working_dir, place)) for name, place in places.items()}
-    )
-
-
-def _working_dir():
-    """The folder where relative paths begin; None where it has been removed."""
-    with contextlib.suppress(OSError):
-        return os.getcwd()
 
 
 def events(stored, name):

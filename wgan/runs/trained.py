@@ -10,7 +10,7 @@ from wgan.common import startup
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.runs import checkpoints, neighbouring_runs, weights_files
-from wgan.runs.run_folder import CONFIG_FILE, RunFolder, with_places
+from wgan.runs.run_folder import CONFIG_FILE, RunFolder
 
 WEIGHTS_HELP = (
     "A run's folder, or a generator's weights file in it. In a folder it is generator_ema.weights.h5, or "
@@ -105,7 +105,7 @@ def read_run(checkpoint_dir, flag="--checkpoint_dir"):
     if stored is None:
         advice = neighbouring_runs.advice_on_runs(checkpoint_dir, flag) or f"give a run's folder with {flag}"
         raise UserError(f"{checkpoint_dir} holds no run (no {CONFIG_FILE}); {advice}")
-    return with_places(stored["config"], stored), stored["images"]
+    return stored["config"], stored["images"]
 
 
 def usual_weights(checkpoint_dir):

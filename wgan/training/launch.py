@@ -48,7 +48,7 @@ def launch(config, fresh=False, dry_run=False):
     the user can mend.
     """
     with output.tolerant():  # a training that nobody watches any more goes on
-        return (_launch_each if config.label == labels.EACH else _launch_one)(config, fresh, dry_run)
+        return (_launch_each if labels.is_each(config.label) else _launch_one)(config, fresh, dry_run)
 
 
 def _launch_one(config, fresh, dry_run):
@@ -161,7 +161,10 @@ def _examine_both(config, folder, remote, fresh):
     if remote.folder.run_id() and not remote.folder.checkpoint_files():  # by `--fresh`: only its grids are still there
         return here, Found(config, None, None)
     try:
-        return here, _examine(config, remote.folder, fresh)
+        there = _examine(config, remote.folder, fresh)
+        if there.stored and there.state is None:
+            remote.folder.check_not_begun()
+        return here, there
     except UserError as error:
         if here.state is None:
             raise
@@ -182,14 +185,13 @@ def _examine(config, folder, fresh):
         config = config.settled_by(stored["config"])
     if not fresh:
         folder.check_continues(config, stored)
-    state = checkpoints.newest_state(folder.checkpoint_dir) if stored else None
-    if stored and state is None:
-        folder.check_not_begun()
-    return Found(config, stored, state)
+    return Found(config, stored, checkpoints.newest_state(folder.checkpoint_dir) if stored else None)
 
 
 def _check_start(found, folder):
-    """Raises UserError where a run that has no state yet is to begin with weights that cannot be had."""
+    """Raises UserError where a run is to begin that has lost its state, or whose first weights cannot be had."""
+    if found.stored and found.state is None:
+        folder.check_not_begun()
     if found.config.init_from and found.state is None:
         initial_weights.find_weights(found.config.init_from, folder.checkpoint_dir)
 

@@ -115,7 +115,10 @@ def _trouble_told(config):
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
-        raise UserError(explain_memory(config)) from error
+        raise UserError(
+            "out of memory: end what else uses the device, or begin a new run with a smaller --batch_size, "
+            "--generator_batch_size or --image_size"
+        ) from error
     except tf.errors.UnknownError as error:
         told = re.search("UserError: (.*)", error.message)  # of `Records`, which `tf.data` has asked for images
         if not told:
@@ -185,7 +188,11 @@ class Trainer:
                 checkpoints.put_back(self._gan, good.snapshot)
                 if rollbacks[good.epoch] > MAX_ROLLBACKS:
                     checkpointing.save_good()
-                    raise UserError(explain_wrong_numbers(error, good.epoch, run.config)) from error
+                    saved = f" The state of epoch {good.epoch} is saved." if good.epoch else ""
+                    raise UserError(
+                        f"the numbers went wrong {MAX_ROLLBACKS + 1} times, last {error}.{saved} A new run with a "
+                        "smaller --learning_rate or --critic_learning_rate, or with --precision float32, may do better"
+                    ) from error
                 print(
                     f"warning: {error}; going back to epoch {good.epoch}, on with other random numbers", file=sys.stderr
                 )
@@ -230,29 +237,6 @@ class Trainer:
             callbacks.Progress(len(history.rows) + 1, config.epochs),
             *([self._team] if self._team else []),
         ]
-
-
-def explain_wrong_numbers(error, epoch, config):
-    """A message on a run whose numbers go wrong again and again, `error` the last time, and on settings to change.
-
-    `epoch` is that of the saved state, 0 where none is; `config` has its precision settled.
-    """
-    saved = f" The state of epoch {epoch} is saved." if epoch else ""
-    rates = "--learning_rate" if config.critic_learning_rate is None else "--learning_rate or --critic_learning_rate"
-    precise = "" if config.precision == "float32" else ", or with --precision float32,"
-    return (
-        f"the numbers went wrong {MAX_ROLLBACKS + 1} times, last {error}.{saved} A new run with a smaller "
-        f"{rates}{precise} may do better"
-    )
-
-
-def explain_memory(config):
-    """A message on a run that the device's memory is too small for, and on the settings that could be smaller."""
-    names = ["--batch_size", *(["--generator_batch_size"] if config.generator_batch_size else [])]
-    recipe = config.recipe_spec
-    if not recipe.is_1d and config.image_size > min(recipe.image_sizes):
-        names.append("--image_size")
-    return f"out of memory: end what else uses the device, or begin a new run with a smaller {' or '.join(names)}"
 
 
 @surroundings.usual()
@@ -375,7 +359,7 @@ def print_plan(config, folder, image_set, state):
 def _check_space(config, folder, gan, image_set, begun):
     """Refuses a run whose state would not fit on the disk; warns where the grids after `begun` epochs might not."""
     folder.make()
-    free, needed = shutil.disk_usage(folder.checkpoint_dir).free, 3 * _state_bytes(gan)
+    free, needed = shutil.disk_usage(folder.checkpoint_dir).free, (1 if begun else 3) * _state_bytes(gan)
     if free < needed:
         raise UserError(
             f"{folder.checkpoint_dir} has {free / 1e6:,.0f} MB free, and the weights and states of this run need "

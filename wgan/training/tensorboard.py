@@ -6,9 +6,9 @@ Writing needs TensorFlow only; the package `tensorboard` is for reading.
 """
 
 import contextlib
-import dataclasses
 import importlib.util
 import io
+import json
 import math
 import time
 
@@ -36,19 +36,6 @@ _V1 = tf.compat.v1  # where TensorFlow keeps the classes of what an event file h
 def tag_of(column):
     """The name of a curve, `group/column`."""
     return f"{GROUP_OF.get(column, 'critic')}/{column}"
-
-
-def is_next(before, number):
-    """Whether the grid of an epoch is shown, where that of the epoch `before` is the one before it.
-
-    Samples change much within the first epochs and little within the last thousand, so grids are shown at growing
-    distances, 40 of 12,000, 60 of a million: where one of the epochs 1, 2, 3, 4, 5, 6, 8, 10, 12 ... is above `before`
-    and not above `number`.
-    """
-    mark = 1
-    while mark <= before:
-        mark = max(mark + 1, round(GROWTH * mark))
-    return mark <= number
 
 
 class EventWriter(keras.callbacks.Callback):
@@ -104,7 +91,6 @@ class EventWriter(keras.callbacks.Callback):
         number = max([time.time_ns(), *(1 + int(path.name.split(".")[3]) for path in self._folder.event_files())])
         self._path = self._folder.events_dir / f"events.out.tfevents.{number}.wgan"
         self._file, self._written, self._last_grid = tf.io.TFRecordWriter(str(self._path)), 0, 0
-        self._earlier = len(self._history.rows)  # whose grids may have been drawn more or less often
         self._grids = dict(sample_files.list_samples(self._config.sample_dir))
         # No state holds the hour of an epoch. Those so far are put end to end before this moment.
         self._time = time.time() - float(self._history.column("seconds").sum())
@@ -123,23 +109,25 @@ class EventWriter(keras.callbacks.Callback):
             if not math.isnan(figures[name])
         ]
         self._add(step=number, summary=_V1.Summary(value=values))
-        is_last = number == self._config.epochs
-        is_drawn = number in self._grids if number <= self._earlier else number % self._config.sample_every == 0
-        if is_last or is_drawn:
-            if is_last or is_next(self._last_grid, number):
-                new = sample_files.sample_path(self._config.sample_dir, number, self._config.samples_layout)
-                self._add_image(SAMPLES_TAG, number, self._grids.get(number, new))
-            self._last_grid = number
+        # Samples change much within the first epochs and little within the last thousand.
+        if number >= GROWTH * self._last_grid or number == self._config.epochs:
+            new = sample_files.sample_path(self._config.sample_dir, number, self._config.samples_layout)
+            if self._add_image(SAMPLES_TAG, number, self._grids.get(number, new)):
+                self._last_grid = number
         self._written += 1
 
     def _add_image(self, tag, step, file):
-        with contextlib.suppress(OSError, ValueError):  # what cannot be read is left out
+        """Whether there is an image that can be read; else it is left out."""
+        try:
             content = file.read_bytes()
             with Image.open(io.BytesIO(content)) as image:
                 width, height = image.size
-            self._add_value(
-                step, tag=tag, image=_V1.Summary.Image(height=height, width=width, encoded_image_string=content)
-            )
+        except (OSError, ValueError):
+            return False
+        self._add_value(
+            step, tag=tag, image=_V1.Summary.Image(height=height, width=width, encoded_image_string=content)
+        )
+        return True
 
     def _add_value(self, step, **value):
         self._add(step=step, summary=_V1.Summary(value=[_V1.Summary.Value(**value)]))
@@ -149,25 +137,14 @@ class EventWriter(keras.callbacks.Callback):
 
 
 def settings_as_markdown(config, image_set):
-    """A table of all settings, what differs from the recipe's own in bold; above it what the images are."""
-    usual = config.usual
-    lines = [
-        f"{len(image_set.images)} images: {_cell(image_set.name)}, {' x '.join(map(str, image_set.images.shape[1:]))}",
-        "",
-        "| | setting | value |",
-        "|---|---|---|",
-    ]
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        emphasis = "" if value == getattr(usual, field.name) else "**"
-        lines.append(f"| {field.metadata['group']} | `{field.name}` | {emphasis}{_cell(value)}{emphasis} |")
-    return "\n".join(lines)
-
-
-def _cell(value):
-    """As Markdown that means the characters themselves."""
-    words = "" if value is None else " ".join(str(value).split())
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]()<>#|" else letter for letter in words)
+    """What the images are and all settings, first those that differ from the recipe's, as JSON in a block of code."""
+    usual, values = config.usual.to_json(), config.to_json()
+    told = {
+        "images": [len(image_set.images), image_set.name, *image_set.images.shape[1:]],
+        "other than the recipe's": {name: value for name, value in values.items() if value != usual[name]},
+        "settings": values,
+    }
+    return f"```\n{json.dumps(told, indent=2)}\n```"
 
 
 def how_to_look(folder):

@@ -18,7 +18,7 @@ from wgan.common.options import option
 from wgan.config import TrainingConfig
 from wgan.data import labels
 from wgan.recipes import DEFAULT
-from wgan.runs.run_folder import RunFolder, differences_from
+from wgan.runs.run_folder import RunFolder
 
 PAGE_FILE, REPORT_FILE = "index.html", "comparison.json"
 MAX_UPDATES_A_SECOND = 1000  # what a run with a limit of time is given as --epochs, so that its time ends first
@@ -153,7 +153,7 @@ class Comparison:
             if earlier is None and run.config.dataset in ("folder", "records"):
                 data.folder.check_apart(os.path.expanduser(run.config.data_dir), [("--output_dir", self.folder)])
             stored = RunFolder(run.config).stored_run("restore it, or choose another --output_dir")
-            if stored and (differences := differences_from(run.config.settled_by(stored["config"]), stored)):
+            if stored and (differences := run.config.settled_by(stored["config"]).differences(stored["config"])):
                 raise UserError(
                     f"{run.folder} holds a run with other settings: {'; '.join(differences)}. Repeat those settings, "
                     "or choose another --output_dir"

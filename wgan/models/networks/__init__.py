@@ -1,6 +1,6 @@
 """The networks that can be trained, made from a run's settings."""
 
-from wgan.models.networks import dcgan, gaussian, perceptrons, plain, resnet, sgan
+from wgan.models.networks import dcgan, perceptrons, plain, resnet, sgan
 from wgan.models.networks.plain import Critic, Generator
 
 __all__ = ["NETWORKS", "Critic", "Generator", "build"]
@@ -46,7 +46,10 @@ NETWORKS = {
         sgan.Generator(config.latent_dim, channels, config.image_size),
         sgan.Discriminator(num_classes),
     ),
-    "gaussian": lambda config, channels: (gaussian.Generator(config.latent_dim), gaussian.Discriminator()),
+    "gaussian": lambda config, channels: (
+        perceptrons.Generator(config.latent_dim, (1,), (16, 16), "tanh", 5.0, "uniform"),
+        perceptrons.Discriminator((1,), (16, 16), "tanh"),
+    ),
 }
 
 
