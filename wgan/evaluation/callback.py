@@ -21,7 +21,7 @@ def evaluation(config, image_set, history, saver):
     """The callback that measures what a recipe makes; arguments as in `Evaluation`."""
     if config.recipe_spec.is_1d:
         return PointEvaluation(config)
-    kind = ClassEvaluation if config.recipe_spec.max_classes else Evaluation
+    kind = ClassEvaluation if config.recipe_spec.gan == "semi_supervised" else Evaluation
     return kind(config, image_set, history, saver)
 
 

@@ -2,7 +2,6 @@
 
 from wgan.recipes.recipe import IMAGE_MEASURES, Recipe
 
-SGAN_CLASSES = 10
 # What the articles' GANs before Wasserstein's share, and the schedule of two of them.
 OF_ARTICLES = dict(dataset="mnist", critic_steps=1, beta_1=0.5, beta_2=0.999, ema_decay=0.0, flips="off")
 TWENTY_PASSES = dict(image_size=28, epochs=9_380, batch_size=128, learning_rate=3e-4, sample_every=50)
@@ -119,10 +118,8 @@ RECIPES = (
         "sgan",
         "Semi-supervised: the discriminator learns the classes too (Odena 2016); see --labels_per_class.",
         networks="sgan",
-        network_options=dict(num_classes=SGAN_CLASSES),
         loss="cross_entropy_mean",
         gan="semi_supervised",
-        max_classes=SGAN_CLASSES,
         defaults=dict(OF_ARTICLES, epochs=46_875, batch_size=64, learning_rate=2e-4, sample_every=400),
         refused=("flips", "augment"),
         grid_shape=(5, 5),

@@ -51,7 +51,6 @@ class Recipe:
     refused: tuple[str, ...] = ()  # settings that would do harm or nothing, beside those of parts that it does not have
     measures: tuple[str, ...] = IMAGE_MEASURES  # the history's columns that are filled at every measurement
     grid_shape: tuple[int, int] = (4, 4)  # rows and columns of the grids of samples
-    max_classes: int = 0  # how many classes its discriminator names at most; 0 where it names none
     is_conditional: bool = False  # whether its generator draws the class that it is asked for, of any number of classes
     is_1d: bool = False  # whether it makes numbers on a line in place of images
 
@@ -67,7 +66,7 @@ class Recipe:
     @property
     def wants_labels(self):
         """Whether its images must have labels."""
-        return self.max_classes > 0 or self.is_conditional
+        return self.is_conditional or self.gan == "semi_supervised"
 
     @property
     def image_sizes(self):

@@ -285,16 +285,11 @@ def _changed_classes(image_set, stored):
 
 
 def _check_classes(config, image_set):
-    recipe, most = config.recipe_spec, config.recipe_spec.max_classes
+    recipe = config.recipe_spec
     if recipe.wants_labels and image_set.labels is None:
         raise UserError(
             f"--recipe {config.recipe} learns classes, and not every image of {image_set.name} has one: put each into "
             "the folder of its class"
-        )
-    if most and len(image_set.label_names) > most:
-        raise UserError(
-            f"--recipe {config.recipe} learns up to {most} classes, and {image_set.name} has "
-            f"{len(image_set.label_names)}; leave some of the folders out"
         )
     if recipe.is_conditional:
         _check_all_classes(config, image_set)

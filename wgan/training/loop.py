@@ -243,7 +243,7 @@ class Trainer:
 def build_gan(config, channels, class_counts=()):
     """A compiled `GAN` with all its variables, its initial weights drawn from the configured seed.
 
-    The images have 1 or 3 channels; for a conditional recipe `class_counts` says how many there are of each class.
+    The images have 1 or 3 channels; for a recipe that learns classes `class_counts` says how many there are of each.
     """
     with _initializers_seeded(config.seed), precision.policy_scope(config.precision):
         recipe = config.recipe_spec

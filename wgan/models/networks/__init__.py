@@ -55,7 +55,7 @@ NETWORKS = {
 
 def build(config, channels, num_classes=0):
     """The generator and the critic of a run's recipe, without variables yet, for images of 1 or 3 channels;
-    `num_classes` is for a conditional recipe."""
+    `num_classes` is for a recipe that learns classes."""
     recipe = config.recipe_spec
-    classes = {"num_classes": num_classes} if recipe.is_conditional else {}
+    classes = {"num_classes": num_classes} if recipe.wants_labels else {}
     return NETWORKS[recipe.networks](config, channels, **recipe.network_options, **classes)

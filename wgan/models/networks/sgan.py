@@ -48,7 +48,7 @@ class Generator(ImageGenerator):
 class Discriminator(keras.Model):
     """Four halving convolutions below a head for validity and a head for the classes."""
 
-    def __init__(self, num_classes=10, **kwargs):
+    def __init__(self, num_classes, **kwargs):
         """Args: num_classes: of the labels; the class head has one more, for what is generated."""
         super().__init__(**kwargs)
         self.num_classes = num_classes
