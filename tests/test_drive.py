@@ -165,6 +165,10 @@ def test_a_state_that_was_lost_here_is_fetched_and_one_that_both_have_lost_is_mi
     here, there = tmp_path / "checkpoints", tmp_path / "drive/checkpoints"
     for path in here.glob("training_state*"):
         path.unlink()
+    set_epoch(there, EPOCHS - 1)
+    with pytest.raises(UserError, match="has lost training_state"):  # rather than go back
+        launch(finished)
+    set_epoch(there, EPOCHS)
     assert launch(finished) == 0 and epoch_of(here) == EPOCHS
     for path in (*here.glob("training_state*"), *there.glob("training_state*")):
         path.unlink()

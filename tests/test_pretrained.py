@@ -68,7 +68,7 @@ def test_what_is_made_of_a_run_draws_its_samples_and_names_no_place_on_its_machi
     stored["config"].update(dict.fromkeys(make_pretrained.PLACES, "/home/somebody"))
     stored["config"]["sample_dir"] = str(tmp_path)
     grids.save_sample(tmp_path, 1, np.zeros((34, 34, 1), np.uint8))
-    (folder / "config.json").write_text(json.dumps(stored))
+    (folder / "config.json").write_text(json.dumps({**stored, "working_dir": "/home/somebody"}))
     (folder / "history.csv").write_text("epoch,seconds\n1,2.5\n7,3.5\n8,1\n")
     monkeypatch.setattr(make_pretrained, "measure", lambda *arguments: measured.append(arguments))
     assert make_pretrained.main(["make_pretrained.py", f"--checkpoint_dir={folder}", f"--out={out}"]) == 0

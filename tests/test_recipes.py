@@ -91,6 +91,12 @@ def test_networks_have_the_articles_sizes(name, generator, critic):
     assert gan.critic.count_params() == critic
 
 
+def test_sgan_names_as_many_classes_as_there_are():
+    gan = build_gan(config_of("sgan"), 1, [5, 5, 5])
+    _, classes = gan.critic(tf.zeros([2, 28, 28, 1]))
+    assert gan.critic.num_classes == 3 and classes.shape == (2, 4)  # samples are one more
+
+
 def test_class_loss_and_accuracy_are_the_formulas():
     logits, labels = RNG.normal(size=[40, 11]), RNG.integers(0, 11, 40)
     probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)

@@ -60,6 +60,7 @@ def copy_run(run, out):
     stored = json.loads((run.path.parent / CONFIG_FILE).read_text(encoding="utf-8"))
     usual = TrainingConfig().to_json()
     stored["config"].update({name: usual[name] for name in PLACES if name in stored["config"]})
+    stored.pop("working_dir", None)  # of runs that an earlier version began
     stored["training_seconds"] = run_summary.training_seconds(run.path.parent, run.noted.get("epoch", 0))
     files.write_text(out / CONFIG_FILE, json.dumps(stored, indent=2) + "\n")
 

@@ -272,10 +272,18 @@ class TrainingConfig:
         that follows another is not named beside it.
         """
         then, now = earlier.deciding(), self.deciding()
-        for values in (then, now):  # the same place may have two names
-            values["init_from"] = values["init_from"] and os.path.abspath(values["init_from"])
+        if _is_same_place(earlier.init_from, self.init_from):
+            now["init_from"] = then["init_from"]
         changed = [name for name in now if then[name] != now[name] and getattr(earlier, name) != getattr(self, name)]
         return [f"{name} was {then[name]}, now {now[name]}" for name in changed]
+
+
+def _is_same_place(stored, given):
+    """Whether a path is the stored one, or its end: a relative path may lead from another folder by now."""
+    if not stored or not given:
+        return False
+    stored, given = (os.path.normpath(os.path.expanduser(place)) for place in (stored, given))
+    return os.path.abspath(stored) == os.path.abspath(given) or stored.endswith(os.sep + given)
 
 
 def _typed(field, value):

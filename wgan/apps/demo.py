@@ -326,7 +326,8 @@ def serve(request):
     with tempfile.TemporaryDirectory(prefix="wgan_demo_") as folder:
         gradio = import_gradio(folder)
         startup.import_tensorflow()
-        page = make_page(gradio, [Shown(source, request.sample_dir, folder) for source in sources])
+        sample_dir = request.sample_dir if len(sources) == 1 else None  # it is of one run
+        page = make_page(gradio, [Shown(source, sample_dir, folder) for source in sources])
         theme = gradio.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])  # none to download
         theme = theme.set(block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300")
         try:

@@ -111,8 +111,8 @@ def watch(command, checkpoint_dir, sample_dir, seconds=10.0, show=None):
 
 def in_training(folder):
     """The paths below a folder, relative to it, of the runs that a process of this machine trains."""
-    places = [path.parents[1] for path in pathlib.Path(folder).rglob(f"checkpoints/{lock.LOCK_FILE}")]
-    return [place.relative_to(folder).as_posix() for place in places if lock.holder(place / "checkpoints")]
+    found = [path.parent for path in pathlib.Path(folder).rglob(lock.LOCK_FILE) if lock.holder(path.parent)]
+    return [place.relative_to(folder).as_posix().partition("/checkpoints")[0] for place in found]
 
 
 def image(path):

@@ -103,7 +103,7 @@ def animate(source, sample_dir, folder):
     """
     sample_dir = sample_dir and pathlib.Path(os.path.expanduser(sample_dir))
     beside, made = source.path.with_name(ANIMATION_FILE), pathlib.Path(tempfile.mkdtemp(dir=folder))
-    if beside.exists():
+    if beside.exists() and sample_dir is None:
         return shutil.copy(beside, made), None
     config = TrainingConfig(
         checkpoint_dir=str(source.path.parent), sample_dir=str(sample_dir or source.config.sample_dir)

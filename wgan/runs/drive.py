@@ -70,7 +70,8 @@ class Drive:
         if is_newer:
             print(f"fetching the run from {self.place}: epoch {state.epoch}", flush=True)
             note(f"its earlier grids stay in {self.folder.sample_dir}, where export_gif.py --sample_dir reads them")
-            before = paths if _has_state(here) else [self.folder.config_path]
+            is_begun = _has_state(here) or (here / checkpoints.GENERATOR_FILE).exists()  # its state may be lost
+            before = paths if is_begun else [self.folder.config_path]
             with checkpoints.state_copied(state.path, here):
                 _copy_to(here, before)
             _copy_to(here, [path for path in paths if path not in before])

@@ -98,6 +98,10 @@ class RunFolder:
         except (OSError, ValueError, LookupError, TypeError, RecursionError, UserError) as error:
             raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); {remedy}") from error
 
+    def recorded_epochs(self):
+        """How many rows the history has."""
+        return len(self.history_path.read_bytes().split()) - 1 if self.history_path.exists() else 0
+
     # Whether a command may use it: each raises UserError where it may not
 
     def check_writable(self):
@@ -139,8 +143,7 @@ class RunFolder:
 
     def check_not_begun(self):
         """Refuses a run that has no state and has come beyond its first epoch, when it got one."""
-        weights = self.checkpoint_dir / checkpoints.GENERATOR_FILE
-        if weights.exists() or (self.history_path.exists() and len(self.history_path.read_bytes().split()) > 2):
+        if (self.checkpoint_dir / checkpoints.GENERATOR_FILE).exists() or self.recorded_epochs() > 1:
             raise UserError(
                 f"{self.checkpoint_dir} has lost {checkpoints.STATE_FILE}, without which the run cannot "
                 "be continued; restore it, or start over with --fresh"
@@ -181,7 +184,7 @@ class RunFolder:
     def add_rollback(self, rollback):
         """Notes when and why the run went back to an earlier epoch; a failing disk does not stop it."""
         with contextlib.suppress(OSError):
-            if stored := self._stored_json():  # which a drive may fail to read for a moment
+            if stored := self._stored_json():
                 self._write_json({**stored, "rollbacks": [*events(stored, "rollbacks"), {**rollback, "time": _now()}]})
 
     def _read_json(self):

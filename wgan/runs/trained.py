@@ -97,7 +97,7 @@ def of_run(folder, name=None, flag="--checkpoint_dir"):
 
 
 def read_run(checkpoint_dir, flag="--checkpoint_dir"):
-    """What a run stored about itself: its `TrainingConfig`, with absolute paths, and a dictionary on its images.
+    """What a run stored about itself: its `TrainingConfig` and a dictionary on its images.
 
     Raises UserError where the folder, a `pathlib.Path` that `flag` has named, holds no run, or a damaged description.
     """

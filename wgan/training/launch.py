@@ -164,6 +164,8 @@ def _examine_both(config, folder, remote, fresh):
         there = _examine(config, remote.folder, fresh)
         if there.stored and there.state is None:
             remote.folder.check_not_begun()
+        if here.stored and here.state is None and there.epoch < folder.recorded_epochs():
+            folder.check_not_begun()  # the copy is behind what there was
         return here, there
     except UserError as error:
         if here.state is None:
@@ -259,19 +261,15 @@ def _load_images(found):
 
 def _check_same_images(config, image_set, sha256, stored):
     """Raises UserError unless these are the images, and the classes, that the run began with."""
-    remedy = (
-        f"the run in {config.checkpoint_dir} began with; give it the same data, start over with --fresh, or in other "
-        "folders begin from its weights with --init_from"
-    )
+    remedy = f"the run in {config.checkpoint_dir} began with; give it the same data, or start over with --fresh"
+    changed = _changed_classes(image_set, stored)
     if stored["sha256"] != sha256:
         raise UserError(
-            f"these {len(image_set.images)} images{_changed_classes(image_set, stored)} differ from the "
-            f"{stored['count']} that {remedy}"
+            f"these {len(image_set.images)} images{changed} differ from the {stored['count']} that {remedy}"
+            f"{'' if changed else ', or in other folders begin from its weights with --init_from'}"
         )
     if config.recipe_spec.wants_labels and stored.get("labels_sha256") != data.fingerprint(image_set.labels):
-        raise UserError(
-            f"the labels of these images{_changed_classes(image_set, stored)} differ from those that {remedy}"
-        )
+        raise UserError(f"the labels of these images{changed} differ from those that {remedy}")
 
 
 def _changed_classes(image_set, stored):

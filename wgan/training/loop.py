@@ -359,10 +359,11 @@ def print_plan(config, folder, image_set, state):
 def _check_space(config, folder, gan, image_set, begun):
     """Refuses a run whose state would not fit on the disk; warns where the grids after `begun` epochs might not."""
     folder.make()
-    free, needed = shutil.disk_usage(folder.checkpoint_dir).free, (1 if begun else 3) * _state_bytes(gan)
+    present = sum((folder.checkpoint_dir / name).exists() for name in checkpoints.STATE_FILES)
+    free, needed = shutil.disk_usage(folder.checkpoint_dir).free, (3 - present) * _state_bytes(gan)
     if free < needed:
         raise UserError(
-            f"{folder.checkpoint_dir} has {free / 1e6:,.0f} MB free, and the weights and states of this run need "
+            f"{folder.checkpoint_dir} has {free / 1e6:,.0f} MB free, and the weights and states to be written need "
             f"{needed / 1e6:,.0f} MB; make room, or choose another --checkpoint_dir"
         )
     needed = _disk_bytes(config, gan, image_set, begun)

@@ -13,18 +13,18 @@ from wgan.apps import train
 from wgan.apps.comparison.runs import PlannedRun
 from wgan.common import options
 from wgan.common.errors import UserError
-from wgan.common.messages import one_line
+from wgan.common.messages import did_you_mean, one_line
 from wgan.common.options import option
 from wgan.config import TrainingConfig
 from wgan.data import labels
-from wgan.recipes import DEFAULT
+from wgan.recipes import DEFAULT, RECIPES
 from wgan.runs.run_folder import RunFolder
 
 PAGE_FILE, REPORT_FILE = "index.html", "comparison.json"
 MAX_UPDATES_A_SECOND = 1000  # what a run with a limit of time is given as --epochs, so that its time ends first
 COMMON = "common"
-EXAMPLE = '{"common": {"flips": "off"}, "usual": {}, "slow": {"learning_rate": 2e-4, "critic_learning_rate": 1e-4}}'
-# By the flags of the comparison.
+EXAMPLE = '{"common": {"flips": "off"}, "default": {}, "slow": {"learning_rate": 2e-4, "critic_learning_rate": 1e-4}}'
+# Of each run its own.
 DECIDED = ("seed", "epochs", "checkpoint_dir", "sample_dir", "drive_dir", "fresh", "dry_run")
 _FOR_ALL = ("dataset", "data_dir", "label", "image_size", "precision", "eval_every")  # flags that go on to train.py
 _AS_IN_TRAIN = "As in train.py, for all."
@@ -171,9 +171,11 @@ class Setting(NamedTuple):
 def named_recipes(text):
     """The recipes in a text such as `wgan_gp,dcgan` as `Setting`s; raises UserError for one that does not exist."""
     names = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise UserError("--recipes is empty: give names separated by commas; --help lists them")
-    return [Setting(name, TrainingConfig.of_recipe(name).recipe_spec.summary, {"recipe": name}) for name in names]
+    for name in names or [""]:
+        if name not in RECIPES:
+            known = ", ".join(name for name, recipe in RECIPES.items() if not recipe.is_1d)
+            raise UserError(f"--recipes names {one_line(name)!r}{did_you_mean(name, RECIPES)}; choose from {known}")
+    return [Setting(name, RECIPES[name].summary, {"recipe": name}) for name in names]
 
 
 def read_settings(path):
@@ -202,7 +204,7 @@ def _setting(path, name, own, flags):
         given = train.read_flags([name, *(f"--{flag}={value}" for flag, value in flags.items() if value is not None)])
         for flag in DECIDED:
             if flag in given:
-                raise UserError(f"{flag} follows from this command's own flags; remove it")
+                raise UserError(f"{flag} is not for a file of settings: each run has its own; remove it")
     except UserError as error:
         raise UserError(f"{path}, {name}: {error}") from error
     return Setting(name, " ".join(f"--{flag} {value}" for flag, value in own.items()) or "nothing of its own", given)

@@ -32,8 +32,8 @@ def mlp(config, channels, widths):
     return perceptrons.Generator(config.latent_dim, shape, widths), perceptrons.Discriminator(shape, widths[::-1])
 
 
-# By the names that recipes use: a `TrainingConfig`, the channels of the images, and the recipe's options to a generator
-# and a critic.
+# By the names that recipes use: a `TrainingConfig`, the channels of the images, the recipe's options and, where it
+# learns classes, `num_classes`, to a generator and a critic.
 NETWORKS = {
     "convolutional": convolutional,
     "bounded_convolutional": bounded_convolutional,

@@ -21,7 +21,7 @@ class Generator(keras.Model):
             latent_dim: length of a latent.
             shape: of what is drawn: (height, width, channels) of an image.
             widths: of the layers between.
-            activation: theirs.
+            activation: of those layers.
             reach: results lie between minus and plus it.
             latent_distribution: normal, or uniform in [-1, 1).
         """
@@ -33,7 +33,7 @@ class Generator(keras.Model):
         self.reach = reach
         self.latent_distribution = latent_distribution
         self.hidden = [layers.Dense(width, activation=activation) for width in self.widths]
-        self.last = layers.Dense(math.prod(self.shape), dtype=self.variable_dtype)  # results keep their digits
+        self.last = layers.Dense(math.prod(self.shape), dtype=self.variable_dtype)  # full precision for what is drawn
 
     def call(self, latents, training=False):
         """Latents [batch, latent_dim] to images [batch, *shape] between -reach and reach."""
