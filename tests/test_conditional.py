@@ -348,7 +348,7 @@ def test_the_page_offers_the_classes(conditional, run, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "folders, images, words",
     [
-        (["", "cats"], 16, "put the images into one folder per class"),
+        (["", "cats"], 16, "not every image of .* has one: put each into the folder of its class"),
         (["cats"], 20, "has one: add another"),
         (["cats", "Each"], 16, "a class called Each, which stands for all classes"),
         (list("abcdefghijklmnopqrst"), 1, "no image to train on is left of [a-t], [a-t], [a-t], [a-t]; add images"),
