@@ -171,13 +171,13 @@ def test_a_run_that_outlived_the_kernel_is_shown_to_its_end_and_then_continued(t
     def react(content):
         if "trains here already" in content and not told:
             told.append(content)
-            assert notebook.in_training(tmp_path.parent) == [tmp_path.name]
+            assert notebook.in_training(tmp_path) == ["checkpoints"]
             let_go(tmp_path / "leave")
 
     assert shown.watch(script("print('continuing')"), react) == 0
     assert told and f"process {earlier.pid} " in told[0] and earlier.poll() == 0
     assert any("an earlier end" in content and "continuing" not in content for content in shown)
-    assert notebook.in_training(tmp_path.parent) == []
+    assert notebook.in_training(tmp_path) == []
     assert "continuing" in shown[-1] and "an earlier end" not in shown[-1] and "already" not in shown[-1]
 
 
