@@ -1,4 +1,4 @@
-"""One generator for all classes: the penalty, the projection, labels all the way, and that the class decides."""
+"""One generator for all classes: the losses, the penalty, labels all the way, and that the class decides."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ from wgan.config import TrainingConfig
 from wgan.evaluation import callback, evaluate, evaluator, report
 from wgan.images import grids
 from wgan.models import randomness
-from wgan.models.classes import ClassProjection, of_classes
+from wgan.models.conditional import ConditionalGAN, for_labels
 from wgan.models.constraints import GradientPenalty
 from wgan.models.networks import plain, resnet
 from wgan.recipes import RECIPES
@@ -33,25 +33,41 @@ from wgan.training.loop import batches_of_run, build_gan
 CLASSES = ("black", "grey", "white")
 
 
-def test_the_projection_is_its_formula(float64):
-    projection = ClassProjection(3)
-    features, labels = np.random.default_rng(0).normal(size=[5, 4]), np.array([0, 2, 2, 1, 0])
-    found = projection(tf.constant(features), tf.constant(labels, tf.int32))
-    np.testing.assert_allclose(found, (features * projection.embedding.kernel.numpy()[labels]).sum(axis=1))
-
-
-def test_a_spectral_projection_does_not_depend_on_the_scale_of_its_embedding():
-    projection, features = ClassProjection(3, "spectral"), tf.random.stateless_normal([2, 4], [0, 1])
-    before = projection(features, tf.constant([0, 2]))
-    kernel = projection.embedding.layer.kernel
-    kernel.assign(10 * kernel)
-    np.testing.assert_allclose(projection(features, tf.constant([0, 2])), before, rtol=1e-5)
-
-
 @pytest.mark.parametrize("parts", [dict(loss="relativistic"), dict(gan="semi_supervised")])
 def test_parts_that_do_not_go_with_classes_are_refused(parts):
     with pytest.raises(ValueError, match="^a: "):
         dataclasses.replace(RECIPES["wgan_gp_conditional"], name="a", **parts)
+
+
+def test_the_losses_are_their_formulas(float64, conditional):
+    """Of a critic with D(x, y) = w_y x + b_y, whose gradient is w_y everywhere."""
+    networks, rng = toy_conditional.networks_of(conditional(), 1, 3), np.random.default_rng(0)
+    gan = ConditionalGAN(*networks, constraint=GradientPenalty(10.0), class_frequencies=(1, 1, 1))
+    reals, fakes = rng.uniform(-1, 1, [2, 4, 28, 28, 1])
+    labels, latents = np.array([0, 2, 2, 1]), rng.normal(size=[4, 2])
+    gan.critic(reals)
+    gan.critic.set_weights([rng.normal(size=[784, 3]) / 28, rng.normal(size=3)])
+    weights, bias = gan.critic.get_weights()
+    of_reals, of_fakes = (images.reshape(4, -1) @ weights + bias for images in (reals, fakes))
+    rows = np.arange(4)
+
+    def cross_entropy(scores):
+        return -np.log(np.exp(scores[rows, labels]) / np.exp(scores).sum(axis=1)).mean()
+
+    norms = np.sqrt((weights[:, labels] ** 2).sum(axis=0))
+    wasserstein = of_fakes[rows, labels].mean() - of_reals[rows, labels].mean()
+    expected = wasserstein + 10 * ((norms - 1) ** 2).mean() + cross_entropy(of_reals)
+    given = tf.constant(labels, tf.int32)
+    loss, figures = gan.critic_loss(
+        tf.constant(reals), tf.constant(fakes), tf.constant(np.full([4, 1, 1, 1], 0.5)), None, given
+    )
+    assert float(loss) == float(figures["critic_loss"]) == pytest.approx(expected)
+    assert float(figures["class_loss"]) == pytest.approx(cross_entropy(of_reals))
+    for kind, scores in (("real", of_reals), ("fake", of_fakes)):
+        assert float(figures[f"critic_{kind}"]) == pytest.approx(scores[rows, labels].mean())
+        assert float(figures[f"accuracy_{kind}"]) == (scores.argmax(axis=1) == labels).mean()
+    expected = 0.1 * cross_entropy(of_fakes) - of_fakes[rows, labels].mean()
+    assert float(gan.generator_loss(tf.constant(fakes), [latents, given], None)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("family", [plain, pytest.param(resnet, marks=pytest.mark.slow)])
@@ -61,21 +77,18 @@ def test_the_penalty_is_taken_at_images_of_the_given_classes(float64, family):
     critic, step, rng = family.Critic(channels=1, num_classes=3), 1e-7, np.random.default_rng(0)
     reals, fakes, directions = (tf.constant(rng.uniform(-1, 1, [2, 32, 32, 1])) for _ in range(3))
     epsilon, labels = tf.constant(rng.uniform(size=[2, 1, 1, 1])), tf.constant([0, 2])
-    critic([reals, labels])
-    embedding = critic.projection.embedding.kernel
-    embedding.assign(rng.normal(size=embedding.shape))
-    points = epsilon * reals + (1 - epsilon) * fakes
+    score, points = for_labels(critic, labels), epsilon * reals + (1 - epsilon) * fakes
     with tf.GradientTape() as tape:
         tape.watch(points)
-        logits = critic([points, labels])
+        logits = score(points)
+    np.testing.assert_allclose(logits, critic(points).numpy()[[0, 1], labels])
     gradients = tape.gradient(logits, points).numpy()
-    difference = critic([points + step * directions, labels]) - critic([points - step * directions, labels])
+    difference = score(points + step * directions) - score(points - step * directions)
     np.testing.assert_allclose((gradients * directions.numpy()).sum(axis=(1, 2, 3)), difference / (2 * step), rtol=1e-6)
     norms = np.sqrt((gradients**2).sum(axis=(1, 2, 3)))
-    term, figures = GradientPenalty(10.0).term(of_classes(critic, labels), reals, fakes, epsilon)
+    term, figures = GradientPenalty(10.0).term(score, reals, fakes, epsilon)
     assert float(term) == pytest.approx(10 * ((norms - 1) ** 2).mean()) and float(term) > 0.1
     assert float(figures["gradient_norm"]) == pytest.approx(norms.mean())
-    assert np.abs(critic([points, labels]) - critic([points, tf.constant([1, 1])])).min() > 1e-3
 
 
 def test_labels_are_as_frequent_as_asked_for_and_a_function_of_the_seed():

@@ -16,9 +16,7 @@ from wgan.recipes import RECIPES
 from wgan.training import loop
 from wgan.training.batches import epoch_batches
 
-OF_EACH_KIND = {
-    (each.networks, each.loss, each.constraint, each.gan, each.is_conditional): each.name for each in RECIPES.values()
-}.values()
+OF_EACH_KIND = {(each.networks, each.loss, each.constraint, each.gan): each.name for each in RECIPES.values()}.values()
 IMAGES = np.random.default_rng(0).integers(0, 256, [24, 32, 32, 3], dtype=np.uint8)
 
 

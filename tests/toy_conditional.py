@@ -15,7 +15,7 @@ RECIPE = dataclasses.replace(
     name="toy_conditional",
     networks="toy_conditional",
     network_options={},
-    is_conditional=True,
+    gan="conditional",
     defaults=dict(toy_recipe.TOY.defaults, label="all"),
     grid_shape=(10, 3),
 )
@@ -26,7 +26,6 @@ def networks_of(config, channels, num_classes):
     import keras
     import tensorflow as tf
 
-    from wgan.models.classes import ClassProjection
     from wgan.models.networks.image_generator import ImageGenerator
 
     @keras.saving.register_keras_serializable(package="tests")
@@ -42,12 +41,10 @@ def networks_of(config, channels, num_classes):
     class Critic(keras.Model):
         def __init__(self):
             super().__init__()
-            self.dense, self.projection = keras.layers.Dense(1), ClassProjection(num_classes)
+            self.dense = keras.layers.Dense(num_classes)
 
-        def call(self, inputs, dropout_seed=None, training=False):
-            images, labels = inputs
-            features = tf.reshape(images, [-1, config.image_size**2 * channels])
-            return tf.squeeze(self.dense(features), axis=1) + self.projection(features, labels)
+        def call(self, images, dropout_seed=None, training=False):
+            return self.dense(tf.reshape(images, [-1, config.image_size**2 * channels]))
 
     return Generator(config.latent_dim, channels, config.image_size, num_classes), Critic()
 

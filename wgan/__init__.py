@@ -14,6 +14,7 @@ if typing.TYPE_CHECKING:
     from wgan.config import TrainingConfig
     from wgan.data import ImageSet
     from wgan.images.grids import image_grid, save_png
+    from wgan.models.conditional import ConditionalGAN
     from wgan.models.constraints import Clipping, GradientPenalty
     from wgan.models.gan import GAN
     from wgan.models.networks import Critic, Generator
@@ -25,6 +26,7 @@ _HOMES = {
     for module, names in {
         "wgan.training.batches": ("epoch_batches",),
         "wgan.config": ("TrainingConfig",),
+        "wgan.models.conditional": ("ConditionalGAN",),
         "wgan.models.constraints": ("Clipping", "GradientPenalty"),
         "wgan.data": ("ImageSet",),
         "wgan.common.errors": ("UserError",),
@@ -37,12 +39,13 @@ _HOMES = {
     for name in names
 }
 
-_WITH_TENSORFLOW = ("wgan.training.batches", "wgan.models.constraints", "wgan.models.gan", "wgan.models.networks")
+_WITH_TENSORFLOW = ("wgan.training.batches", "wgan.models")
 
 __all__ = [
     "GAN",
     "RECIPES",
     "Clipping",
+    "ConditionalGAN",
     "Critic",
     "Generator",
     "GradientPenalty",
@@ -63,7 +66,7 @@ __all__ = [
 def __getattr__(name: str) -> typing.Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'wgan' has no attribute {name!r}")
-    if _HOMES[name] in _WITH_TENSORFLOW:
+    if _HOMES[name].startswith(_WITH_TENSORFLOW):
         startup.import_tensorflow()
     return getattr(importlib.import_module(_HOMES[name]), name)
 

@@ -11,7 +11,6 @@ from wgan.evaluation import features
 from wgan.evaluation.evaluator import MAX_REALS, Evaluator, Sampler, at_most, in_batches
 from wgan.images import distribution
 from wgan.models import randomness
-from wgan.models.classes import with_labels
 from wgan.models.gan import scale
 from wgan.models.randomness import Purpose
 from wgan.runs import checkpoints
@@ -146,9 +145,7 @@ def _weights_of_same_classes(labels, drawn):
 def scores(gan):
     """A function from images, uint8 [N, size, size, channels], and with classes their labels to the critic's scores,
     float64 [N], dropout off."""
-    score = tf.function(
-        lambda images, labels=None: gan.critic(with_labels(scale(images), labels)), reduce_retracing=True
-    )
+    score = tf.function(lambda images, *labels: gan.critic_logits(scale(images), *labels), reduce_retracing=True)
     return lambda *arrays: np.concatenate(in_batches(score, *arrays)).astype(float)
 
 

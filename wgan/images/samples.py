@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from wgan.images import distribution, grids
 from wgan.models import randomness, surroundings
-from wgan.models.classes import of_classes
+from wgan.models.classes import with_labels
 from wgan.models.randomness import Purpose
 from wgan.runs import trained
 
@@ -22,7 +22,7 @@ def grid_drawer(gan, recipe, seed):
     if recipe.is_conditional:
         rows = min(rows, gan.generator.num_classes)
         latents, labels = tf.tile(latents, [rows, 1]), tf.repeat(tf.range(rows), columns)
-    draw = tf.function(lambda: of_classes(gan.sampling_generator, labels)(latents, training=False))
+    draw = tf.function(lambda: gan.sampling_generator(with_labels(latents, labels), training=False))
     if recipe.is_1d:
         scores = tf.function(lambda: tf.sigmoid(gan.critic(distribution.PLACES[:, None])))
         return lambda epoch: distribution.draw(draw().numpy(), scores().numpy(), epoch)

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 from wgan.models import randomness, replicas
 from wgan.models.augmentation import augment, flip
-from wgan.models.classes import of_classes, with_labels, without_labels
 from wgan.models.constraints import GradientPenalty, NoConstraint
 from wgan.models.layers import batch_norm_momentum, shared_kernels
 from wgan.models.losses import LOSSES, Objective, drift
@@ -39,13 +38,12 @@ class GAN(keras.Model):
         ema_decay: float = 0.0,
         flips: bool = False,
         augmentation: collections.abc.Sequence[str] = (),
-        class_frequencies: collections.abc.Sequence[float] | None = None,
         **kwargs,
     ):
         """
         Args:
             generator: latents [batch, latent_dim] to images in [-1, 1].
-            critic: images to logits [batch]. With classes, both take a list whose second part is labels, int32 [batch].
+            critic: images to logits [batch].
             objective: an `Objective`.
             constraint: of `wgan.models.constraints`; None is a gradient penalty with the paper's weight, 10.
             seed: of every random number in training.
@@ -55,7 +53,6 @@ class GAN(keras.Model):
             ema_decay: the most that the averaged generator keeps of itself in an epoch; 0: there is no such generator.
             flips: mirror half of the real images.
             augmentation: which of `wgan.config.CHANGES`.
-            class_frequencies: how often each class is to be drawn, up to a factor; None: the networks know no classes.
         """
         super().__init__(**kwargs)
         self.generator = generator
@@ -69,7 +66,6 @@ class GAN(keras.Model):
         self.ema_decay = ema_decay
         self.flips = flips
         self.augmentation = tuple(augmentation)
-        self.class_frequencies = class_frequencies
         self.attempt = tf.Variable(0, dtype=tf.int64, trainable=False)  # of the random numbers: see `stream`
         self.averaged_generator: typing.Any = None  # until `compile`
 
@@ -82,7 +78,7 @@ class GAN(keras.Model):
         """Makes all variables and sets the two optimizers; further arguments as in `keras.Model.compile`."""
         kwargs.setdefault("jit_compile", False)  # XLA makes these convolutions slower on a processor
         super().compile(optimizer=None, **kwargs)
-        inputs = self._inputs(1, tf.zeros([2], tf.int64))
+        inputs = self.generator_inputs(1, tf.zeros([2], tf.int64))
         self.call(inputs)
         if not self.built:  # compiled for the first time
             self.make_further_networks(inputs)  # last, so that the others' initial weights are the same without them
@@ -107,28 +103,25 @@ class GAN(keras.Model):
         return [self.generator_optimizer, self.critic_optimizer]
 
     def call(self, inputs, training=False):
-        """The generator's input to what the critic makes of its images: logits [batch], or those of its two heads."""
-        _, labels = without_labels(inputs)
-        return self.critic(with_labels(self.generator(inputs, training=training), labels))
+        """The generator's input to what the critic makes of its images."""
+        return self.critic(self.generator(inputs, training=training))
 
     def train_step(self, data):
         """One epoch: `critic_steps` critic updates, each on its own batch, then one generator update.
 
         Args:
             data: the epoch's number, int64 []; uint8 images [critic_steps, batch, height, width, channels]; and
-                what else `critic_loss` wants for each of the updates, [critic_steps, ...]: with classes, the images'
-                labels, int32 [critic_steps, batch].
+                what else `critic_loss` wants for each of the updates, [critic_steps, batch, ...].
 
         Returns:
             The history's figures, float32 scalars; those of the critic are means over its updates.
         """
         epoch, real_batches, *further = data
-        labels = further if self.class_frequencies is not None else []
         critic_logs = [
             self.update_critic(
                 scale(real_batches[step]), fakes, epoch, tf.constant(step, tf.int64), *(each[step] for each in further)
             )
-            for step, fakes in enumerate(self.draw_critic_fakes(real_batches.shape[1], epoch, *labels))
+            for step, fakes in enumerate(self.draw_critic_fakes(real_batches.shape[1], epoch, *further))
         ]
         logs = {name: tf.reduce_mean([log[name] for log in critic_logs]) for name in critic_logs[0]}
         batch_size = self.generator_batch_size or real_batches.shape[1]
@@ -136,7 +129,7 @@ class GAN(keras.Model):
         logs["generator_loss"] = self.update_generator(batch_size, epoch, *reals)
         if self.averaged_generator:
             count = min(batch_size, MAX_STATISTICS_LATENTS)
-            inputs = self._inputs(count, self._stream(epoch, Purpose.STATISTICS_LATENTS))
+            inputs = self.generator_inputs(count, self._stream(epoch, Purpose.STATISTICS_LATENTS))
             self.update_average(averaging_decay(self.ema_decay, epoch), inputs)
         return logs
 
@@ -165,7 +158,7 @@ class GAN(keras.Model):
         self.constraint.after_update(self.critic)
         return logs
 
-    def critic_loss(self, reals, fakes, epsilon, dropout_seed, labels=None):
+    def critic_loss(self, reals, fakes, epsilon, dropout_seed):
         """The objective's loss and the constraint's term, with the figures of the history.
 
         For WGAN-GP: mean D(G(z)) - mean D(x) + lambda * penalty.
@@ -174,13 +167,14 @@ class GAN(keras.Model):
             reals, fakes: [batch, height, width, channels].
             epsilon: where each image's interpolate lies, float32 [batch, 1, 1, 1] from [0, 1).
             dropout_seed: int64 [2].
-            labels: of the reals and, in the same order, of the fakes, int32 [batch]; None without classes.
         """
-        of_both = None if labels is None else tf.concat([labels, labels], axis=0)
-        both = with_labels(tf.concat([reals, fakes], axis=0), of_both)
-        logits = self.critic(both, dropout_seed=dropout_seed, training=True)
+        logits = self.critic(tf.concat([reals, fakes], axis=0), dropout_seed=dropout_seed, training=True)
         real_logits, fake_logits = tf.split(logits, 2)
-        term, figures = self.constraint.term(of_classes(self.critic, labels), reals, fakes, epsilon)
+        return self.adversarial_loss(real_logits, fake_logits, self.critic, reals, fakes, epsilon)
+
+    def adversarial_loss(self, real_logits, fake_logits, critic, reals, fakes, epsilon):
+        """As `critic_loss`, of logits [batch] that `critic` gave the images; the constraint asks it for more."""
+        term, figures = self.constraint.term(critic, reals, fakes, epsilon)
         loss = self.objective.critic_loss(real_logits, fake_logits) + term
         if self.drift_weight:
             loss += self.drift_weight * drift(real_logits)
@@ -194,53 +188,59 @@ class GAN(keras.Model):
         of the critic's last update.
         """
         mirrored = [replicas.rows(self._mirrored(images, epoch, self.critic_steps - 1)) for images in reals]
-        real_logits = [self._logits_for_generator(images, epoch, place=1) for images in mirrored]
+        real_logits = [self.critic_logits(*self._seen_by_critic(images, epoch, place=1)) for images in mirrored]
         with tf.GradientTape() as tape:
-            inputs = _rows(self._inputs(batch_size, self._stream(epoch, Purpose.GENERATOR_LATENTS)))
-            fakes, (_, labels) = self.generator(inputs, training=True), without_labels(inputs)
-            loss = self.objective.generator_loss(self._logits_for_generator(fakes, epoch, labels), *real_logits)
+            inputs = _rows(self.generator_inputs(batch_size, self._stream(epoch, Purpose.GENERATOR_LATENTS)))
+            fakes, dropout_seed = self._seen_by_critic(self.generator(inputs, training=True), epoch)
+            loss = self.generator_loss(fakes, inputs, dropout_seed, *real_logits)
             scaled_loss = self.generator_optimizer.scale_loss(replicas.part(loss))
         gradients = tape.gradient(scaled_loss, self.generator.trainable_variables)
         self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
         return loss
 
-    def _logits_for_generator(self, images, epoch, labels=None, place=0):
-        """Of images that are augmented as the critic's are; each place has random numbers of its own."""
+    def _seen_by_critic(self, images, epoch, place=0):
+        """Images, augmented as in the critic's updates, and a seed for its dropout; each place has its own numbers."""
         if self.augmentation:
             seed = replicas.seed(self._stream(epoch, Purpose.GENERATOR_AUGMENTATION, place))
             images = augment(images, self.augmentation, seed)
-        dropout_seed = replicas.seed(self._stream(epoch, Purpose.GENERATOR_DROPOUT, place))
-        return self.critic_logits(with_labels(images, labels), dropout_seed)
+        return images, replicas.seed(self._stream(epoch, Purpose.GENERATOR_DROPOUT, place))
 
-    def critic_logits(self, inputs, dropout_seed):
-        """The logits [batch] that the generator climbs."""
-        return self.critic(inputs, dropout_seed=dropout_seed)
+    def generator_loss(self, fakes, inputs, dropout_seed, *real_logits):
+        """The objective's loss; for WGAN-GP -mean D(G(z)).
+
+        Args:
+            fakes: [batch, height, width, channels], drawn from `inputs`.
+            dropout_seed: int64 [2].
+            real_logits: [batch], where the objective takes them.
+        """
+        return self.objective.generator_loss(self.critic_logits(fakes, dropout_seed), *real_logits)
+
+    def critic_logits(self, images, dropout_seed=None):
+        """The logits [batch] that the generator climbs; without a seed there is no dropout."""
+        return self.critic(images, dropout_seed=dropout_seed)
 
     def _mirrored(self, reals, epoch, step):
         return flip(reals, self._stream(epoch, Purpose.FLIPS, step)) if self.flips else reals
 
     @replicas.on_each
-    def draw_critic_fakes(self, batch_size, epoch, labels=None):
+    def draw_critic_fakes(self, batch_size, epoch, *further):
         """The fakes of all critic updates, [batch_size, height, width, channels] each: the generator does not move
         until they are over. Each of several replicas draws its rows.
 
-        With classes, labels are those of the real images, int32 [critic_steps, batch_size]: the critic compares real
-        images with samples of the same classes.
+        `further` is what comes with the real images, as in `train_step`.
         """
         inputs = []
         for step in range(self.critic_steps):
-            latents = randomness.latents(batch_size, self.generator, self._stream(epoch, Purpose.CRITIC_LATENTS, step))
-            inputs.append(_rows(with_labels(latents, None if labels is None else labels[step])))
+            seed = self._stream(epoch, Purpose.CRITIC_LATENTS, step)
+            inputs.append(_rows(self.generator_inputs(batch_size, seed, *(each[step] for each in further))))
         if getattr(self.generator, "draw_batches", None) is None:
             return [self.generator(each, training=True) for each in inputs]
         return self.generator.draw_batches(tf.nest.map_structure(lambda *each: tf.stack(each), *inputs))
 
-    def _inputs(self, count, seed):
-        """The generator's input for `count` images: latents, and with classes labels as frequent as asked for."""
-        labels = None
-        if self.class_frequencies is not None:
-            labels = randomness.labels(count, self.class_frequencies, randomness.substream(seed, 1))
-        return with_labels(randomness.latents(count, self.generator, seed), labels)
+    def generator_inputs(self, count, seed, *further):
+        """The generator's input for `count` images: latents. `further` comes with as many real images, for GANs whose
+        samples are to be like those."""
+        return randomness.latents(count, self.generator, seed)
 
     def start_average(self):
         """Makes the averaged generator the same as the generator."""

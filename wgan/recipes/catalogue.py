@@ -34,7 +34,7 @@ RECIPES = (
         networks="convolutional",
         loss="wasserstein",
         constraint="gradient_penalty",
-        is_conditional=True,
+        gan="conditional",
         defaults=dict(critic_learning_rate=4e-4, label="all"),
         dataset_defaults={"digits": dict(epochs=300)},
         grid_shape=(10, 10),  # classes at most, and samples of each

@@ -25,7 +25,7 @@ FIGURES = {
     "whole_batch_penalty": ("gradient_penalty", "gradient_norm"),
     "r1": ("gradient_penalty", "gradient_norm"),
     "r1_r2": ("gradient_penalty", "gradient_norm"),
-    "semi_supervised": ("class_loss", "accuracy_real", "accuracy_fake"),
+    **dict.fromkeys(("conditional", "semi_supervised"), ("class_loss", "accuracy_real", "accuracy_fake")),
 }
 IMAGE_SIZES = dict.fromkeys(("convolutional", "bounded_convolutional"), (32, 64, 128))  # others draw 28 pixels too
 COMMON_FIGURES = ("critic_loss", "critic_real", "critic_fake", "generator_loss")
@@ -51,22 +51,24 @@ class Recipe:
     refused: tuple[str, ...] = ()  # settings that would do harm or nothing, beside those of parts that it does not have
     measures: tuple[str, ...] = IMAGE_MEASURES  # the history's columns that are filled at every measurement
     grid_shape: tuple[int, int] = (4, 4)  # rows and columns of the grids of samples
-    is_conditional: bool = False  # whether its generator draws the class that it is asked for, of any number of classes
     is_1d: bool = False  # whether it makes numbers on a line in place of images
 
     def __post_init__(self):
         """Raises ValueError for parts that do not go together."""
-        if self.is_conditional and self.gan != "plain":
-            raise ValueError(f"{self.name}: a conditional recipe has the plain GAN, not {self.gan}")
         if self.is_conditional and self.loss == "relativistic":
             raise ValueError(f"{self.name}: the pairs of a relativistic loss would be of different classes")
         if self.gan == "semi_supervised" and (self.constraint in FIGURES or self.loss in SETTINGS):
             raise ValueError(f"{self.name}: the semi-supervised GAN's loss has no penalty and no drift")
 
     @property
+    def is_conditional(self):
+        """Whether its generator draws the class that it is asked for."""
+        return self.gan == "conditional"
+
+    @property
     def wants_labels(self):
         """Whether its images must have labels."""
-        return self.is_conditional or self.gan == "semi_supervised"
+        return self.gan in ("conditional", "semi_supervised")
 
     @property
     def image_sizes(self):

@@ -21,6 +21,7 @@ from wgan.data import ImageSet
 from wgan.evaluation.callback import evaluation
 from wgan.images import grids, samples
 from wgan.models import networks, precision, surroundings
+from wgan.models.conditional import ConditionalGAN
 from wgan.models.constraints import CONSTRAINTS
 from wgan.models.gan import GAN
 from wgan.models.losses import LOSSES
@@ -35,7 +36,7 @@ from wgan.training import callbacks, distribution, tensorboard
 from wgan.training.batches import epoch_batches
 from wgan.training.epochs import epoch_step, run_epochs
 
-GANS = {"plain": GAN, "semi_supervised": SemiSupervisedGAN}  # by the names that recipes use
+GANS = {"plain": GAN, "conditional": ConditionalGAN, "semi_supervised": SemiSupervisedGAN}  # by recipes' names
 MAX_ROLLBACKS = 3  # from the same state
 BYTES_OF_A_PLOT = 25_000
 
@@ -260,7 +261,7 @@ def build_gan(config, channels, class_counts=()):
             ema_decay=config.ema_decay,
             flips=config.mirrors,
             augmentation=config.augmentation,
-            class_frequencies=class_counts if recipe.is_conditional else None,
+            **({"class_frequencies": class_counts} if recipe.is_conditional else {}),
         )
         gan.compile(
             _optimizer(config, config.learning_rate, updates_per_epoch=1),

@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from wgan.models.classes import ClassProjection, without_labels
 from wgan.models.layers import (
     Conv2D,
     PhasesConv2DTranspose,
@@ -112,7 +111,7 @@ class Critic(keras.Model):
             dropout: share of the second layer's outputs that is dropped in training.
             norm: none, layer, or spectral, which is of all kernels.
             bounded: end in tanh, which no Wasserstein critic should: see wgan_gp_article in `wgan.recipes`.
-            num_classes: that images may have; 0: it is not told.
+            num_classes: for each of which it gives a score; 0: there is one score for all images.
         """
         super().__init__(**kwargs)
         self.channels = channels
@@ -132,27 +131,24 @@ class Critic(keras.Model):
         self.conv_4 = normalized(Conv2D(128, 5, padding="same"), norm)
         self.norms = [normalization(norm) for _ in range(3 + len(self.further_convs))]
         self.flatten = layers.Flatten()
-        self.dense = normalized(layers.Dense(1, dtype=self.variable_dtype), norm)  # logits keep their digits
-        self.projection = ClassProjection(num_classes, norm, dtype=self.variable_dtype) if num_classes else None
+        # The logits keep their digits.
+        self.dense = normalized(layers.Dense(num_classes or 1, dtype=self.variable_dtype), norm)
 
-    def call(self, inputs, dropout_seed=None):
-        """Images [batch, image_size, image_size, channels] to logits [batch].
+    def call(self, images, dropout_seed=None):
+        """Images [batch, image_size, image_size, channels] to logits, [batch], with classes [batch, num_classes].
 
         Args:
-            inputs: images, float in [-1, 1]; with classes a list of images and labels, int32 [batch].
+            images: float in [-1, 1].
             dropout_seed: int64 [2]; with None the dropout is off.
         """
-        images, labels = without_labels(inputs)
         norm_2, *further_norms, norm_4 = self.norms
         x = leaky_relu(self.conv_1(images), SLOPE)
         x = self.dropout(leaky_relu(norm_2(self.conv_2(x)), SLOPE), seed=dropout_seed)
         for conv, norm in zip((self.conv_3, *self.further_convs), further_norms):
             x = leaky_relu(norm(conv(x)), SLOPE)
         x = leaky_relu(norm_4(self.conv_4(x)), SLOPE)
-        x = self.flatten(x)
-        logits = tf.squeeze(self.dense(x), axis=1)
-        if self.projection:
-            logits += self.projection(x, labels)
+        logits = self.dense(self.flatten(x))
+        logits = logits if self.num_classes else tf.squeeze(logits, axis=1)
         return tf.tanh(logits) if self.bounded else logits
 
     def get_config(self):

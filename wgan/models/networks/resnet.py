@@ -6,7 +6,6 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from wgan.models.classes import ClassProjection, without_labels
 from wgan.models.layers import leaky_relu, normalization, normalized
 from wgan.models.networks.image_generator import ImageGenerator, doublings
 
@@ -101,20 +100,17 @@ class Critic(keras.Model):
         self.first_block = ResidualBlock("down", norm if norm == "spectral" else "none", relu_first=False)
         self.blocks = [ResidualBlock("down", norm) for _ in range(doublings(image_size, 8) - 1)]
         self.last_blocks = [ResidualBlock(None, norm) for _ in range(2)]
-        self.dense = normalized(layers.Dense(1, dtype=self.variable_dtype), norm)  # logits keep their digits
+        # The logits keep their digits.
+        self.dense = normalized(layers.Dense(num_classes or 1, dtype=self.variable_dtype), norm)
         self.num_classes = num_classes
-        self.projection = ClassProjection(num_classes, norm, dtype=self.variable_dtype) if num_classes else None
 
-    def call(self, inputs, dropout_seed=None):
-        """Images [batch, image_size, image_size, channels], with labels as in `plain`, to logits [batch]; there is no
-        dropout."""
-        images, labels = without_labels(inputs)
+    def call(self, images, dropout_seed=None):
+        """Images [batch, image_size, image_size, channels] to logits as in `plain`; there is no dropout."""
         x = tf.cast(images, self.compute_dtype)
         for block in (self.first_block, *self.blocks, *self.last_blocks):
             x = block(x)
-        x = tf.reduce_mean(relu(x), axis=[1, 2])
-        logits = tf.squeeze(self.dense(x), axis=1)
-        return logits + self.projection(x, labels) if self.projection else logits
+        logits = self.dense(tf.reduce_mean(relu(x), axis=[1, 2]))
+        return logits if self.num_classes else tf.squeeze(logits, axis=1)
 
     def get_config(self):
         own = ("channels", "image_size", "norm", "num_classes")

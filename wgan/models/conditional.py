@@ -1,0 +1,79 @@
+"""One GAN for several classes, whose critic also names the class of an image (Odena et al. 2017, "Conditional Image
+Synthesis with Auxiliary Classifier GANs"), as in the conditional networks of Gulrajani et al. (2017)."""
+
+import collections.abc
+
+import tensorflow as tf
+
+from wgan.models import losses, randomness
+from wgan.models.gan import GAN
+
+# Of the cross-entropy of the classes in each network's loss, as in the code of Gulrajani et al.
+CRITIC_CLASS_WEIGHT = 1.0
+GENERATOR_CLASS_WEIGHT = 0.1
+
+
+class ConditionalGAN(GAN):
+    """A GAN whose generator draws the class that it is asked for.
+
+    The generator takes a list of latents and labels, int32 [batch]. The critic gives an image a score for every class,
+    [batch, num_classes]: D(x, y) is the score for class y, and the softmax over all of them is p(y | x).
+    """
+
+    def __init__(self, *args, class_frequencies: collections.abc.Sequence[float], **kwargs):
+        """Args: as of `GAN`; class_frequencies: how often each class is to be drawn, up to a factor."""
+        super().__init__(*args, **kwargs)
+        self.class_frequencies = class_frequencies
+
+    def critic_loss(self, reals, fakes, epsilon, dropout_seed, labels):
+        """As in `GAN`, for D(x, y), and -mean log p(y | x) of the real images.
+
+        `labels` are those of the reals and, in the same order, of the fakes, int32 [batch].
+        """
+        scores = self.critic(tf.concat([reals, fakes], axis=0), dropout_seed=dropout_seed, training=True)
+        of_reals, of_fakes = tf.split(scores, 2)
+        real_logits, fake_logits = of_class(of_reals, labels), of_class(of_fakes, labels)
+        critic = for_labels(self.critic, labels)
+        loss, figures = self.adversarial_loss(real_logits, fake_logits, critic, reals, fakes, epsilon)
+        class_loss = losses.class_loss(of_reals, labels)
+        loss += CRITIC_CLASS_WEIGHT * class_loss
+        return loss, {
+            **figures,
+            "critic_loss": loss,
+            "class_loss": class_loss,
+            "accuracy_real": losses.accuracy(of_reals, labels),
+            "accuracy_fake": losses.accuracy(of_fakes, labels),
+        }
+
+    def generator_loss(self, fakes, inputs, dropout_seed):
+        """As in `GAN`, for D(G(z, y), y), and -mean log p(y | G(z, y))."""
+        _, labels = inputs
+        scores = self.critic(fakes, dropout_seed=dropout_seed)
+        adversarial_loss = self.objective.generator_loss(of_class(scores, labels))
+        return adversarial_loss + GENERATOR_CLASS_WEIGHT * losses.class_loss(scores, labels)
+
+    def critic_logits(self, images, labels, dropout_seed=None):
+        """D(x, y), [batch]."""
+        return of_class(self.critic(images, dropout_seed=dropout_seed), labels)
+
+    def generator_inputs(self, count, seed, labels=None):
+        """Latents and labels, the same as those of the real images where these are given: the critic compares real
+        images with samples of the same classes."""
+        if labels is None:
+            labels = randomness.labels(count, self.class_frequencies, randomness.substream(seed, 1))
+        return [super().generator_inputs(count, seed), labels]
+
+
+def of_class(scores, labels):
+    """D(x, y), [batch], of the scores for every class, [batch, num_classes], and labels, int32 [batch]."""
+    return tf.reduce_sum(tf.one_hot(labels, scores.shape[1], dtype=scores.dtype) * scores, axis=1)
+
+
+def for_labels(critic, labels):
+    """D(., y): the critic as a function from images to their scores for these labels, [batch]."""
+
+    def score(images):
+        return of_class(critic(images), labels)
+
+    score.compute_dtype = critic.compute_dtype  # type: ignore[attr-defined]  # which constraints read
+    return score
