@@ -66,7 +66,7 @@ def test_the_losses_are_their_formulas(float64, conditional):
     for kind, scores in (("real", of_reals), ("fake", of_fakes)):
         assert float(figures[f"critic_{kind}"]) == pytest.approx(scores[rows, labels].mean())
         assert float(figures[f"accuracy_{kind}"]) == (scores.argmax(axis=1) == labels).mean()
-    expected = 0.1 * cross_entropy(of_fakes) - of_fakes[rows, labels].mean()
+    expected = cross_entropy(of_fakes) - of_fakes[rows, labels].mean()
     assert float(gan.generator_loss(tf.constant(fakes), [latents, given], None)) == pytest.approx(expected)
 
 

@@ -8,10 +8,6 @@ import tensorflow as tf
 from wgan.models import losses, randomness
 from wgan.models.gan import GAN
 
-# Of the cross-entropy of the classes in each network's loss, as in the code of Gulrajani et al.
-CRITIC_CLASS_WEIGHT = 1.0
-GENERATOR_CLASS_WEIGHT = 0.1
-
 
 class ConditionalGAN(GAN):
     """A GAN whose generator draws the class that it is asked for.
@@ -36,7 +32,7 @@ class ConditionalGAN(GAN):
         critic = for_labels(self.critic, labels)
         loss, figures = self.adversarial_loss(real_logits, fake_logits, critic, reals, fakes, epsilon)
         class_loss = losses.class_loss(of_reals, labels)
-        loss += CRITIC_CLASS_WEIGHT * class_loss
+        loss += class_loss
         return loss, {
             **figures,
             "critic_loss": loss,
@@ -49,8 +45,7 @@ class ConditionalGAN(GAN):
         """As in `GAN`, for D(G(z, y), y), and -mean log p(y | G(z, y))."""
         _, labels = inputs
         scores = self.critic(fakes, dropout_seed=dropout_seed)
-        adversarial_loss = self.objective.generator_loss(of_class(scores, labels))
-        return adversarial_loss + GENERATOR_CLASS_WEIGHT * losses.class_loss(scores, labels)
+        return self.objective.generator_loss(of_class(scores, labels)) + losses.class_loss(scores, labels)
 
     def critic_logits(self, images, labels, dropout_seed=None):
         """D(x, y), [batch]."""
