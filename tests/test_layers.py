@@ -52,7 +52,7 @@ def both_ways(request, monkeypatch):
     """With and without Winograd convolutions, which graphics cards and half precision do without."""
     if not request.param:
         monkeypatch.setattr(winograd, "applies", lambda *args, **kwargs: False)
-    monkeypatch.setattr(winograd, "_MIN_BATCH", 1)
+    monkeypatch.setattr(winograd, "MIN_BATCH", 1)
 
 
 @pytest.mark.parametrize("strides", [1, 2])

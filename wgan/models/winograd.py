@@ -25,7 +25,7 @@ _TILE = 4  # pixels a side that are computed together
 _POINTS = {3: (0, 1, -1, 2, -1 / 2, np.inf), 5: (0, 1, -1, 2, -2, -1 / 2, np.inf)}  # by the kernel's taps
 _TAPS = {len(points): taps for taps, points in _POINTS.items()}
 _SIDES = {3: (4, 8), 5: (4,)}
-_MIN_BATCH = 32  # in smaller ones the kernel's transform takes what the multiplications save
+MIN_BATCH = 32  # in smaller ones the kernel's transform takes what the multiplications save
 
 
 def applies(images, taps, split=1):
@@ -37,7 +37,7 @@ def applies(images, taps, split=1):
     batch, height, width, _ = images.shape
     return (
         batch is not None
-        and batch >= _MIN_BATCH
+        and batch >= MIN_BATCH
         and height == width
         and height in [split * side for side in _SIDES.get(taps, ())]
         and (
