@@ -22,6 +22,7 @@ from wgan.images import grids
 from wgan.models import randomness
 from wgan.models.conditional import ConditionalGAN, for_labels
 from wgan.models.constraints import GradientPenalty
+from wgan.models.gan import scale
 from wgan.models.networks import plain, resnet
 from wgan.recipes import RECIPES
 from wgan.runs import initial_weights, run_images, trained
@@ -33,7 +34,7 @@ from wgan.training.loop import batches_of_run, build_gan
 CLASSES = ("black", "grey", "white")
 
 
-@pytest.mark.parametrize("parts", [dict(loss="relativistic"), dict(gan="semi_supervised")])
+@pytest.mark.parametrize("parts", [dict(loss="relativistic"), dict(constraint="r1_r2"), dict(gan="semi_supervised")])
 def test_parts_that_do_not_go_with_classes_are_refused(parts):
     with pytest.raises(ValueError, match="^a: "):
         dataclasses.replace(RECIPES["wgan_gp_conditional"], name="a", **parts)
@@ -68,6 +69,22 @@ def test_the_losses_are_their_formulas(float64, conditional):
         assert float(figures[f"accuracy_{kind}"]) == (scores.argmax(axis=1) == labels).mean()
     expected = cross_entropy(of_fakes) - of_fakes[rows, labels].mean()
     assert float(gan.generator_loss(tf.constant(fakes), [latents, given], None)) == pytest.approx(expected)
+
+
+def test_each_loss_and_the_measured_scores_are_of_the_critic_with_and_without_dropout():
+    keras.utils.set_random_seed(0)
+    networks = plain.Generator(4, 1, num_classes=3), plain.Critic(channels=1, dropout=0.5, num_classes=3)
+    gan, rng = ConditionalGAN(*networks, class_frequencies=(1, 1, 1)), np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, [4, 32, 32, 1], np.uint8), np.array([0, 2, 2, 1], np.int32)
+    reals, epsilon = scale(images), tf.ones([4, 1, 1, 1])
+    for loss in (
+        lambda seed: gan.critic_loss(reals, -reals, epsilon, seed, labels)[0],
+        lambda seed: gan.generator_loss(reals, [None, labels], seed),
+    ):
+        found = [float(loss(seed)) for seed in (None, tf.constant([1, 2], tf.int64), tf.constant([1, 3], tf.int64))]
+        assert len(set(found)) == 3
+    expected = gan.critic(reals).numpy()[range(4), labels]
+    np.testing.assert_allclose(callback.scores(gan)(images, labels), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", [plain, pytest.param(resnet, marks=pytest.mark.slow)])
@@ -170,7 +187,9 @@ def test_the_class_that_is_asked_for_is_drawn(conditional, run):
 def test_a_run_notes_its_classes_measures_itself_and_draws_a_row_per_class(run):
     stored = json.loads((run / "checkpoints/config.json").read_text())
     assert stored["images"]["classes"] == list(CLASSES)
-    assert read_history(run / "checkpoints/history.csv")[300]["fid"] > 0
+    figures = read_history(run / "checkpoints/history.csv")[300]
+    assert figures["fid"] > 0 and figures["class_loss"] < 0.5
+    assert figures["accuracy_real"] > 0.8 and figures["accuracy_fake"] > 0.8
     with Image.open(run / "samples/sample_00300.png") as grid, Image.open(run / "samples/reals.png") as reals:
         assert grid.size == reals.size == (3 * 30 + 2, 3 * 30 + 2)
         for rows in (np.asarray(grid, float), np.asarray(reals, float)):

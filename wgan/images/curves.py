@@ -29,7 +29,7 @@ OF_ESTIMATE, OF_SCORES = PANELS[:1], PANELS[1:4]
 def panels(columns, history):
     """Those of `PANELS` that have one of the columns.
 
-    With a Wasserstein estimate the scores have no scale, and the losses show nothing that the estimate does not.
+    With a Wasserstein estimate the scores have no scale, and the losses show nothing that other panels do not.
     """
     left_out = OF_SCORES if "wasserstein_estimate" in columns else OF_ESTIMATE
     return [

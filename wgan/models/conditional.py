@@ -1,5 +1,5 @@
 """One GAN for several classes, whose critic also names the class of an image (Odena et al. 2017, "Conditional Image
-Synthesis with Auxiliary Classifier GANs"), as in the conditional networks of Gulrajani et al. (2017)."""
+Synthesis with Auxiliary Classifier GANs", whose critic has a layer of its own for that)."""
 
 import collections.abc
 

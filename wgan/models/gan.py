@@ -213,7 +213,7 @@ class GAN(keras.Model):
             dropout_seed: int64 [2].
             real_logits: [batch], where the objective takes them.
         """
-        return self.objective.generator_loss(self.critic_logits(fakes, dropout_seed), *real_logits)
+        return self.objective.generator_loss(self.critic_logits(fakes, dropout_seed=dropout_seed), *real_logits)
 
     def critic_logits(self, images, dropout_seed=None):
         """The logits [batch] that the generator climbs; without a seed there is no dropout."""

@@ -67,7 +67,7 @@ class SemiSupervisedGAN(GAN):
             "accuracy_fake": losses.accuracy(fake_classes, generated),
         }
 
-    def critic_logits(self, images, dropout_seed):
+    def critic_logits(self, images, dropout_seed=None):
         """What the generator climbs: the validity alone."""
         return self.critic(images, dropout_seed=dropout_seed, training=True, track=False)[0]
 

@@ -25,7 +25,8 @@ FIGURES = {
     "whole_batch_penalty": ("gradient_penalty", "gradient_norm"),
     "r1": ("gradient_penalty", "gradient_norm"),
     "r1_r2": ("gradient_penalty", "gradient_norm"),
-    **dict.fromkeys(("conditional", "semi_supervised"), ("class_loss", "accuracy_real", "accuracy_fake")),
+    "conditional": ("class_loss", "accuracy_real", "accuracy_fake"),
+    "semi_supervised": ("class_loss", "accuracy_real", "accuracy_fake"),
 }
 IMAGE_SIZES = dict.fromkeys(("convolutional", "bounded_convolutional"), (32, 64, 128))  # others draw 28 pixels too
 COMMON_FIGURES = ("critic_loss", "critic_real", "critic_fake", "generator_loss")
@@ -57,6 +58,10 @@ class Recipe:
         """Raises ValueError for parts that do not go together."""
         if self.is_conditional and self.loss == "relativistic":
             raise ValueError(f"{self.name}: the pairs of a relativistic loss would be of different classes")
+        if self.is_conditional and self.constraint == "r1_r2":
+            raise ValueError(
+                f"{self.name}: r1_r2 scores real images and samples at once, without their classes"
+            )
         if self.gan == "semi_supervised" and (self.constraint in FIGURES or self.loss in SETTINGS):
             raise ValueError(f"{self.name}: the semi-supervised GAN's loss has no penalty and no drift")
 

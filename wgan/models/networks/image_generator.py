@@ -6,7 +6,6 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from wgan.models.classes import class_weights, without_labels
 from wgan.models.layers import batch_norm_groups
 
 MAX_PIXELS_AT_ONCE = 2**21  # drawn in one pass: 2,048 images of 32 x 32, whose activations take some 300 MB
@@ -19,6 +18,15 @@ def doublings(image_size, smallest):
     if times < 0 or image_size != smallest * 2**times:
         raise ValueError(f"image_size is {image_size}; it must be {smallest}, {2 * smallest}, {4 * smallest} ...")
     return times
+
+
+def class_shares(labels, num_classes, dtype):
+    """Each image's share of each class, `dtype` [batch, num_classes].
+
+    `labels` are int32 [batch], or such shares, for an image between classes.
+    """
+    labels = tf.one_hot(tf.cast(labels, tf.int32), num_classes) if len(labels.shape) == 1 else labels
+    return tf.cast(labels, dtype)
 
 
 class ImageGenerator(keras.Model):
@@ -38,13 +46,13 @@ class ImageGenerator(keras.Model):
 
     def joined(self, inputs):
         """Latents with the vectors of their classes behind them; without classes the latents, [batch, latent_dim]."""
-        latents, labels = without_labels(inputs)
         if not self.num_classes:
-            return latents
-        if labels is None:
+            return inputs
+        if not isinstance(inputs, (list, tuple)):
             raise ValueError("this generator is asked for a class: give [latents, labels], labels int32 [batch]")
-        weights = class_weights(labels, self.num_classes, latents.dtype)
-        return tf.concat([latents, self.class_embedding(weights)], axis=1)
+        latents, labels = inputs
+        shares = class_shares(labels, self.num_classes, latents.dtype)
+        return tf.concat([latents, self.class_embedding(shares)], axis=1)
 
     def draw_batches(self, inputs):
         """Draws for training from batches of latents, [count, batch, latent_dim], each normalised by itself.
@@ -53,7 +61,7 @@ class ImageGenerator(keras.Model):
         With classes, `inputs` is a list of latents and labels, int32 [count, batch]. Returns a list of `count` times
         images [batch, image_size, image_size, channels].
         """
-        count, batch, _ = without_labels(inputs)[0].shape
+        count, batch = tf.nest.flatten(inputs)[0].shape[:2]
         if count * batch * self.image_size**2 > MAX_PIXELS_AT_ONCE:
             batches = [tf.nest.map_structure(operator.itemgetter(place), inputs) for place in range(count)]
             return [self(each, training=True) for each in batches]
