@@ -127,8 +127,7 @@ class _Drawing:
             raise UserError(
                 f"--scale {self._scale} would make frames of {self._width}x{height} pixels, more than {MAX_SIDE} a side"
             )
-        # The longest text decides, so that all frames have the same letters.
-        self._font = _fitting_font(f"epoch {samples[-1][0]}", self._width)
+        self._font = ImageFont.load_default(max(12, self._width // 20))
         self._strip_height = 2 * math.ceil(0.8 * self._font.size)
         check_memory(suffix, len(samples), self._strip_height + height, self._width)
 
@@ -138,14 +137,6 @@ class _Drawing:
         place = self._font.size // 2, self._strip_height / 2
         ImageDraw.Draw(strip).text(place, f"epoch {epoch}", fill=0, font=self._font, anchor="lm")
         return Frame(grid, np.asarray(strip), self._scale)
-
-
-def _fitting_font(text, width):
-    """The built-in font, a twentieth of the frame's width in size, or less where `text` is too long."""
-    size = max(12, width // 20)
-    while size > 6 and ImageFont.load_default(size).getlength(text) + size > width:
-        size -= 1
-    return ImageFont.load_default(size)
 
 
 def _frames(samples, drawing_of, shown, warn):
