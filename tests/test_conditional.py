@@ -125,6 +125,17 @@ def test_batches_of_several_arrays_take_the_same_rows_and_the_usual_images():
         np.testing.assert_array_equal(numbers, reals[..., 0, 0, 0] % 7)
 
 
+def test_a_program_of_its_own_trains_a_conditional_gan(conditional):
+    labels = np.arange(30, dtype=np.int32) % 3
+    images = np.repeat(100 * labels, 28 * 28).astype(np.uint8).reshape(30, 28, 28, 1)
+    gan = ConditionalGAN(*toy_conditional.networks_of(conditional(), 1, 3), class_frequencies=(1, 1, 1), ema_decay=0.9)
+    gan.compile(*(keras.optimizers.Adam(1e-3, beta_1=0.0) for _ in range(2)))
+    batches = epoch_batches((images, labels), 1, (5, 8), range(1, 11))
+    history = gan.fit(batches, epochs=10, steps_per_epoch=1, shuffle=False, verbose=0).history
+    assert history["class_loss"][-1] < 0.8 * history["class_loss"][0]
+    assert gan.sampling_generator([tf.zeros([2, 2]), tf.constant([0, 2])]).shape == (2, 28, 28, 1)
+
+
 def test_samples_of_a_critics_update_have_the_classes_of_the_real_images(conditional, eagerly, monkeypatch):
     config = conditional(critic_steps=2)
     image_set = data.load_for_run(config)
