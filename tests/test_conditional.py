@@ -126,6 +126,7 @@ def test_batches_of_several_arrays_take_the_same_rows_and_the_usual_images():
 
 
 def test_a_program_of_its_own_trains_a_conditional_gan(conditional):
+    keras.utils.set_random_seed(0)
     labels = np.arange(30, dtype=np.int32) % 3
     images = np.repeat(100 * labels, 28 * 28).astype(np.uint8).reshape(30, 28, 28, 1)
     gan = ConditionalGAN(*toy_conditional.networks_of(conditional(), 1, 3), class_frequencies=(1, 1, 1), ema_decay=0.9)
