@@ -21,8 +21,9 @@ from wgan.evaluation import callback, evaluate, evaluator, report
 from wgan.images import grids
 from wgan.models import randomness
 from wgan.models.conditional import ConditionalGAN, for_labels
-from wgan.models.constraints import GradientPenalty
+from wgan.models.constraints import GradientPenalty, ZeroCentredPenalty
 from wgan.models.gan import scale
+from wgan.models.losses import LOSSES
 from wgan.models.networks import plain, resnet
 from wgan.recipes import RECIPES
 from wgan.runs import initial_weights, run_images, trained
@@ -34,17 +35,22 @@ from wgan.training.loop import batches_of_run, build_gan
 CLASSES = ("black", "grey", "white")
 
 
-@pytest.mark.parametrize("parts", [dict(loss="relativistic"), dict(constraint="r1_r2"), dict(gan="semi_supervised")])
+@pytest.mark.parametrize("parts", [dict(loss="relativistic"), dict(gan="semi_supervised")])
 def test_parts_that_do_not_go_with_classes_are_refused(parts):
     with pytest.raises(ValueError, match="^a: "):
         dataclasses.replace(RECIPES["wgan_gp_conditional"], name="a", **parts)
+
+
+def test_a_program_cannot_pair_images_of_different_classes():
+    with pytest.raises(ValueError, match="relativistic"):
+        ConditionalGAN(None, None, LOSSES["relativistic"], class_frequencies=(1, 1))
 
 
 def test_the_losses_are_their_formulas(float64, conditional):
     """Of a critic with D(x, y) = w_y x + b_y, whose gradient is w_y everywhere."""
     networks, rng = toy_conditional.networks_of(conditional(), 1, 3), np.random.default_rng(0)
     gan = ConditionalGAN(*networks, constraint=GradientPenalty(10.0), class_frequencies=(1, 1, 1))
-    reals, fakes = rng.uniform(-1, 1, [2, 4, 28, 28, 1])
+    reals, fakes = batches = rng.uniform(-1, 1, [2, 4, 28, 28, 1])
     labels, latents = np.array([0, 2, 2, 1]), rng.normal(size=[4, 2])
     gan.critic(reals)
     gan.critic.set_weights([rng.normal(size=[784, 3]) / 28, rng.normal(size=3)])
@@ -67,6 +73,10 @@ def test_the_losses_are_their_formulas(float64, conditional):
     for kind, scores in (("real", of_reals), ("fake", of_fakes)):
         assert float(figures[f"critic_{kind}"]) == pytest.approx(scores[rows, labels].mean())
         assert float(figures[f"accuracy_{kind}"]) == (scores.argmax(axis=1) == labels).mean()
+    term, _ = ZeroCentredPenalty(3.0, on_samples=True).term(
+        for_labels(gan.critic, given), *map(tf.constant, batches), None
+    )
+    assert float(term) == pytest.approx(3 * (norms**2).mean())
     expected = cross_entropy(of_fakes) - of_fakes[rows, labels].mean()
     assert float(gan.generator_loss(tf.constant(fakes), [latents, given], None)) == pytest.approx(expected)
 

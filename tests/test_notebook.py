@@ -160,7 +160,8 @@ def test_the_command_in_the_notebook_makes_a_zip_file_of_all_it_needs(tmp_path, 
     output = my_drive / "wgan.zip"
     subprocess.run(command.replace("wgan.zip", f"'{output}'"), cwd=ROOT, check=True, shell=True)
     assert find_code(tmp_path, my_drive).startswith(f"The code is that of {output}, copied to ")
-    weights = {"pretrained/horses/generator_ema.weights.h5", "wgan/evaluation/feature_network.weights.h5"}
+    shipped = {f"pretrained/{name}/generator_ema.weights.h5" for name in ("horses", "ships")}
+    weights = {*shipped, "wgan/evaluation/feature_network.weights.h5"}
     assert {"setup.cfg", "pyproject.toml", *SCRIPTS, *weights} <= set(zipfile.ZipFile(output).namelist())
 
 

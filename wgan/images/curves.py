@@ -12,12 +12,13 @@ PANELS = (
     ("Wasserstein estimate", ("wasserstein_estimate", *_IF_HELD_OUT)),
     ("D of real images less D of samples", _IF_HELD_OUT),
     ("D of real images and of samples", ("critic_real", "critic_fake")),
-    ("losses", ("critic_loss", "generator_loss", "class_loss")),
+    ("losses", ("critic_loss", "generator_loss")),
     ("gradient penalty", ("gradient_penalty",)),
     ("gradient norm (1 is the goal of WGAN-GP)", ("gradient_norm",)),
     ("FID (lower is better)", ("fid",)),
     ("KID (lower is better)", ("kid",)),
     ("precision and recall", ("precision", "recall")),
+    ("cross-entropy of the classes", ("class_loss",)),
     ("accuracy on training batches", ("accuracy_real", "accuracy_fake")),
     ("accuracy on held-out images", ("heldout_accuracy", "heldout_accuracy_alone")),
     ("mean and standard deviation (goal: -1 and 1)", ("mean", "std")),
@@ -29,7 +30,7 @@ OF_ESTIMATE, OF_SCORES = PANELS[:1], PANELS[1:4]
 def panels(columns, history):
     """Those of `PANELS` that have one of the columns.
 
-    With a Wasserstein estimate the scores have no scale, and the losses show nothing that other panels do not.
+    With a Wasserstein estimate the scores have no scale, and the losses show nothing that the estimate does not.
     """
     left_out = OF_SCORES if "wasserstein_estimate" in columns else OF_ESTIMATE
     return [

@@ -17,8 +17,13 @@ class ConditionalGAN(GAN):
     """
 
     def __init__(self, *args, class_frequencies: collections.abc.Sequence[float], **kwargs):
-        """Args: as of `GAN`; class_frequencies: how often each class is to be drawn, up to a factor."""
+        """Args: as of `GAN`; class_frequencies: how often each class is to be drawn, up to a factor.
+
+        Raises ValueError for a relativistic loss, whose pairs would be of different classes.
+        """
         super().__init__(*args, **kwargs)
+        if self.objective.is_relativistic:
+            raise ValueError("a relativistic loss does not go with classes: its pairs would be of different ones")
         self.class_frequencies = class_frequencies
 
     def critic_loss(self, reals, fakes, epsilon, dropout_seed, labels):
@@ -65,10 +70,12 @@ def of_class(scores, labels):
 
 
 def for_labels(critic, labels):
-    """D(., y): the critic as a function from images to their scores for these labels, [batch]."""
+    """D(., y): the critic as a function from images, [batch, ...] or several such batches in one, to their scores for
+    these labels."""
 
     def score(images):
-        return of_class(critic(images), labels)
+        scores = critic(images)
+        return of_class(scores, tf.tile(labels, [tf.shape(scores)[0] // tf.shape(labels)[0]]))
 
     score.compute_dtype = critic.compute_dtype  # type: ignore[attr-defined]  # which constraints read
     return score

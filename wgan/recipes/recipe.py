@@ -58,8 +58,6 @@ class Recipe:
         """Raises ValueError for parts that do not go together."""
         if self.is_conditional and self.loss == "relativistic":
             raise ValueError(f"{self.name}: the pairs of a relativistic loss would be of different classes")
-        if self.is_conditional and self.constraint == "r1_r2":
-            raise ValueError(f"{self.name}: r1_r2 scores real images and samples at once, without their classes")
         if self.gan == "semi_supervised" and (self.constraint in FIGURES or self.loss in SETTINGS):
             raise ValueError(f"{self.name}: the semi-supervised GAN's loss has no penalty and no drift")
 
