@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from wgan.models import winograd
+from wgan.models import convolution, winograd
 from wgan.models.layers import (
     BatchNormalization,
     Conv2D,
@@ -47,17 +47,21 @@ def assert_same_derivatives(fast, plain, inputs):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-9)
 
 
-@pytest.fixture(params=[True, False], ids=["winograd", "plain"])
-def both_ways(request, monkeypatch):
-    """With and without Winograd convolutions, which graphics cards and half precision do without."""
-    if not request.param:
-        monkeypatch.setattr(winograd, "applies", lambda *args, **kwargs: False)
+@pytest.fixture(params=["winograd", "convolution", "plain"])
+def each_way(request, monkeypatch):
+    """By Winograd convolutions, by a convolution for the kernel's gradient, and by TensorFlow alone: which one is
+    taken depends on the hardware and the precision."""
+    for module in (winograd, convolution):
+        if not module.__name__.endswith(request.param):
+            monkeypatch.setattr(module, "applies", lambda *args, **kwargs: False)
+    if request.param == "convolution":
+        monkeypatch.setattr(convolution, "applies", lambda images, strides: True)
     monkeypatch.setattr(winograd, "MIN_BATCH", 1)
 
 
 @pytest.mark.parametrize("strides", [1, 2])
 @pytest.mark.parametrize("side, channels, filters", [(4, 3, 5), (8, 2, 3), (16, 1, 2), (6, 3, 1)])
-def test_conv_is_that_of_keras(float64, both_ways, strides, side, channels, filters):
+def test_conv_is_that_of_keras(float64, each_way, strides, side, channels, filters):
     inputs = tf.constant(np.random.default_rng(7).normal(size=[3, side, side, channels]))
     fast, plain = (
         kind(filters, 5, strides=strides, padding="same", bias_initializer="random_normal")
@@ -69,7 +73,7 @@ def test_conv_is_that_of_keras(float64, both_ways, strides, side, channels, filt
     assert_same_derivatives(fast, plain, inputs)
 
 
-def test_a_kernel_that_two_calls_share_has_the_gradients_of_both(float64, both_ways):
+def test_a_kernel_that_two_calls_share_has_the_gradients_of_both(float64, each_way):
     inputs = tf.constant(np.random.default_rng(9).normal(size=[2, 3, 4, 4, 2]))
     layer = Conv2D(3, 5, padding="same")
 
@@ -96,7 +100,7 @@ def test_other_convolutions_are_those_of_keras_too(float64, settings):
 
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("height, width, channels, filters", [(4, 4, 3, 5), (8, 8, 2, 1), (1, 2, 1, 1), (3, 7, 2, 3)])
-def test_upsample_conv_is_upsampling_then_convolution(float64, both_ways, transposed, height, width, channels, filters):
+def test_upsample_conv_is_upsampling_then_convolution(float64, each_way, transposed, height, width, channels, filters):
     inputs = tf.constant(np.random.default_rng(0).normal(size=[2, height, width, channels]))
     kind = layers.Conv2DTranspose if transposed else layers.Conv2D
     plain = keras.Sequential(
@@ -198,7 +202,7 @@ def test_dropout_gradient_uses_the_same_mask():
 
 
 @pytest.mark.parametrize("strides", [1, 2])
-def test_spectral_normalization_divides_by_the_largest_singular_value(float64, both_ways, strides):
+def test_spectral_normalization_divides_by_the_largest_singular_value(float64, each_way, strides):
     """And its gradient is that of equation 9 of Miyato et al. (2018)."""
     keras.utils.set_random_seed(0)  # of the kernel, whose first two singular values must not be near each other
     fast = lambda: Conv2D(5, 5, strides=strides, padding="same")

@@ -11,15 +11,15 @@ import numpy as np
 import tensorflow as tf
 
 from wgan.common.scopes import changed
-from wgan.models import randomness, replicas, winograd
+from wgan.models import convolution, randomness, replicas, winograd
 
 # An image of even height and width is four small images, its phases: row and column even, row even and
 # column odd, and so on. Pixel 2u + p of a row lies at place u of phase p.
 
-# _MERGE[p, a, i]: where a small image is upsampled, row i of a 5x5 kernel at an output pixel of phase p
+# _MERGE[a, p, i]: where a small image is upsampled, row i of a 5x5 kernel at an output pixel of phase p
 # meets the small row u + a - 1. Several kernel rows meet the same one.
 _MERGE = np.array(
-    [[[p + i - 2 in (2 * (a - 1), 2 * (a - 1) + 1) for i in range(5)] for a in range(3)] for p in range(2)], float
+    [[[p + i - 2 in (2 * (a - 1), 2 * (a - 1) + 1) for i in range(5)] for p in range(2)] for a in range(3)], float
 )
 
 # _ALIGN[p, a, q, i]: where an image is given by its phases, the same row meets row u + a - 1 of phase q.
@@ -77,6 +77,8 @@ class Conv2D(keras.layers.Conv2D):
         if fits and self.strides == (2, 2) and winograd.applies(inputs, taps=3, split=2):
             transformed = _once(self, lambda: winograd.transform_kernel(_kernel_on_phases(kernel)))
             return winograd.convolve(inputs, transformed, split=2)
+        if fits and self.strides in ((1, 1), (2, 2)):
+            return convolution.conv2d(inputs, tf.convert_to_tensor(kernel), self.strides[0])
         return super().convolution_op(inputs, kernel)
 
 
@@ -134,7 +136,7 @@ class UpsampleConv2D(keras.layers.Layer):
         kernel = self._merged_kernel()
         if not self.as_phases and winograd.applies(inputs, taps=3):
             return winograd.convolve(inputs, winograd.transform_kernel(kernel), join=2)
-        phases = tf.nn.conv2d(inputs, kernel, strides=1, padding="SAME")
+        phases = convolution.conv2d(inputs, kernel)
         if self.as_phases:
             return tf.reshape(phases, [-1, *phases.shape[1:3], 4, self.filters])
         return tf.nn.depth_to_space(phases, 2)
@@ -144,8 +146,10 @@ class UpsampleConv2D(keras.layers.Layer):
         kernel = tf.convert_to_tensor(self.kernel)
         if self.transposed:
             kernel = _untransposed(kernel)
-        merge = tf.constant(_MERGE, kernel.dtype)
-        merged = tf.einsum("pai,qbj,ijcf->abcpqf", merge, merge, kernel)
+        merge = tf.constant(_MERGE.reshape(6, 5), kernel.dtype)
+        rows = tf.matmul(merge, tf.reshape(kernel, [5, -1]))  # the kernel's rows, then its columns
+        columns = tf.matmul(merge, tf.reshape(rows, [6, 5, -1]))
+        merged = tf.transpose(tf.reshape(columns, [3, 2, 3, 2, -1, self.filters]), [0, 2, 4, 1, 3, 5])
         return tf.cast(tf.reshape(merged, [3, 3, -1, 4 * self.filters]), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
