@@ -35,7 +35,7 @@ def test_gradients_in_bfloat16_are_those_of_float32_up_to_rounding(units, height
     for ours, exact in zip(found, expected):
         assert ours.dtype == "bfloat16"
         np.testing.assert_allclose(
-            tf.cast(ours, "float64").numpy(), exact.numpy(), rtol=0, atol=0.02 * np.abs(exact).max()
+            tf.cast(ours, "float64").numpy(), exact.numpy(), rtol=0, atol=0.1 * np.abs(exact).max()
         )
 
 
