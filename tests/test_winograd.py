@@ -76,3 +76,4 @@ def test_networks_with_an_open_batch_stay_convolutions(batch):
     graph = tf.function(generator).get_concrete_function(tf.TensorSpec([batch, 100])).graph
     kinds = [operation.type for operation in graph.get_operations()]
     assert kinds.count("Conv2D") == (4 if batch is None else 2)
+    assert ("BatchMatMulV2" in kinds) == (batch is not None)

@@ -147,9 +147,8 @@ class UpsampleConv2D(keras.layers.Layer):
         if self.transposed:
             kernel = _untransposed(kernel)
         merge = tf.constant(_MERGE.reshape(6, 5), kernel.dtype)
-        rows = tf.matmul(merge, tf.reshape(kernel, [5, -1]))  # the kernel's rows, then its columns
-        columns = tf.matmul(merge, tf.reshape(rows, [6, 5, -1]))
-        merged = tf.transpose(tf.reshape(columns, [3, 2, 3, 2, -1, self.filters]), [0, 2, 4, 1, 3, 5])
+        columns = tf.tensordot(merge, tf.tensordot(merge, kernel, 1), [[1], [1]])  # of the kernel's merged rows
+        merged = tf.transpose(tf.reshape(columns, [3, 2, 3, 2, -1, self.filters]), [2, 0, 4, 3, 1, 5])
         return tf.cast(tf.reshape(merged, [3, 3, -1, 4 * self.filters]), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
