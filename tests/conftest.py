@@ -162,6 +162,13 @@ def run_with_weights(tmp_path_factory):
     return short_runs.write_untrained(config)
 
 
+@pytest.fixture(scope="session")
+def official():
+    """The folder with the official CIFAR-10 files."""
+    folder = os.environ.get("WGAN_TEST_DATA")
+    return folder or pytest.skip("WGAN_TEST_DATA names no folder with the official CIFAR-10 files")
+
+
 @pytest.fixture(scope="module")
 def own():
     """The extractor of the project's own features, whose network is loaded once for all tests of a module."""

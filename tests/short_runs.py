@@ -5,6 +5,10 @@ import errno
 import os
 import pathlib
 
+import h5py
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 SHORT = dict(
     dataset="digits", label="3", epochs=2, batch_size=4, critic_steps=1, latent_dim=8, eval_every=0, precision="float32"
 )
@@ -62,8 +66,6 @@ def write_untrained(config):
 
     Both generators draw contrasts, and differ.
     """
-    import numpy as np
-
     from wgan import data
     from wgan.runs import checkpoints
     from wgan.runs.history import COLUMNS, History
@@ -85,8 +87,6 @@ def write_untrained(config):
 
 def arrays_in(path):
     """All arrays of an HDF5 file by name."""
-    import h5py
-
     found = {}
     with h5py.File(path) as file:
         file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
@@ -95,8 +95,6 @@ def arrays_in(path):
 
 def state_in(folder):
     """All arrays of the newest training state in a folder, but for the seconds that its epochs took."""
-    import numpy as np
-
     from wgan.runs import checkpoints
     from wgan.runs.history import COLUMNS
 
@@ -107,8 +105,6 @@ def state_in(folder):
 
 def assert_same_arrays(first, second):
     """Two dictionaries of arrays are the same to the bit."""
-    import numpy as np
-
     assert first.keys() == second.keys()
     for name in first:
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)

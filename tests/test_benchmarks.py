@@ -12,28 +12,6 @@ from wgan.models.networks import Critic, Generator
 IMAGES = np.random.default_rng(0).integers(0, 256, [16, 32, 32, 3], dtype=np.uint8)
 
 
-@pytest.mark.parametrize("image_size", [32, 64])
-def test_counted_multiplications_are_those_of_the_networks(image_size):
-    """Each kernel value is used once per output pixel; in an upsampled convolution 36 stand for 100."""
-    critic = Critic(image_size=image_size)
-    critic(tf.zeros([1, image_size, image_size, 3]))
-    side, expected = image_size, []
-    for layer in [critic.conv_1, critic.conv_2, critic.conv_3, *critic.further_convs, critic.conv_4]:
-        side //= layer.strides[0]
-        expected.append(side**2 * int(np.prod(layer.kernel.shape)))
-    expected.append(int(np.prod(critic.dense.kernel.shape)))
-    assert [layer.multiplications for layer in arithmetic.critic_layers(image_size)] == expected
-
-    generator = Generator(image_size=image_size)
-    generator(tf.zeros([1, 100]))
-    side, expected = 4, [int(np.prod(generator.dense.kernel.shape))]
-    for layer in [*generator.further_convs, generator.conv_2, generator.conv_3, generator.conv_4]:
-        expected.append(side**2 * 36 * int(np.prod(layer.kernel.shape)) // 25)
-        side *= 2
-    expected.append(side**2 * int(np.prod(generator.conv_5.kernel.shape)))
-    assert [layer.multiplications for layer in arithmetic.generator_layers(image_size)] == expected
-
-
 def winograd_products(layer, inputs):
     """Multiplications for one image in a layer's Winograd convolution; 0 where it has none. Inputs: 64 images."""
     graph = tf.function(layer).get_concrete_function(inputs).graph
@@ -46,26 +24,31 @@ def winograd_products(layer, inputs):
 
 
 @pytest.mark.parametrize("image_size", [32, 64])
-def test_winograd_shares_are_those_of_the_layers(image_size):
+def test_counted_multiplications_and_winograd_shares_are_those_of_the_layers(image_size):
+    """Each kernel value is used once per output pixel; in an upsampled convolution 36 stand for 100."""
     critic, generator = Critic(image_size=image_size), Generator(image_size=image_size)
-    images = generator(tf.zeros([1, 100]))
-    critic(images)
+    critic(generator(tf.zeros([1, 100])))
+    *halving, scores = arithmetic.critic_layers(image_size)
+    first, *growing, last = arithmetic.generator_layers(image_size)
+    values = lambda layer: int(np.prod(layer.kernel.shape))
+    share = lambda counted: counted.multiplications * counted.share if counted.share < 1 else 0
+
     side, channels = image_size, 3
-    for layer, counted in zip(
-        [critic.conv_1, critic.conv_2, critic.conv_3, *critic.further_convs, critic.conv_4],
-        arithmetic.critic_layers(image_size),
-    ):
-        products = winograd_products(layer, tf.zeros([64, side, side, channels]))
-        assert products == (counted.multiplications * counted.share if counted.share < 1 else 0)
+    layers = [critic.conv_1, critic.conv_2, critic.conv_3, *critic.further_convs, critic.conv_4]
+    for layer, counted in zip(layers, halving, strict=True):
+        assert winograd_products(layer, tf.zeros([64, side, side, channels])) == share(counted)
         side, channels = side // layer.strides[0], layer.filters
+        assert counted.multiplications == side**2 * values(layer)
+    assert scores.multiplications == values(critic.dense)
+
     side, channels = 4, 128
-    for layer, counted in zip(
-        [*generator.further_convs, generator.conv_2, generator.conv_3, generator.conv_4],
-        arithmetic.generator_layers(image_size)[1:],
-    ):
-        products = winograd_products(layer, tf.zeros([64, side, side, channels]))
-        assert products == (counted.multiplications * counted.share if counted.share < 1 else 0)
+    layers = [*generator.further_convs, generator.conv_2, generator.conv_3, generator.conv_4]
+    for layer, counted in zip(layers, growing, strict=True):
+        assert winograd_products(layer, tf.zeros([64, side, side, channels])) == share(counted)
+        assert counted.multiplications == side**2 * 36 * values(layer) // 25
         side, channels = 2 * side, layer.filters
+    assert first.multiplications == values(generator.dense)
+    assert last.multiplications == side**2 * values(generator.conv_5)
 
 
 def test_arithmetic_of_an_epoch_is_proportional_to_the_batch_and_nearly_to_the_critic_steps():

@@ -1,13 +1,12 @@
 """The commands that an installation brings, and the scripts of the same names."""
 
 import configparser
-import pathlib
 import subprocess
 import sys
 
 import pytest
+from short_runs import ROOT
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 
 

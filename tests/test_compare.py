@@ -21,7 +21,6 @@ from wgan.apps.comparison.row import ROW_FILE
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can catch")
 HEADER = "epoch,seconds,fid,kid,kid_error,precision,recall"
 
@@ -441,15 +440,9 @@ def test_a_signal_reaches_the_run_once_which_saves_and_stops_the_comparison(fake
         "runs.TRAIN = [sys.argv.pop(1)]\ncompare.command()"
     )
     words = f"--recipes wgan_gp --dataset digits --epochs 4 --output_dir {tmp_path}/out".split()
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *runs.TRAIN, *words],
-        env=runs.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    with process:
+    command = [sys.executable, "-c", code, *runs.TRAIN, *words]
+    options = dict(stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    with subprocess.Popen(command, env=runs.environment(), **options) as process:
         deadline, log = time.monotonic() + 60, tmp_path / "out/wgan_gp/seed_0/log.txt"
         while not (log.exists() and "ready" in log.read_text()) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -308,11 +308,6 @@ def test_labels_reach_a_generator_as_numbers_and_shares_as_shares():
     assert seen == [[tf.float32, tf.int32], [tf.float32, tf.float32]]
 
 
-def test_a_generator_that_knows_no_classes_refuses_a_label(refusal, run_with_weights):
-    words = "--label is for a run of wgan_gp_conditional"
-    assert words in refusal(generate, "--weights", run_with_weights, "--label=3")
-
-
 def test_each_class_is_measured_against_its_own_images(conditional, run, tmp_path, monkeypatch):
     asked = []
 

@@ -232,7 +232,7 @@ def two_damaged_states(folder):
     return damage, read
 
 
-def weights_of_the_generator(folder, network="generator"):
+def weights_of_a_network(network, folder):
     trained, another, gan = write_run(folder, 4), run_of(3)[0], toy_gan(9)
     name = f"{network}.weights.h5"
     content, other = run_of(4)[1][name], run_of(3)[1][name]
@@ -246,23 +246,19 @@ def weights_of_the_generator(folder, network="generator"):
     return damage_to(content, other), read
 
 
-def weights_of_the_critic(folder):
-    return weights_of_the_generator(folder, "critic")
-
-
-def weights_of_another_program(folder, name="generator.weights.h5", write=lambda path, net: net.save_weights(path)):
+def weights_of_another_program(folder):
     """Without a checksum a number that has changed cannot be seen; all else can."""
-    gan, contents = toy_gan(9), []
+    gan, contents, path = toy_gan(9), [], folder / "generator.weights.h5"
     for seed in (3, 4):
         trained = toy_gan(seed)
-        write(folder / name, trained.generator)
-        write(folder / name.replace("generator", "critic"), trained.critic)
-        contents.append((folder / name).read_bytes())
+        trained.generator.save_weights(path)
+        trained.critic.save_weights(folder / "critic.weights.h5")
+        contents.append(path.read_bytes())
 
     def read(content):
-        write_anew(folder / name, content)
-        with refusal_naming(folder / name):
-            initial_weights.load_weights(gan, folder / name)
+        write_anew(path, content)
+        with refusal_naming(path):
+            initial_weights.load_weights(gan, path)
             assert checkpoints.is_finite(values_of(gan.generator)), "these weights are not finite"
 
     return damage_to(*contents), read
@@ -487,8 +483,7 @@ def idx_files(folder):
     [
         (newest_of_two_states, 800),
         (two_damaged_states, 400),
-        (weights_of_the_generator, 100),
-        (weights_of_the_critic, 100),
+        *((functools.partial(weights_of_a_network, network), 100) for network in ("generator", "critic")),
         (weights_of_another_program, 150),
         (configuration, 800),
         (run_mark, 200),

@@ -3,6 +3,7 @@
 import socket
 import sys
 import types
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -113,10 +114,7 @@ def test_a_split_that_is_not_there_is_refused(dataset, tmp_path):
     ],
 )
 def test_an_impossible_download_says_how_to_go_on(dataset, error, keras_datasets):
-    def fail():
-        raise error
-
-    keras_datasets(dataset, fail)
+    keras_datasets(dataset, mock.Mock(side_effect=error))
     message = refused(dataset, None, None, "all", function=data.load)
     assert "--data_dir" in message and "the data set digits" in message and type(error).__name__ in message
 

@@ -464,13 +464,9 @@ def test_one_generator_per_class_does_not_write_among_the_images_either(tmp_path
     for name in ("A class", "images"):
         fill(tmp_path / "images" / name)
     before = sorted(tmp_path.rglob("*"))
-    settings = dict(checkpoint_dir="c", sample_dir="s") | places
-    config = TrainingConfig(
-        dataset="folder",
-        label="each",
-        data_dir=str(tmp_path / "images"),
-        **{name: str(tmp_path / place) for name, place in settings.items()},
-    )
+    settings = dict(data_dir="images", checkpoint_dir="c", sample_dir="s") | places
+    folders = {name: str(tmp_path / place) for name, place in settings.items()}
+    config = TrainingConfig(dataset="folder", label="each", **folders)
     with pytest.raises(UserError, match=f"--{next(iter(places))} .*images holds images of --data_dir"):
         launch(config)
     assert sorted(tmp_path.rglob("*")) == before

@@ -133,14 +133,8 @@ def test_a_truncated_or_damaged_gzip_file_is_named(tmp_path):
     whole = gzip.compress(images_file(values))
     path = tmp_path / "t10k-images-idx3-ubyte.gz"
     (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(labels_file([1, 2, 3, 4]))
-    for content in (
-        whole[:5],
-        whole[:40],
-        whole[: len(whole) // 2],
-        whole[:-1],
-        whole[:-8] + b"checksum",
-        whole[:100] + b"\xff" * 50 + whole[150:],
-    ):
+    cut = [whole[:end] for end in (5, 40, len(whole) // 2, -1)]
+    for content in (*cut, whole[:-8] + b"checksum", whole[:100] + b"\xff" * 50 + whole[150:]):
         path.write_bytes(content)
         assert path.name in refused(tmp_path)
     path.write_bytes(whole)

@@ -34,17 +34,12 @@ def state(folder):
 
 
 @pytest.mark.parametrize("name", two_devices.GANS)
-def test_gradients_of_every_update_are_those_of_one_device(found, name):
+def test_gradients_of_every_update_are_those_of_one_device_and_replicas_stay_alike(found, name):
     one = found[name]
     assert one["updates"] == [two_devices.updates_of_an_epoch(name)] * 2
     assert max(one["gradients"]) < (2e-3 if name == "sgan" else 1e-4)  # whose discriminator's are small differences
     assert min(one["first_alone"]) > 0.1  # the mean over one replica's images is another
-    assert one["figures"] < 1e-4 and one["weights"] < 1e-4
-
-
-@pytest.mark.parametrize("name", two_devices.GANS)
-def test_replicas_stay_alike(found, name):
-    assert found[name]["alike"]
+    assert one["figures"] < 1e-4 and one["weights"] < 1e-4 and one["alike"]
 
 
 def test_a_run_in_parts_from_records_ends_in_the_same_bits(folder):

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import importlib
-import pathlib
 import re
 import shlex
 import shutil
@@ -12,8 +11,11 @@ import sys
 
 import pytest
 import short_runs
+from short_runs import ROOT
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+from wgan.config import TrainingConfig
+from wgan.recipes import RECIPES
+
 PAGES = [ROOT / "README.md", ROOT / "pretrained/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 ENTRY_SCRIPTS = sorted(path.name for path in ROOT.glob("*.py"))
 FLAGS_OF_OTHER_PROGRAMS = {"logdir", "samples_per_plugin"}  # tensorboard
@@ -79,8 +81,6 @@ def test_commands_have_scripts_and_flags_that_exist(page):
 
 
 def check_training(values, words):
-    from wgan.config import TrainingConfig
-
     given = {name: value for name, value in values.items() if f"--{name}" in words}
     given.pop("fresh", None), given.pop("dry_run", None)
     TrainingConfig.of_recipe(given.pop("recipe", "wgan_gp"), **given).check()
@@ -100,18 +100,12 @@ def test_flags_that_are_named_exist(page):
     assert named <= known | FLAGS_OF_OTHER_PROGRAMS
 
 
-def flags_page():
-    return text_of(ROOT / "docs/flags.md")
-
-
 def test_the_page_on_flags_has_them_all():
-    assert set(re.findall(r"--(\w+)", flags_page())) == set().union(*map(flags_of, ENTRY_SCRIPTS))
+    assert set(re.findall(r"--(\w+)", text_of(ROOT / "docs/flags.md"))) == set().union(*map(flags_of, ENTRY_SCRIPTS))
 
 
 def test_what_is_marked_as_fixed_within_a_run_is_what_the_configuration_says():
-    from wgan.config import TrainingConfig
-
-    table = [line for line in flags_page().splitlines() if line.startswith("| `--")]
+    table = [line for line in text_of(ROOT / "docs/flags.md").splitlines() if line.startswith("| `--")]
     marked = {name for line in table if "**R**" in line for name in re.findall(r"`--(\w+)`", line)}
     assert marked == {field.name for field in dataclasses.fields(TrainingConfig) if field.metadata["decides_result"]}
 
@@ -120,15 +114,8 @@ def test_the_readme_stays_short():
     assert len(text_of(ROOT / "README.md").splitlines()) <= 120  # three screens
 
 
-def recipes_page():
-    return text_of(ROOT / "docs/recipes.md")
-
-
 def test_the_page_on_recipes_has_them_all_with_their_settings():
-    from wgan.config import TrainingConfig
-    from wgan.recipes import RECIPES
-
-    page = recipes_page()
+    page = text_of(ROOT / "docs/recipes.md")
     told = {
         name: (int(batch), int(steps))
         for name, batch, steps in re.findall(r"^\| `(\w+)` \|[^|]*\| (\d+) \| (\d+) \|", page, re.MULTILINE)
@@ -141,8 +128,9 @@ def test_the_page_on_recipes_has_them_all_with_their_settings():
 @pytest.mark.slow
 def test_the_recipe_in_the_docs_can_be_trained_and_compared(tmp_path):
     """As a user would: the file goes into wgan/recipes/ of a copy of the project."""
-    [name] = re.findall(r"`wgan/recipes/(\w+)\.py`, puts", recipes_page())
-    [code] = re.findall(r"```python\n(.*?)```", recipes_page(), re.DOTALL)
+    page = text_of(ROOT / "docs/recipes.md")
+    [name] = re.findall(r"`wgan/recipes/(\w+)\.py`, puts", page)
+    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     shutil.copytree(ROOT / "wgan", tmp_path / "wgan", ignore=shutil.ignore_patterns("__pycache__"))
     for script in ("train.py", "compare.py"):
         shutil.copy(ROOT / script, tmp_path)

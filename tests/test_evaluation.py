@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import itertools
 import json
 import pathlib
 import shutil
@@ -100,15 +101,8 @@ def test_every_so_many_epochs_and_the_last_are_measured():
 
 
 def test_work_that_takes_seconds_is_announced(trained_once):
-    beginnings = [
-        "computing the features of 163 real images",
-        "measuring 163 samples after epoch 1",
-        "epoch 1/2",
-        "measuring 163 samples after epoch 2",
-        "epoch 2/2",
-        "saving epoch 2",
-        "done",
-    ]
+    epochs = ((f"measuring 163 samples after epoch {epoch}", f"epoch {epoch}/2") for epoch in (1, 2))
+    beginnings = ["computing the features of 163 real images", *itertools.chain(*epochs), "saving epoch 2", "done"]
     places = [[place for place, line in enumerate(trained_once[1]) if line.startswith(start)] for start in beginnings]
     assert all(len(found) == 1 for found in places) and places == sorted(places)
 
@@ -253,13 +247,8 @@ def test_a_report_names_features_counts_and_reference_beside_the_yardsticks(run,
     printed = capsys.readouterr().out
     assert [row["name"] for row in found["rows"]] == ["samples", "half of the real images", "4", "noise"]
     assert found["rows"][0]["images"] == found["rows"][0]["reals"] == 100
-    assert found["reference"] == {
-        "name": "digits 3, 20 set aside",
-        "images": 100,
-        "training_images": 163,
-        "searched_for_copies": 163,
-        "images_of_the_run": True,
-    }
+    counts = dict(images=100, training_images=163, searched_for_copies=163)
+    assert found["reference"] == {"name": "digits 3, 20 set aside", **counts, "images_of_the_run": True}
     for phrase in ("100 of the 163 images", "not comparable", "256 features", "digits 3", "epoch "):
         assert phrase in printed
     stored = json.loads(pathlib.Path(run.checkpoint_dir, "evaluation.json").read_text())

@@ -1,15 +1,11 @@
 """The feature network, how it is trained, and what is made of images before it sees them."""
 
-import os
-
 import keras
 import numpy as np
 import pytest
 
 from tools import train_feature_network
 from wgan.evaluation import feature_network, features
-
-DATA = os.environ.get("WGAN_TEST_DATA")
 
 
 def random_images(count, size=32, channels=3, seed=0):
@@ -53,10 +49,9 @@ def test_the_shipped_network_is_as_small_as_promised_and_says_where_it_comes_fro
     assert "JPEG" in made["trained_on"] and made["minutes"] < 60 and made["test_accuracy"] >= 0.9
 
 
-@pytest.mark.skipif(not DATA, reason="WGAN_TEST_DATA names no folder with the official CIFAR-10 files")
 @pytest.mark.slow
-def test_the_shipped_network_is_as_accurate_as_it_says():
-    images, labels = train_feature_network.labelled_images(DATA, "test")
+def test_the_shipped_network_is_as_accurate_as_it_says(official):
+    images, labels = train_feature_network.labelled_images(official, "test")
     assert len(images) == 10_000
     found = train_feature_network.accuracy(feature_network.load_feature_network(), images, labels)
     assert found == pytest.approx(feature_network.provenance()["test_accuracy"], abs=0.001)

@@ -5,6 +5,7 @@ import errno
 import os
 import pathlib
 import threading
+from unittest import mock
 
 import pytest
 
@@ -50,11 +51,8 @@ def test_a_file_that_is_written_halfway_leaves_the_old_one(tmp_path):
 
 @pytest.mark.parametrize("number, found", [(errno.EIO, "old"), (errno.ENOSPC, "old"), (errno.EINVAL, "new")])
 def test_bytes_that_do_not_reach_the_disk_do_not_take_the_old_files_place(tmp_path, monkeypatch, number, found):
-    def fsync(descriptor):
-        raise OSError(number, os.strerror(number))
-
     (tmp_path / "a").write_text("old")
-    monkeypatch.setattr(files.os, "fsync", fsync)
+    monkeypatch.setattr(files.os, "fsync", mock.Mock(side_effect=OSError(number, os.strerror(number))))
     with contextlib.suppress(OSError):
         files.write_text(tmp_path / "a", "new")  # a drive that cannot answer (EINVAL) is taken at its word
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": found}
@@ -144,11 +142,8 @@ def test_requests_hold_up_nothing_and_are_met_together_after_the_job_under_way()
 )
 def test_what_fails_to_the_end_is_raised(quick, monkeypatch, error, match):
     monkeypatch.setattr(RetryingThread, "LAST_CHANCE", 0.0)
-
-    def fail():
-        raise error
-
-    with pytest.raises(type(error), match=match), RetryingThread("copies", fail) as thread:
+    job = mock.Mock(side_effect=error)
+    with pytest.raises(type(error), match=match), RetryingThread("copies", job) as thread:
         thread.request()
 
 

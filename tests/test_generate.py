@@ -1,22 +1,21 @@
 """Samples of a trained generator: the same for the same seed, in every form of output, or one clear line."""
 
 import json
-import pathlib
 import shutil
+from unittest import mock
 
 import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
-from PIL import Image, ImageSequence
+from PIL import Image
+from test_export_gif import read_frames
 
 from wgan.apps import generate, image_sampler, walks
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.images import grids
 from wgan.runs import initial_weights, trained
-
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +27,6 @@ def read_png(path):
     with Image.open(path) as image:
         pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[:, :, None]
-
-
-def read_animation(path):
-    """Frames as grey levels, int [N, H, W], and their durations in ms."""
-    with Image.open(path) as animation:
-        frames = [
-            (np.asarray(frame.convert("L"), int), frame.info["duration"]) for frame in ImageSequence.Iterator(animation)
-        ]
-    return np.stack([frame for frame, _ in frames]), [duration for _, duration in frames]
 
 
 # --- latents ---
@@ -189,9 +179,10 @@ def test_an_animation_begins_with_the_grid_and_comes_back_to_it(draw, tmp_path):
     animation = ("--interpolate", 3, "--frames", 5, "--fps", 10, "--out", tmp_path / "a.webp")
     assert "15 frames through 3 latents" in draw(*options, *animation)
     draw(*options, "--out", tmp_path / "a.png")
-    frames, durations = read_animation(tmp_path / "a.webp")
-    assert durations == [100] * 15 and frames.shape == (15, 70 * 7, 70 * 7)
-    grid = read_png(tmp_path / "a.png")[:, :, 0].repeat(7, 0).repeat(7, 1).astype(int)
+    frames, durations = read_frames(tmp_path / "a.webp")
+    frames = np.array(frames, int)
+    assert durations == [100] * 15 and frames.shape == (15, 70 * 7, 70 * 7, 3)
+    grid = read_png(tmp_path / "a.png").repeat(7, 0).repeat(7, 1).astype(int)
     assert abs(frames[0] - grid).max() <= 1
     steps = [abs(after - before).mean() for before, after in zip(frames, np.roll(frames, -1, axis=0))]
     assert min(steps) > 0 and steps[-1] < 3 * np.median(steps)
@@ -200,8 +191,8 @@ def test_an_animation_begins_with_the_grid_and_comes_back_to_it(draw, tmp_path):
 def test_a_gif_and_an_mp4_of_one_walk(draw, tmp_path):
     options = ("--num", 1, "--interpolate", 2, "--frames", 3)
     draw(*options, "--out", tmp_path / "a.gif")
-    frames, durations = read_animation(tmp_path / "a.gif")
-    assert frames.shape == (6, 384, 384) and durations == [50] * 6
+    frames, durations = read_frames(tmp_path / "a.gif")
+    assert np.shape(frames) == (6, 384, 384, 3) and durations == [50] * 6
     pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg, the extra for .mp4, is not installed")
     import imageio.v3
 
@@ -210,10 +201,7 @@ def test_a_gif_and_an_mp4_of_one_walk(draw, tmp_path):
 
 
 def test_an_interrupted_drawing_keeps_the_old_file(run_script, run_with_weights, tmp_path, monkeypatch):
-    def interrupted(self, latents, labels=None):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(image_sampler.ImageSampler, "__call__", interrupted)
+    monkeypatch.setattr(image_sampler.ImageSampler, "__call__", mock.Mock(side_effect=KeyboardInterrupt))
     for name, extra in (("a.png", ()), ("a.npz", ()), ("a.gif", ("--interpolate", 2))):
         (tmp_path / name).write_bytes(b"old")
         status, _, err = run_script(generate, "--weights", run_with_weights, "--out", tmp_path / name, *extra)
@@ -243,6 +231,7 @@ def test_an_interrupted_drawing_keeps_the_old_file(run_script, run_with_weights,
         ("--frames 0", "--frames is 0"),
         ("--num 1000000", "GB in one file"),
         ("stray", "stray"),
+        ("--label=3", "--label is for a run of wgan_gp_conditional"),
         ("--interpolate 2 --out a.gif --fps 51", "--fps must be"),
         ("--interpolate 2 --out a.gif --num 100000", "more than 8192 a side"),
         ("--interpolate 2 --out a.gif --frames 60000", "ask for 120000 frames; choose fewer, 100000 at most"),

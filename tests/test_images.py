@@ -71,14 +71,7 @@ def test_saved_png_holds_the_grid_exactly(tmp_path, channels, mode):
 def test_samples_are_listed_by_number_and_other_files_passed_over(tmp_path):
     for epoch in (100000, 99999, 1, 2, 1000000):
         sample_files.sample_path(tmp_path, epoch).touch()
-    for other in (
-        "reals",
-        ".tmp-12-sample_00003",
-        "sample_5",
-        "sample_000001",
-        "xsample_00001",
-        "sample_00004.png.bak",
-    ):
+    for other in "reals .tmp-12-sample_00003 sample_5 sample_000001 xsample_00001 sample_00004.png.bak".split():
         (tmp_path / f"{other}.png").touch()
     assert sample_files.list_samples(tmp_path) == [
         (epoch, sample_files.sample_path(tmp_path, epoch)) for epoch in (1, 2, 99999, 100000, 1000000)

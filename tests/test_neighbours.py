@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from prdc import compute_prdc
 
+from wgan.evaluation.distances import frechet_distance, kernel_distance
 from wgan.evaluation.neighbours import density_coverage, find_copies, precision_recall, radii
 
 
@@ -106,8 +107,10 @@ def test_too_few_images_are_refused_and_one_more_is_enough():
     assert find_copies(points[:2], points[:1]).share == 1
 
 
-@pytest.mark.parametrize("figures", [precision_recall, density_coverage, find_copies])
-@pytest.mark.parametrize("shape", [(8,), (8, 3), (8, 2, 2)])
+@pytest.mark.parametrize(
+    "figures", [precision_recall, density_coverage, find_copies, frechet_distance, kernel_distance]
+)
+@pytest.mark.parametrize("shape", [(8,), (8, 3), (8, 2, 2), ()])
 def test_other_shapes_are_refused(figures, shape):
     for sets in ((np.zeros([8, 4]), np.zeros(shape)), (np.zeros(shape), np.zeros([8, 4]))):
         with pytest.raises(ValueError, match="must be"):

@@ -23,12 +23,8 @@ def test_parameter_counts_are_those_of_the_article():
 def test_moving_statistics_have_the_momenta_of_the_article():
     generator = Generator(latent_dim=4)
     generator(tf.random.normal([6, 4], seed=3), training=True)
-    for norm, momentum in (
-        (generator.norm_1, 0.8),
-        (generator.norm_2, 0.99),
-        (generator.norm_3, 0.8),
-        (generator.norm_4, 0.99),
-    ):
+    norms = generator.norm_1, generator.norm_2, generator.norm_3, generator.norm_4
+    for norm, momentum in zip(norms, (0.8, 0.99, 0.8, 0.99), strict=True):
         assert norm.momentum == momentum
         assert np.abs(norm.moving_mean.numpy()).max() > 0
         moved = norm.moving_variance.numpy()  # starts at 1, takes (1 - momentum) of the batch's variance

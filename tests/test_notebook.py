@@ -3,7 +3,6 @@
 import ast
 import json
 import os
-import pathlib
 import re
 import shutil
 import subprocess
@@ -13,11 +12,11 @@ from importlib.util import find_spec
 
 import pytest
 import short_runs
+from short_runs import ROOT
 
 from wgan.apps import evaluate, export_gif, export_model, generate, train
 from wgan.runs import sample_files
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "notebooks/wgan_gp_colab.ipynb"
 SCRIPTS = {
     f"{script.__name__.removeprefix('wgan.apps.')}.py": script
@@ -140,16 +139,11 @@ def test_where_no_code_is_found_one_line_says_what_was_looked_for(tmp_path, my_d
     assert told.startswith(
         f"Stop: There is no code: no {PART} in {tmp_path} or above it, no zip file {my_drive}/wgan*.zip"
     )
-    (my_drive / "wgan.zip").write_bytes(b"half an upload")
-    assert (
-        find_code(tmp_path, my_drive)
-        == f"Stop: The code cannot be read from {my_drive}/wgan.zip: File is not a zip file"
-    )
-    write_zip(my_drive / "wgan.zip", "grid.png")
-    assert (
-        find_code(tmp_path, my_drive)
-        == f"Stop: {my_drive}/wgan.zip does not hold the project: there is no {PART} in it"
-    )
+    path = my_drive / "wgan.zip"
+    path.write_bytes(b"half an upload")
+    assert find_code(tmp_path, my_drive) == f"Stop: The code cannot be read from {path}: File is not a zip file"
+    write_zip(path, "grid.png")
+    assert find_code(tmp_path, my_drive) == f"Stop: {path} does not hold the project: there is no {PART} in it"
     assert find_code(tmp_path, my_drive, "no.zip").endswith(f"No such file or directory: '{my_drive}/no.zip'")
 
 
@@ -207,17 +201,9 @@ def test_the_notebook_runs_with_the_code_from_a_zip_file_on_the_drive(tmp_path, 
     assert "| samples " in outputs["evaluate"][0].data["text/markdown"]
     assert "image/png" in outputs["load"][-1].data
     assert (tmp_path / "executed.ipynb").stat().st_size < MAX_OUTPUT
-    for name in (
-        "training.gif",
-        "samples.png",
-        "walk.gif",
-        "generator.onnx",
-        "evaluation.json",
-        "nearest.png",
-        "checkpoints/history.csv",
-        "checkpoints/history.png",
-        "checkpoints/generator_ema.weights.h5",
-    ):
+    made = "training.gif samples.png walk.gif generator.onnx evaluation.json nearest.png checkpoints/history.csv "
+    made += "checkpoints/history.png checkpoints/generator_ema.weights.h5"
+    for name in made.split():
         assert (my_drive / "wgan" / name).stat().st_size > 0
 
 

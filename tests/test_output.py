@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -12,13 +11,13 @@ import numpy as np
 import pytest
 import short_runs
 from PIL import Image
+from short_runs import ROOT
 
 from wgan.common import output
 from wgan.runs import checkpoints, files
 from wgan.training import callbacks
 from wgan.training.launch import launch
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files and terminals")
 
 
@@ -41,16 +40,9 @@ def test_a_reader_that_leaves_and_an_encoding_that_lacks_letters_stop_nothing(tm
     images.mkdir(parents=True)
     for number in range(16):
         Image.new("L", (8, 8), 10 * number).save(images / f"{number}.png")
-    run = train(
-        tmp_path,
-        "--dataset=folder",
-        f"--data_dir={images.parent}",
-        "--label=кошки",
-        "--epochs=4",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
-    )
+    words = ("--dataset=folder", f"--data_dir={images.parent}", "--label=кошки", "--epochs=4")
+    streams = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    run = train(tmp_path, *words, **streams, env={**os.environ, "PYTHONIOENCODING": "cp1252"})
     first = run.stdout.readline().decode("cp1252")
     run.stdout.close()
     assert r"\u043a\u043e\u0448\u043a\u0438: 16 images" in first
@@ -72,16 +64,10 @@ def test_a_terminal_that_is_closed_stops_the_run_with_its_state_saved(tmp_path):
     take_terminal = (
         "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
     )
-    run = train(
-        tmp_path,
-        "--epochs=100000",
-        "--sample_every=1000",
-        before=(sys.executable, "-c", take_terminal),
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-    )
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), terminal)
+    before = (sys.executable, "-c", take_terminal)
+    words = ("--epochs=100000", "--sample_every=1000")
+    run = train(tmp_path, *words, before=before, **streams, start_new_session=True)
     os.close(terminal)
     shown = b""
     while b" 1/100000 " not in shown:

@@ -148,22 +148,17 @@ def test_the_step_compiles_under_xla_to_the_same_numbers():
 
 
 @pytest.mark.parametrize(
-    "vendor, flags, expected",
+    "gpus, vendor, flags, expected",
     [
-        ("GenuineIntel", "avx512f avx512_bf16", "float32"),
-        ("GenuineIntel", "avx512f amx_bf16", "bfloat16"),
-        ("AuthenticAMD", "avx512f avx512_bf16", "bfloat16"),
-        ("AuthenticAMD", "avx2", "float32"),
+        ([], "GenuineIntel", "avx512f avx512_bf16", "float32"),
+        ([], "GenuineIntel", "avx512f amx_bf16", "bfloat16"),
+        ([], "AuthenticAMD", "avx512f avx512_bf16", "bfloat16"),
+        ([], "AuthenticAMD", "avx2", "float32"),
+        (["a GPU"], "AuthenticAMD", "avx512_bf16 amx_bf16", "float32"),
     ],
 )
-def test_auto_takes_bfloat16_where_the_processor_is_faster_with_it(monkeypatch, vendor, flags, expected):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+def test_auto_takes_bfloat16_on_a_processor_that_is_faster_with_it(monkeypatch, gpus, vendor, flags, expected):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
     monkeypatch.setattr(precision, "processor", lambda: {"vendor_id": vendor, "flags": flags})
     assert precision.resolve("auto") == expected
     assert precision.resolve("float16") == "float16"
-
-
-def test_auto_takes_float32_on_a_gpu(monkeypatch):
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
-    monkeypatch.setattr(precision, "processor", lambda: {"vendor_id": "AuthenticAMD", "flags": "avx512_bf16 amx_bf16"})
-    assert precision.resolve("auto") == "float32"

@@ -1,7 +1,6 @@
 """The generators that are shipped: they load, draw, are as good as is said of them, and name no machine's paths."""
 
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -15,7 +14,6 @@ from wgan.evaluation.evaluate import evaluate
 from wgan.images import grids
 from wgan.runs import files
 
-DATA = os.environ.get("WGAN_TEST_DATA")
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "pretrained"
 SHIPPED = sorted(path.parent for path in ROOT.glob("*/config.json"))
 
@@ -35,23 +33,17 @@ def test_its_figures_are_those_that_its_page_states(folder):
     row, page = report["rows"][0], (ROOT / "README.md").read_text(encoding="utf-8")
     stated = next(line for line in page.splitlines() if line.startswith(f"| [`{folder.name}`]"))
     numbers = [float(number) for number in re.findall(r"\d+\.?\d*", re.sub(r"\[.*?\)", "", stated).replace(",", ""))]
-    assert numbers == [
-        report["weights"]["epoch"],
-        round(row["fid"], 1),
-        round(row["kid"], 3),
-        round(100 * row["precision"]),
-        round(100 * row["recall"]),
-    ]
+    figures = [round(row["fid"], 1), round(row["kid"], 3), round(100 * row["precision"]), round(100 * row["recall"])]
+    assert numbers == [report["weights"]["epoch"], *figures]
     assert report["reference"]["images_of_the_run"]
     assert report["weights"]["file"] == "generator_ema.weights.h5"  # and no place on the maker's machine
 
 
-@pytest.mark.skipif(not DATA, reason="WGAN_TEST_DATA names no folder with the official CIFAR-10 files")
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda path: path.name)
 @pytest.mark.slow
-def test_measured_again_it_is_as_good_as_is_said(folder, tmp_path):
+def test_measured_again_it_is_as_good_as_is_said(folder, official, tmp_path):
     said = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["rows"][0]
-    report = evaluate(folder, data_dir=DATA, output_dir=tmp_path, yardsticks=False, other_images=True)
+    report = evaluate(folder, data_dir=official, output_dir=tmp_path, yardsticks=False, other_images=True)
     if not report["reference"]["images_of_the_run"]:
         pytest.skip("these are not the images that it was trained on and measured against")
     found = report["rows"][0]

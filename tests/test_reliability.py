@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import types
+from unittest import mock
 
 import filelock
 import kill_harness
@@ -137,11 +138,7 @@ def test_a_device_without_memory_is_answered_in_a_line(toy, monkeypatch):
 
 def test_checkpoints_come_after_the_first_epoch_and_then_by_the_clock(toy, monkeypatch):
     saved = []
-
-    def note(self, epoch, logs=None):
-        saved.append(state_of(config).epoch)
-
-    monkeypatch.setattr(callbacks.Progress, "on_epoch_end", note)
+    monkeypatch.setattr(callbacks.Progress, "on_epoch_end", lambda *_, **__: saved.append(state_of(config).epoch))
     config = toy(epochs=4, checkpoint_minutes=1000.0)
     launch(config)
     assert saved == [1, 1, 1, 1] and state_of(config).epoch == 4
@@ -224,11 +221,7 @@ def test_too_little_room_is_refused_for_states_and_noted_for_grids(toy, monkeypa
         launch(config)
     assert not list(pathlib.Path(config.checkpoint_dir).iterdir())
     free(10**8)
-
-    def end(self, epoch, logs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(callbacks.Progress, "on_epoch_end", end)
+    monkeypatch.setattr(callbacks.Progress, "on_epoch_end", mock.Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         launch(dataclasses.replace(config, epochs=10**6))
     assert re.search(r"may need [0-9]+,[0-9,]+ MB and 100 MB are free", capsys.readouterr().err)
@@ -340,10 +333,7 @@ def test_a_signal_finishes_the_epoch_and_gives_the_usual_status(finished_toy, tm
     whole = finished_toy(epochs=3)
     config = short_runs.elsewhere(whole, tmp_path)
 
-    def send(self, epoch, logs=None):
-        if epoch == 0:
-            os.kill(os.getpid(), signal.SIGTERM)
-
+    send = lambda self, epoch, logs=None: epoch or os.kill(os.getpid(), signal.SIGTERM)
     with monkeypatch.context() as patched:
         patched.setattr(callbacks.WatchNumbers, "on_epoch_end", send)
         assert launch(config) == 128 + signal.SIGTERM

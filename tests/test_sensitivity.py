@@ -17,19 +17,12 @@ def digits(own):
 
 def both_halves(found, names="0123456789"):
     """Every other image of some digits, and the rest of them."""
-    return (
-        np.concatenate([found[name][0::2] for name in names]),
-        np.concatenate([found[name][1::2] for name in names]),
-    )
+    return tuple(np.concatenate([found[name][start::2] for name in names]) for start in (0, 1))
 
 
 def blurred(images, radius):
-    return np.stack(
-        [
-            np.asarray(Image.fromarray(image[..., 0]).filter(ImageFilter.GaussianBlur(radius)))[..., None]
-            for image in images
-        ]
-    )
+    blur = ImageFilter.GaussianBlur(radius)
+    return np.stack([np.asarray(Image.fromarray(image[..., 0]).filter(blur))[..., None] for image in images])
 
 
 def with_noise(images, std):

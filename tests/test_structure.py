@@ -1,19 +1,10 @@
 """The order of the packages, which docs/structure.md tells; lint, format and types, as `pyproject.toml` sets them."""
 
-import pathlib
 import subprocess
 import sys
 
 import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-
-
-def test_imports_run_one_way():
-    """In a process of its own, since import-linter sets up logging for a whole one."""
-    check = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
-    found = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
-    assert found.returncode == 0, found.stdout + found.stderr
+from short_runs import ROOT
 
 
 def test_every_package_is_in_the_document():
@@ -26,12 +17,14 @@ def test_every_package_is_in_the_document():
 @pytest.mark.parametrize(
     "command",
     [
-        ("ruff", "check", "--no-cache"),
-        ("ruff", "format", "--check", "--no-cache"),
-        pytest.param(("mypy", "--cache-dir=/dev/null"), marks=pytest.mark.slow),
+        ("-c", "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"),
+        ("-m", "ruff", "check", "--no-cache"),
+        ("-m", "ruff", "format", "--check", "--no-cache"),
+        pytest.param(("-m", "mypy", "--cache-dir=/dev/null"), marks=pytest.mark.slow),
     ],
-    ids=" ".join,
+    ids=["imports run one way", "ruff check", "ruff format", "mypy"],
 )
 def test_nothing_is_found(command):
-    found = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+    """Each in a process of its own: import-linter, say, sets up logging for a whole one."""
+    found = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout + found.stderr

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import json
 import os
-import pathlib
 import random
 import runpy
 import shlex
@@ -20,6 +19,7 @@ import pytest
 import short_runs
 import tensorflow as tf
 from PIL import Image
+from short_runs import ROOT
 
 import wgan
 from wgan.apps.comparison.curves import draw_curves
@@ -33,7 +33,6 @@ from wgan.models import surroundings
 from wgan.runs.trained import locate
 from wgan.training import loop
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
 TINY = "--epochs 2 --batch_size 4 --precision float32"
 SCRIPTS = [
     f"train.py --dataset digits --label 3 {TINY} --critic_steps 1 --latent_dim 8 --eval_every 0 --checkpoint_dir run "
@@ -46,13 +45,7 @@ SCRIPTS = [
     "examples/earth_mover.py --output piles.png",
     "wgan/apps/comparison/row.py run row.png reals.png",  # which compare.py starts, besides train.py
 ]
-KERAS_JSON = {
-    "floatx": "float16",
-    "epsilon": 0.25,
-    "backend": "jax",
-    "image_data_format": "channels_first",
-    "nnx_enabled": True,
-}
+KERAS_JSON = dict(floatx="float16", epsilon=0.25, backend="jax", image_data_format="channels_first", nnx_enabled=True)
 MATPLOTLIBRC = """figure.facecolor: red
 savefig.facecolor: red
 axes.prop_cycle: cycler("color", ["yellow", "red"])

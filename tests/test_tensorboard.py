@@ -21,12 +21,8 @@ def events_in(folder):
     return found.Reload()
 
 
-def curve(folder, tag):
-    return [(event.step, event.value) for event in events_in(folder).Scalars(tag)]
-
-
 def steps_of(folder):
-    return [step for step, _ in curve(folder, "critic/critic_loss")]
+    return [event.step for event in events_in(folder).Scalars("critic/critic_loss")]
 
 
 def add_epochs(history, epochs, first=1.0):

@@ -1,19 +1,17 @@
 """train.py as a user starts it."""
 
 import os
-import pathlib
 import signal
 import subprocess
 import sys
 
 import pytest
+from short_runs import ROOT
 
 from wgan.apps import train
 from wgan.recipes import RECIPES
 from wgan.runs.history import read_history
-
-DATA = os.environ.get("WGAN_TEST_DATA")
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+from wgan.training.callbacks import StopOnSignal
 
 
 @pytest.mark.parametrize(
@@ -48,13 +46,9 @@ def test_help_shows_every_flag_with_its_default(run_script):
 
 
 def start(tmp_path, script, *arguments):
-    return subprocess.Popen(
-        [sys.executable, "-u", script, *arguments, "--checkpoint_dir", tmp_path / "c", "--sample_dir", tmp_path / "s"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    places = ("--checkpoint_dir", tmp_path / "c", "--sample_dir", tmp_path / "s")
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, "-u", script, *arguments, *places], cwd=ROOT, **pipes)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM that a process can catch")
@@ -90,9 +84,8 @@ def test_deterministic_runs(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not DATA, reason="WGAN_TEST_DATA names no folder with the official CIFAR-10 files")
-def test_on_real_horses_the_estimate_rises_while_the_critic_learns_then_turns(tmp_path):
-    words = "--label=7", "--epochs=20", "--precision=float32", f"--data_dir={DATA}"
+def test_on_real_horses_the_estimate_rises_while_the_critic_learns_then_turns(official, tmp_path):
+    words = "--label=7", "--epochs=20", "--precision=float32", f"--data_dir={official}"
     with start(tmp_path, "train.py", *words) as process:
         out, err = process.communicate()
     assert process.returncode == 0, err
@@ -108,8 +101,6 @@ def test_on_real_horses_the_estimate_rises_while_the_critic_learns_then_turns(tm
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no SIGHUP")
 def test_what_was_ignored_before_stays_ignored_as_under_nohup():
-    from wgan.training.callbacks import StopOnSignal
-
     earlier = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopOnSignal() as stop:
@@ -122,8 +113,6 @@ def test_what_was_ignored_before_stays_ignored_as_under_nohup():
 
 
 def test_a_closed_terminal_does_not_keep_the_state_from_being_saved(monkeypatch):
-    from wgan.training.callbacks import StopOnSignal
-
     def gone(*arguments):
         raise OSError(5, "Input/output error")
 
