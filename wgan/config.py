@@ -66,8 +66,9 @@ class TrainingConfig:
     learning_rate: float = option(1e-3, "Training", above=0, below=1)
     """Of the generator, and of the critic where it has none of its own."""
     critic_learning_rate: float | None = option(None, "Training", above=0, below=1)
-    """The critic's own (Heusel et al. 2017). Default: 4e-4 in wgan_gp and wgan_gp_conditional, 1e-3 in sngan, r1gan and
-    r3gan, 3e-3 in gaussian_1d, whatever --learning_rate is; in other recipes --learning_rate."""
+    """The critic's own (Heusel et al. 2017). Default: 4e-4 in wgan_gp and wgan_gp_conditional, 1e-3 in
+    wgan_gp_fast, sngan, r1gan and r3gan, 3e-3 in gaussian_1d, whatever --learning_rate is; in other recipes
+    --learning_rate."""
     decay_epochs: int = option(0, "Training", at_least=0, below=10**9)
     """Learning rates fall in a straight line to zero at this epoch, which --epochs may not exceed; stop earlier by
     --epochs and go on with the same value. 0: they stay."""

@@ -19,13 +19,22 @@ RECIPES = (
         defaults=dict(critic_learning_rate=4e-4),
         dataset_defaults={"digits": dict(epochs=300)},  # 1,797 images of 8 x 8 pixels, enlarged
     ),
+    # By the samples one critic update is enough where the critic has the larger learning rate, and better than two or
+    # five for the time. But it keeps the critic so far from its best that its estimate says nothing.
     Recipe(
         "wgan_gp_fast",
-        "wgan_gp with 2 critic updates of 64 images and one learning rate: better samples at first.",
+        "wgan_gp with 1 critic update of 64 images: better samples for the time, and no Wasserstein estimate.",
         networks="convolutional",
         loss="wasserstein",
         constraint="gradient_penalty",
-        defaults=dict(batch_size=64, critic_steps=2, eval_every=2000, sample_every=10),
+        defaults=dict(
+            batch_size=64,
+            critic_steps=1,
+            learning_rate=5e-4,
+            critic_learning_rate=1e-3,
+            eval_every=2000,
+            sample_every=10,
+        ),
         dataset_defaults={"digits": dict(epochs=300)},
     ),
     Recipe(
