@@ -147,14 +147,14 @@ def test_bad_flags_are_refused_in_one_line(refusal, run_with_weights, tmp_path, 
 
 def test_a_folder_takes_the_place_of_an_empty_one_whole_or_not_at_all(tmp_path):
     (tmp_path / "a").mkdir()
-    with pytest.raises(KeyError), files.atomic_folder(tmp_path / "a") as temporary:
+    with pytest.raises(KeyError), files.atomic_path(tmp_path / "a") as temporary:
         (temporary / "inner").mkdir(parents=True)
         raise KeyError
     assert [path.name for path in tmp_path.rglob("*")] == ["a"]
-    with files.atomic_folder(tmp_path / "a") as temporary:
+    with files.atomic_path(tmp_path / "a") as temporary:
         (temporary / "inner").mkdir(parents=True)
         (temporary / "inner" / "b").write_text("text")
     assert (tmp_path / "a" / "inner" / "b").read_text() == "text"
-    with pytest.raises(OSError), files.atomic_folder(tmp_path / "a") as temporary:
+    with pytest.raises(OSError), files.atomic_path(tmp_path / "a") as temporary:
         temporary.mkdir()
     assert (tmp_path / "a" / "inner" / "b").read_text() == "text" and len(list(tmp_path.iterdir())) == 1

@@ -3,7 +3,6 @@
 python compare.py --recipes wgan_gp,wgan_clip,dcgan --dataset mnist --epochs 500
 """
 
-import functools
 import shlex
 
 from wgan.apps.comparison import page, plan, runs
@@ -13,13 +12,12 @@ from wgan.recipes import RECIPES
 
 def define_flags():
     """What is compared, on what, for how long, and where the page goes."""
-    groups = cli.FlagGroups(
+    return cli.FlagGroups(
         "Trains several recipes or settings with the same budget, one run after another, and writes index.html with "
         "their figures, curves and samples. The same command continues where the last one stopped.",
         plan.Comparison,
+        Recipes=[(name, recipe.summary) for name, recipe in RECIPES.items() if not recipe.is_1d],
     )
-    groups.explain("Recipes", [(name, recipe.summary) for name, recipe in RECIPES.items() if not recipe.is_1d])
-    return groups
 
 
 def main(argv):
@@ -51,4 +49,4 @@ def show(found, folder):
     print(f"wrote {folder / plan.PAGE_FILE}", flush=True)
 
 
-command = functools.partial(cli.run, main)
+command = lambda argv=None: cli.run(main, argv)

@@ -3,8 +3,6 @@
 python evaluate.py --checkpoint_dir checkpoints
 """
 
-import functools
-
 from wgan.common import cli
 from wgan.evaluation.evaluate import ReportRequest, evaluate
 
@@ -24,4 +22,4 @@ def main(argv):
     return 0
 
 
-command = functools.partial(cli.run, main)
+command = lambda argv=None: cli.run(main, argv)

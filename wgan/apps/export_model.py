@@ -4,7 +4,6 @@ python export_model.py --weights checkpoints --format onnx --out generator.onnx
 """
 
 import dataclasses
-import functools
 import importlib.util
 import os
 import pathlib
@@ -52,7 +51,7 @@ def export_model(export):
 
     generator = source.load()
     out.parent.mkdir(parents=True, exist_ok=True)
-    with (files.atomic_path if SUFFIXES[export.format] else files.atomic_folder)(out) as temporary:
+    with files.atomic_path(out) as temporary:
         difference = export_formats.write(generator, export.format, temporary)
         if not difference <= MAX_DIFFERENCE:
             raise UserError(
@@ -100,4 +99,4 @@ def main(argv):
     return 0
 
 
-command = functools.partial(cli.run, main)
+command = lambda argv=None: cli.run(main, argv)

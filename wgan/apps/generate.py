@@ -4,7 +4,6 @@ python generate.py --weights checkpoints/generator_ema.weights.h5 --num 64 --see
 """
 
 import dataclasses
-import functools
 import itertools
 import math
 import os
@@ -256,4 +255,4 @@ def main(argv):
     return 0
 
 
-command = functools.partial(cli.run, main)
+command = lambda argv=None: cli.run(main, argv)

@@ -1,7 +1,7 @@
 """Makes records of a folder of images, for sets too large to be copied to every machine or held in memory."""
 
 import dataclasses
-import functools
+import glob
 import itertools
 import os
 import pathlib
@@ -47,7 +47,7 @@ def main(argv):
     ):
         raise UserError(f"--out {one_line(out)} is not an empty folder that can be replaced: choose another")
     folder.FOLDER.check(data_dir, None, "all")
-    for other in files.temporaries(out):
+    for other in sorted(pathlib.Path(out).parent.glob(f".tmp-[0-9]*-{glob.escape(os.path.basename(out))}")):
         output.note(f"{other} is of another make_records.py; remove it if that was killed")
     remarks = []
     os.makedirs(os.path.dirname(out), exist_ok=True)
@@ -71,7 +71,7 @@ def write(out, image_size, images):
 
     names, checksums, shards, images, in_colour = [], [], [], iter(images), set()
     try:
-        with files.atomic_folder(out) as temporary:
+        with files.atomic_path(out) as temporary:
             temporary.mkdir()
             while part := list(itertools.islice(images, SHARD_BYTES // (3 * image_size**2))):
                 pixels = np.stack([image for _, image in part])
@@ -96,4 +96,4 @@ def write(out, image_size, images):
     return len(names), sum(shard.count * shard.stride for shard in shards)
 
 
-command = functools.partial(cli.run, main)
+command = lambda argv=None: cli.run(main, argv)

@@ -3,8 +3,6 @@
 python train.py --label 7 --epochs 12000
 """
 
-import functools
-
 from wgan.common import cli
 from wgan.config import TrainingConfig
 from wgan.recipes import DEFAULT, RECIPES
@@ -17,19 +15,18 @@ def define_flags():
         "Trains a GAN, by default a WGAN-GP on the horses of CIFAR-10. The same command again continues where the last "
         "one stopped.",
         TrainingConfig,
+        Recipes=[(recipe.name, recipe.summary) for recipe in RECIPES.values()],
     )
     groups.define("Files", "fresh", bool, False, "Start over; says which files of an earlier run it replaces.")
     groups.define(
         "This call", "dry_run", bool, False, "Print the settings and the size of data, networks and files; then exit."
     )
-    groups.explain("Recipes", [(recipe.name, recipe.summary) for recipe in RECIPES.values()])
     return groups
 
 
 def read_flags(argv):
     """The flags that are given in `argv`, by their names; raises UserError where one does not exist or fit."""
-    groups = define_flags()
-    return {name: value for name, value in groups.parse(argv).items() if groups.given(name)}
+    return define_flags().parse(argv, given_alone=True)
 
 
 def main(argv):
@@ -39,7 +36,7 @@ def main(argv):
     return launch(TrainingConfig.of_recipe(given.pop("recipe", DEFAULT), **given), fresh, dry_run)
 
 
-command = functools.partial(cli.run, main)
+command = lambda argv=None: cli.run(main, argv)
 
 if __name__ == "__main__":
     command()

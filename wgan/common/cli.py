@@ -19,11 +19,12 @@ _HELP_WORDS = ("-h", "-help", "--help", "--helpfull", "--helpshort", "-?")
 class FlagGroups:
     """Headings and the flags below them, in the order in which `--help` shows them."""
 
-    def __init__(self, description, *declarations):
+    def __init__(self, description, *declarations, **explained):
         """`description` says in a line or two what the script does, for the head of the help; `declarations` are
-        dataclasses whose fields are made by `wgan.common.options.option`, a flag each."""
+        dataclasses whose fields are made by `wgan.common.options.option`, a flag each; `explained` are headings for the
+        end of the help, with lists of (name, explanation)."""
         self._description = description
-        self._explained = {}
+        self._explained = explained
         self._groups = {}
         self._values = flags.FlagValues()  # of its own: absl's global one would mix up two scripts
         for declaration in declarations:
@@ -37,12 +38,8 @@ class FlagGroups:
         _DEFINE[kind](name, default, help_text, flag_values=self._values)
         self._groups.setdefault(group, []).append(name)
 
-    def explain(self, heading, lines):
-        """Adds a list of (name, explanation) to the end of the help."""
-        self._explained[heading] = lines
-
-    def parse(self, argv):
-        """Reads `argv`, which begins with the script's name.
+    def parse(self, argv, given_alone=False):
+        """Reads `argv`, which begins with the script's name; `given_alone` leaves out the flags that are not in it.
 
         Returns:
             A dictionary from the flags' names to their values.
@@ -60,11 +57,8 @@ class FlagGroups:
             raise UserError(f"{error} (--help lists the flags)") from None
         if rest:
             raise UserError(f"{rest[0]!r} belongs to no flag (--help lists the flags)")
-        return {name: self._values[name].value for names in self._groups.values() for name in names}
-
-    def given(self, name):
-        """Whether the flag stood in what `parse` read."""
-        return bool(self._values[name].present)
+        found = (self._values[name] for names in self._groups.values() for name in names)
+        return {flag.name: flag.value for flag in found if flag.present or not given_alone}
 
     def help_text(self):
         """The description, then each heading with its flags, defaults and explanations."""

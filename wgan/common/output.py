@@ -33,7 +33,13 @@ class TolerantStream:
 @contextlib.contextmanager
 def tolerant():
     """Inside this block, `sys.stdout` and `sys.stderr` are there and never raise; see `TolerantStream`."""
-    _open_missing()
+    # The null device for each standard stream that the program was started without: the next file would get its number,
+    # and what TensorFlow writes to standard error would go into it.
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the system gives the lowest free number, which is this one
     earlier = sys.stdout, sys.stderr
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         sys.stdout, sys.stderr = (TolerantStream(stream or nowhere) for stream in earlier)
@@ -63,15 +69,3 @@ def drop_unwritable():
 
 def _ignoring_failures():
     return contextlib.suppress(OSError, ValueError)  # ValueError: the stream has been closed
-
-
-def _open_missing():
-    """Opens the null device for each standard stream that the program was started without.
-
-    Otherwise the next file would get its number, and what TensorFlow writes to standard error would go into it.
-    """
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the system gives the lowest free number, which is this one

@@ -27,13 +27,9 @@ class Mnist(Dataset):
         super().__init__(name, class_names)
         self._inner = inner
 
-    def check_files(self, data_dir, split):
-        """See `Dataset.check_files`."""
-        self._find(data_dir, split)
-
     def read(self, data_dir, split):
         """See `Dataset.read`."""
-        found = {name: [_read(*paths)] for name, paths in self._find(data_dir, split).items()}
+        found = {name: [_read(*paths)] for name, paths in self.check_files(data_dir, split).items()}
         notices: tuple[str, ...] = ()
         if len(found) < len(official(split)):
             notices = (
@@ -42,7 +38,7 @@ class Mnist(Dataset):
             )
         return found, notices
 
-    def _find(self, data_dir, split):
+    def check_files(self, data_dir, split):
         """{split: (images path, labels path)} for each official split that is there and wanted."""
         if not os.path.isdir(data_dir):
             raise UserError(

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import glob
 import hashlib
 import os
 import pathlib
@@ -23,43 +22,23 @@ _LOST = (errno.EIO, errno.ENOSPC, errno.EDQUOT)  # a disk's answers to fsync tha
 def atomic_path(path):
     """Gives a temporary path beside `path`, whose place it takes if the block ends well; else it is removed.
 
-    Its name keeps the suffixes, by which many writers choose the format. The folder has to exist: made here, it could
-    hide that a mounted drive has gone.
+    The block makes a file, or a folder, which replaces an empty one alone. Its name keeps the suffixes, by which many
+    writers choose the format. Where it goes has to exist: made here, it could hide that a mounted drive has gone.
     """
-    path, temporary = pathlib.Path(path), _temporary(path)
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
     try:
         yield temporary
-        flush_to_disk(temporary)
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def atomic_folder(path):
-    """As `atomic_path`, for a folder, which the block makes; OSError where `path` is anything but an empty folder."""
-    path, temporary = pathlib.Path(path), _temporary(path)
-    try:
-        yield temporary
-        for written in temporary.rglob("*"):
-            if written.is_file():
+        for written in temporary.rglob("*") if temporary.is_dir() else [temporary]:
+            if not written.is_dir():
                 flush_to_disk(written)
-        if path.is_dir():
+        if temporary.is_dir() and path.is_dir():
             path.rmdir()
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _temporary(path, process=None):
-    path = pathlib.Path(path)
-    return path.with_name(f".tmp-{process or os.getpid()}-{path.name}")
-
-
-def temporaries(path):
-    """Those beside `path` that other processes write to now, or have left when they were killed."""
-    return sorted(glob.glob(str(_temporary(glob.escape(path), "[0-9]*"))))
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def flush_to_disk(path):

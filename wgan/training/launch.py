@@ -283,18 +283,15 @@ def _changed_classes(image_set, stored):
 
 
 def _check_classes(config, image_set):
+    """Raises UserError for classes that are missing, that one generator cannot learn, or that cannot be asked for."""
     recipe = config.recipe_spec
     if recipe.wants_labels and image_set.labels is None:
         raise UserError(
             f"--recipe {config.recipe} learns classes, and not every image of {image_set.name} has one: put each into "
             "the folder of its class"
         )
-    if recipe.is_conditional:
-        _check_all_classes(config, image_set)
-
-
-def _check_all_classes(config, image_set):
-    """Raises UserError for classes that one generator cannot learn, or that could not be asked for."""
+    if not recipe.is_conditional:
+        return
     names = image_set.label_names
     if len(names) < 2:
         raise UserError(

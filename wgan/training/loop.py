@@ -284,7 +284,13 @@ def _initializers_seeded(seed):
 
 
 def _optimizer(config, learning_rate, updates_per_epoch):
-    rate = _schedule(config, learning_rate, updates_per_epoch)
+    """With its learning rate over a network's updates, counted in the network's own."""
+    schedules, rate = keras.optimizers.schedules, learning_rate
+    if config.decay_epochs:
+        rate = schedules.PolynomialDecay(rate, config.decay_epochs * updates_per_epoch, end_learning_rate=0.0)
+    elif config.step_epochs:
+        steps = config.step_epochs * updates_per_epoch
+        rate = schedules.ExponentialDecay(rate, steps, config.step_decay, staircase=True)
     made = {
         "adam": lambda: Adam(rate, config.beta_1, config.beta_2),
         "rmsprop": lambda: keras.optimizers.RMSprop(rate),
@@ -292,18 +298,6 @@ def _optimizer(config, learning_rate, updates_per_epoch):
     }[config.optimizer]()
     # In float16 gradients would underflow without a loss scale.
     return keras.optimizers.LossScaleOptimizer(made) if config.precision == "float16" else made
-
-
-def _schedule(config, learning_rate, updates_per_epoch):
-    """The learning rate over a network's updates, counted in the network's own."""
-    schedules = keras.optimizers.schedules
-    if config.decay_epochs:
-        return schedules.PolynomialDecay(learning_rate, config.decay_epochs * updates_per_epoch, end_learning_rate=0.0)
-    if config.step_epochs:
-        return schedules.ExponentialDecay(
-            learning_rate, config.step_epochs * updates_per_epoch, config.step_decay, staircase=True
-        )
-    return learning_rate
 
 
 def _compiled_by_xla(config):

@@ -23,7 +23,7 @@ def publish(planned, failures, comparison, command):
     """
     folder = comparison.folder
     folder.mkdir(parents=True, exist_ok=True)
-    notes = row.draw_outdated(planned, folder)
+    notes = row.draw_outdated(planned)
     images, machines = images_and_machines(planned)
     found = {
         "command": command,

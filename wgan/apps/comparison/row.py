@@ -23,7 +23,7 @@ COLUMNS = 12
 MIN_SIDE = 64  # pixels of a sample on the page
 
 
-def draw_outdated(planned, output_dir):
+def draw_outdated(planned):
     """Draws the rows of samples of seed 0 that are missing or older than their run's weights; gives a list of notes on
     those that could not be drawn."""
     notes = []
