@@ -3,6 +3,7 @@
 python compare.py --recipes wgan_gp,wgan_clip,dcgan --dataset mnist --epochs 500
 """
 
+import functools
 import shlex
 
 from wgan.apps.comparison import page, plan, runs
@@ -49,4 +50,4 @@ def show(found, folder):
     print(f"wrote {folder / plan.PAGE_FILE}", flush=True)
 
 
-command = lambda argv=None: cli.run(main, argv)
+command = functools.partial(cli.run, main)

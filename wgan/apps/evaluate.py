@@ -3,6 +3,8 @@
 python evaluate.py --checkpoint_dir checkpoints
 """
 
+import functools
+
 from wgan.common import cli
 from wgan.evaluation.evaluate import ReportRequest, evaluate
 
@@ -22,4 +24,4 @@ def main(argv):
     return 0
 
 
-command = lambda argv=None: cli.run(main, argv)
+command = functools.partial(cli.run, main)

@@ -4,6 +4,7 @@ python export_model.py --weights checkpoints --format onnx --out generator.onnx
 """
 
 import dataclasses
+import functools
 import importlib.util
 import os
 import pathlib
@@ -99,4 +100,4 @@ def main(argv):
     return 0
 
 
-command = lambda argv=None: cli.run(main, argv)
+command = functools.partial(cli.run, main)

@@ -4,6 +4,7 @@ python generate.py --weights checkpoints/generator_ema.weights.h5 --num 64 --see
 """
 
 import dataclasses
+import functools
 import itertools
 import math
 import os
@@ -255,4 +256,4 @@ def main(argv):
     return 0
 
 
-command = lambda argv=None: cli.run(main, argv)
+command = functools.partial(cli.run, main)

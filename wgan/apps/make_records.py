@@ -1,7 +1,7 @@
 """Makes records of a folder of images, for sets too large to be copied to every machine or held in memory."""
 
 import dataclasses
-import glob
+import functools
 import itertools
 import os
 import pathlib
@@ -47,7 +47,7 @@ def main(argv):
     ):
         raise UserError(f"--out {one_line(out)} is not an empty folder that can be replaced: choose another")
     folder.FOLDER.check(data_dir, None, "all")
-    for other in sorted(pathlib.Path(out).parent.glob(f".tmp-[0-9]*-{glob.escape(os.path.basename(out))}")):
+    for other in files.temporaries(out):
         output.note(f"{other} is of another make_records.py; remove it if that was killed")
     remarks = []
     os.makedirs(os.path.dirname(out), exist_ok=True)
@@ -96,4 +96,4 @@ def write(out, image_size, images):
     return len(names), sum(shard.count * shard.stride for shard in shards)
 
 
-command = lambda argv=None: cli.run(main, argv)
+command = functools.partial(cli.run, main)

@@ -3,6 +3,8 @@
 python train.py --label 7 --epochs 12000
 """
 
+import functools
+
 from wgan.common import cli
 from wgan.config import TrainingConfig
 from wgan.recipes import DEFAULT, RECIPES
@@ -36,7 +38,7 @@ def main(argv):
     return launch(TrainingConfig.of_recipe(given.pop("recipe", DEFAULT), **given), fresh, dry_run)
 
 
-command = lambda argv=None: cli.run(main, argv)
+command = functools.partial(cli.run, main)
 
 if __name__ == "__main__":
     command()

@@ -1,12 +1,11 @@
 """What came after WGAN-GP, on its networks, so that only the idea differs."""
 
+from wgan.recipes.catalogue import ONE_UPDATE
 from wgan.recipes.recipe import Recipe
 
-# One critic update on 64 images takes about the time of two on 32. Learning rates and penalties are those with the
-# lowest FID after 1,000 updates on horses (seed 0): r1gan 14.0, r3gan 12.4, sngan 14.6 with two critic updates, which
-# is also better for the time than one (17.1). docs/results.md has all that were compared.
-ONE_UPDATE = dict(batch_size=64, critic_steps=1, learning_rate=5e-4, critic_learning_rate=1e-3)
-
+# Learning rates and penalties are those with the lowest FID after 1,000 updates on horses (seed 0): r1gan 14.0, r3gan
+# 12.4, sngan 14.6 with two critic updates, which is also better for the time than one (17.1). docs/results.md has all
+# that were compared.
 RECIPES = (
     Recipe(
         "sngan",

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
 import pathlib
@@ -25,8 +26,7 @@ def atomic_path(path):
     The block makes a file, or a folder, which replaces an empty one alone. Its name keeps the suffixes, by which many
     writers choose the format. Where it goes has to exist: made here, it could hide that a mounted drive has gone.
     """
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+    path, temporary = pathlib.Path(path), _temporary(path)
     try:
         yield temporary
         for written in temporary.rglob("*") if temporary.is_dir() else [temporary]:
@@ -39,6 +39,16 @@ def atomic_path(path):
         shutil.rmtree(temporary, ignore_errors=True)
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _temporary(path, process=None):
+    path = pathlib.Path(path)
+    return path.with_name(f".tmp-{process or os.getpid()}-{path.name}")
+
+
+def temporaries(path):
+    """Those beside `path` that other processes write to now, or have left when they were killed."""
+    return sorted(glob.glob(str(_temporary(glob.escape(path), "[0-9]*"))))
 
 
 def flush_to_disk(path):
