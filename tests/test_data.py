@@ -82,7 +82,9 @@ def test_a_near_label_or_name_gets_a_hint():
 
 def test_a_class_name_goes_before_a_number_and_case_counts_where_it_must():
     assert labels.resolve("1", ("1", "2", "10"), "folder") == "1"
-    assert labels.resolve("0", ("1", "2", "10"), "folder") == "1"
+    assert "choose one of 1, 2, 10 or all" in refused("0", ("1", "2", "10"), "folder", function=labels.resolve)
+    assert "choose one of 7, cat or all" in refused("1", ("7", "cat"), "folder", function=labels.resolve)
+    assert labels.resolve("1", ("0", "cat"), "folder") == "cat"
     assert labels.resolve("Cat", ("Cat", "cat"), "folder") == "Cat"
     assert "0 Cat" in refused("CAT", ("Cat", "cat"), "folder", function=labels.resolve)
 

@@ -545,11 +545,16 @@ def test_class_folders_called_by_numbers_or_all(tmp_path):
         fill(tmp_path / name, colour=colour)
     assert near(load(tmp_path, "1").images, RED)
     assert near(load(tmp_path, "10").images, BLUE)
-    fill(tmp_path / "All")
-    assert "rename it" in refused(tmp_path, "3", function=data.check)
-    assert len(load(tmp_path, "all").images) == 64
-    with pytest.raises(UserError, match="a class folder called 'all'"):
-        data.class_names("folder", tmp_path)
+    assert "no class '3'" in refused(tmp_path, "3", function=data.check)
+    assert len(load(tmp_path, "all").images) == 48
+    for name in ("All", "each"):
+        other = fill(tmp_path / name)
+        assert f"a class called '{name}', which --label takes for all classes: rename it" in refused(tmp_path, "1")
+        with pytest.raises(UserError, match="rename it"):
+            data.class_names("folder", tmp_path)
+        shutil.rmtree(other)
+    alone = fill(tmp_path / "set/all").parent
+    assert data.check("folder", alone, None, "all") == "all" and data.class_names("folder", alone) == ("all",)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")

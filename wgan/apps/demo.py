@@ -135,11 +135,11 @@ def enlarged(image):
     return np.broadcast_to(image, (*image.shape[:2], 3)).repeat(times, axis=0).repeat(times, axis=1)
 
 
-def find_generators(place):
+def find_generators(place, flag="--checkpoint_dir"):
     """The generators that the page shows, as `wgan.runs.trained.Trained`; UserError where there is none.
 
-    `place` is a run's folder, a folder of such folders, a weights file, or "" for the `USUAL_PLACES`. Of several, those
-    that draw no images, or are damaged, are left out with a line to standard error.
+    `place`, which `flag` has named, is a run's folder, a folder of such folders, a weights file, or "" for the
+    `USUAL_PLACES`. Of several, those that draw no images, or are damaged, are left out with a line to standard error.
     """
     places = [pathlib.Path(os.path.expanduser(each)) for each in ([place] if place else USUAL_PLACES)]
     if not any(each.exists() for each in places):
@@ -153,7 +153,7 @@ def find_generators(place):
             found.append(trained.locate(folder))
         except UserError as error:
             print(f"left out: {error}", file=sys.stderr)
-    return found or [trained.locate([*folders, places[0]][0])]
+    return found or [trained.locate([*folders, places[0]][0], flag)]
 
 
 class Shown:
@@ -321,7 +321,8 @@ def serve(request):
         UserError: for all that the user can mend.
     """
     options.check(request)
-    sources = find_generators(os.path.join(request.checkpoint_dir or "", request.weights or ""))
+    place = os.path.join(request.checkpoint_dir or "", request.weights or "")
+    sources = find_generators(place, "--weights" if request.weights else "--checkpoint_dir")
     check_address(request.host, request.port)
     with tempfile.TemporaryDirectory(prefix="wgan_demo_") as folder:
         gradio = import_gradio(folder)

@@ -4,8 +4,8 @@ import ast
 import dataclasses
 import inspect
 import itertools
-import math
 import operator
+import sys
 import typing
 
 from wgan.common.errors import UserError
@@ -58,15 +58,18 @@ def value_type(field):
 
 
 def check(options):
-    """Raises UserError, naming the flag, for the first field whose value is out of its bounds."""
+    """Raises UserError, naming the flag, for the first field whose value is of another type or out of its bounds."""
     for field in dataclasses.fields(options):
         name, value, choices = field.name, getattr(options, field.name), field.metadata["choices"]
-        if value is None or isinstance(value, bool):
+        if value is None and field.default is None:
             continue
+        kind = value_type(field)
+        if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool) != (kind is bool):
+            raise UserError(f"--{name} is {one_line(repr(value), longest=60)}; it must be of the type {kind.__name__}")
         if choices and value not in choices:
             near = did_you_mean(value, map(str, choices))
             raise UserError(f"--{name} is {one_line(repr(value))}{near}; choose one of {', '.join(map(str, choices))}")
-        if isinstance(value, float) and not math.isfinite(value):
+        if kind is float and not abs(value) <= sys.float_info.max:
             raise UserError(f"--{name} is {value}; it must be a finite number")
         for kind, bound in field.metadata["bounds"].items():
             is_within, words = _BOUNDS[kind]

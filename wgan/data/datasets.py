@@ -28,7 +28,7 @@ def check(dataset, data_dir, label, split):
     Args:
         dataset: one of `DATASET_NAMES`.
         data_dir: where the user's files are (str or path), or None for the data set's own source.
-        label: None, "0".."9" (for folder: the number of a class folder), a class name, or "all".
+        label: None, "0".."9" (for folder: the place of a class folder), a class name, or "all".
             None means "horse" for cifar10 and "all" elsewhere.
         split: "all" (train and test images together), "train" or "test".
 
@@ -96,11 +96,6 @@ def class_names(dataset, data_dir, split="all"):
     names = chosen.class_names_in(path)
     if not names:
         raise UserError(f"{dataset} has no classes, so there is no generator per class; leave --label each out")
-    if any(name.casefold() == labels.ALL for name in names):
-        raise UserError(
-            f"--data_dir {one_line(data_dir)} has a class folder called {labels.ALL!r}, which stands for "
-            "all classes: rename it"
-        )
     return names
 
 

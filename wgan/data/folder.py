@@ -87,10 +87,7 @@ class ImageFolder(Dataset):
                 f"{shown} holds no images, nor do the folders in it ({deeper}): give the folder that holds them"
             )
         named = f"folder {one_line(data_dir)}{'' if class_names else ' (without class folders)'}"
-        class_name = labels.resolve(label, class_names, named)
-        if class_name.casefold() == labels.ALL and str(label).strip().isdigit():
-            raise UserError(f"{named} has a class folder called 'all', which stands for all classes: rename it")
-        return class_name
+        return labels.resolve(label, class_names, named)
 
     def class_names_in(self, data_dir):
         """The names of the class folders."""

@@ -15,7 +15,7 @@ def is_each(label):
 def resolve(label, class_names, dataset, default=ALL):
     """The canonical form of a label: the class name, or "all". Given back it means the same.
 
-    A name goes before a number, so that a class folder called "3" is reached by its name.
+    Where names are numbers that stand at other places, such as of class folders "1" and "3", only names count.
 
     Args:
         label: None, a class name in any case, a number as text, or "all".
@@ -24,15 +24,19 @@ def resolve(label, class_names, dataset, default=ALL):
         default: what None means.
 
     Raises:
-        UserError: no class has that name or number; the message lists the classes.
+        UserError: no class has that name or number; the message lists the classes. Or one of several is called "all"
+            or "each".
     """
+    for name in class_names:
+        if name.casefold() in (ALL, EACH) and len(class_names) > 1:
+            raise UserError(f"{dataset} has a class called {name!r}, which --label takes for all classes: rename it")
     if label is None:
         return default
     text = str(label) if str(label) in class_names else str(label).strip()
     if text.casefold() == ALL:
         return ALL
     matching = [text] if text in class_names else [name for name in class_names if name.casefold() == text.casefold()]
-    if not matching and text.isascii() and text.isdigit() and len(text) < 10:
+    if not matching and _have_places(class_names) and text.isascii() and text.isdigit() and len(text) < 10:
         matching = class_names[int(text) : int(text) + 1]
     if len(matching) == 1:
         return matching[0]
@@ -45,8 +49,13 @@ def of_all(numbers, names):
     return {"labels": numbers, "label_names": names} if (numbers >= 0).all() else {}
 
 
+def _have_places(class_names):
+    """Whether a number can only mean a place: no name is another place's number."""
+    return all(name == str(place) for place, name in enumerate(class_names) if name.isdigit())
+
+
 def _valid(class_names):
-    if list(class_names) == [str(number) for number in range(len(class_names))]:
-        return f"{', '.join(class_names)} or {ALL}"
+    if not _have_places(class_names) or all(map(str.isdigit, class_names)):
+        return f"{listed(class_names, most=30)} or {ALL}"
     numbered = [f"{number} {name}" for number, name in enumerate(class_names)]
     return f"{listed(numbered, most=30)} or {ALL} (a number or a name)"

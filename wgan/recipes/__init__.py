@@ -11,11 +11,13 @@ DEFAULT = "wgan_gp"
 
 
 def _declared():
-    modules = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    declared = [
-        recipe for name in modules for recipe in getattr(importlib.import_module(f"{__name__}.{name}"), "RECIPES", ())
-    ]
-    return {recipe.name: recipe for recipe in sorted(declared, key=lambda recipe: recipe.name != DEFAULT)}
+    found, places = {}, {}
+    for module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
+        for recipe in getattr(importlib.import_module(f"{__name__}.{module}"), "RECIPES", ()):
+            if recipe.name in found:
+                raise ValueError(f"two recipes are called {recipe.name}, in {places[recipe.name]}.py and {module}.py")
+            found[recipe.name], places[recipe.name] = recipe, module
+    return {DEFAULT: found.pop(DEFAULT), **found}
 
 
 RECIPES = _declared()  # a program may add its own

@@ -31,6 +31,8 @@ def find_weights(place, checkpoint_dir=None):
     for path in (generator, critic):
         if not path.exists():
             advice = neighbouring_runs.advice_on_runs(place, "--init_from") if place.is_dir() else ""
+            if [*path.parent.glob("generator*.h5")] and not [*path.parent.glob("critic*.h5")]:
+                advice = "what is shipped is a generator without its critic, and a run starts from both of its own run"
             raise UserError(f"--init_from: there is no {path}{advice and '; '}{advice}")
         weights_files.check_readable(path)
     return generator, critic

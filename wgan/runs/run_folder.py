@@ -9,8 +9,10 @@ import uuid
 
 from wgan import data
 from wgan.common.errors import UserError
+from wgan.common.messages import one_line
 from wgan.config import TrainingConfig
 from wgan.data.own_files import RUN_ID_FILE
+from wgan.recipes import DEFAULT, RECIPES
 from wgan.runs import checkpoints, files, sample_files
 
 CONFIG_FILE = "config.json"
@@ -81,7 +83,7 @@ class RunFolder:
         """What `write_config` wrote when the run began, its `config` a `TrainingConfig`; None where no run has begun.
 
         Raises:
-            UserError: the file is damaged; the message ends with `remedy`.
+            UserError: the file is damaged, and the message ends with `remedy`; or its recipe is not there.
         """
         if not self.config_path.exists():
             return None
@@ -94,9 +96,15 @@ class RunFolder:
             )
             if not all(isinstance(value, kind) for value, kind in typed) or images["shape"][-1] not in (1, 3):
                 raise ValueError("what it says of the run or its images makes no sense")
-            return {**stored, "config": TrainingConfig.from_json(config)}
+            recipe = config.get("recipe", DEFAULT)
+            if recipe in RECIPES or not isinstance(recipe, str):
+                return {**stored, "config": TrainingConfig.from_json(config)}
         except (OSError, ValueError, LookupError, TypeError, RecursionError, UserError) as error:
             raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); {remedy}") from error
+        raise UserError(
+            f"{self.checkpoint_dir} holds a run of the recipe {one_line(recipe, longest=60)!r}, which wgan/recipes no "
+            "longer has: put the recipe back"
+        )
 
     def recorded_epochs(self):
         """How many rows the history has."""

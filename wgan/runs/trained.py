@@ -56,17 +56,17 @@ class Trained(NamedTuple):
         return f"{self.path}, epoch {self.noted['epoch']:.0f}" if "epoch" in self.noted else str(self.path)
 
 
-def locate(place):
-    """The `Trained` that the flag `--weights` names: a run's folder, or a generator's weights file in it.
+def locate(place, flag="--weights"):
+    """The `Trained` that `flag` names: a run's folder, or a generator's weights file in it.
 
     Raises:
         UserError: there is no such place, no run on images, or no readable weights file.
     """
     place = pathlib.Path(os.path.expanduser(place))
     if not place.exists():
-        raise UserError(f"there is no {place}; --weights is a run's folder or a generator's weights file in it")
+        raise UserError(f"there is no {place}; {flag} is a run's folder or a generator's weights file in it")
     folder, name = (place, None) if place.is_dir() else (place.parent, place.name)
-    return of_run(folder, name, "--weights")
+    return of_run(folder, name, flag)
 
 
 def of_run(folder, name=None, flag="--checkpoint_dir"):

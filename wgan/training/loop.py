@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from wgan.common import startup
 from wgan.common.errors import NumbersWentWrong, TakenOver, UserError
-from wgan.common.messages import one_line
+from wgan.common.messages import did_you_mean, one_line
 from wgan.common.output import note
 from wgan.config import TrainingConfig
 from wgan.data import ImageSet
@@ -248,6 +248,7 @@ def build_gan(config, channels, class_counts=()):
     """
     with _initializers_seeded(config.seed), precision.policy_scope(config.precision):
         recipe = config.recipe_spec
+        _check_parts(recipe)
         generator, critic = networks.build(config, channels, len(class_counts))
         gan = GANS[recipe.gan](
             generator,
@@ -269,6 +270,17 @@ def build_gan(config, channels, class_counts=()):
             jit_compile=_compiled_by_xla(config),
         )
     return gan
+
+
+def _check_parts(recipe):
+    """Raises UserError where a recipe names a part that does not exist."""
+    tables = {"networks": networks.NETWORKS, "loss": LOSSES, "constraint": CONSTRAINTS, "gan": GANS}
+    for field, table in tables.items():
+        if (name := getattr(recipe, field)) not in table:
+            raise UserError(
+                f"recipe {recipe.name}: {field} is {one_line(name)!r}{did_you_mean(name, table)}; it may be "
+                f"{', '.join(table)}"
+            )
 
 
 @contextlib.contextmanager

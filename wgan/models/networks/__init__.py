@@ -1,5 +1,8 @@
 """The networks that can be trained, made from a run's settings."""
 
+import inspect
+
+from wgan.common.errors import UserError
 from wgan.models.networks import dcgan, perceptrons, plain, resnet, sgan
 from wgan.models.networks.plain import Critic, Generator
 
@@ -58,4 +61,9 @@ def build(config, channels, num_classes=0):
     `num_classes` is for a recipe that learns classes."""
     recipe = config.recipe_spec
     classes = {"num_classes": num_classes} if recipe.wants_labels else {}
-    return NETWORKS[recipe.networks](config, channels, **recipe.network_options, **classes)
+    make, options = NETWORKS[recipe.networks], {**recipe.network_options, **classes}
+    try:
+        inspect.signature(make).bind(config, channels, **options)
+    except TypeError as error:
+        raise UserError(f"recipe {recipe.name}: {error} of the networks {recipe.networks!r}") from error
+    return make(config, channels, **options)
