@@ -164,6 +164,7 @@ def test_settings_go_before_common_ones_and_those_before_the_flags(tmp_path):
         ("--epochs 6 --seeds 0", "--seeds is 0; it must be at least 1"),
         ("--recipes wgan_gp,wgan_klip", "--recipes names 'wgan_klip' (did you mean \"wgan_clip\"?)"),
         ("--epochs 6 --recipes gaussian_1d", "gaussian_1d: it makes numbers on a line"),
+        ("--recipes dcgan,wgan_gp,dcgan", "--recipes names dcgan twice; for several runs of each give --seeds"),
         ("--recipes ,", "--recipes names ''; choose from wgan_gp"),
         ("--settings /no/such/file.json", "give --recipes, names separated by commas, or --settings"),
         ("--epochs 6 --eval_every -1", "--eval_every is -1"),
@@ -179,7 +180,9 @@ def test_a_wrong_flag_is_answered_in_one_line(refusal, flags, words):
 @pytest.mark.parametrize(
     "content, words",
     [
-        ("{", "holds no settings, such as"),
+        ("{", "holds no settings (Expecting property name"),
+        ('{"a": {"seed": 1}, "a": {}}', "it has 'a' twice"),
+        ('{"a": {"flips": "on", "flips": "off"}}', "it has 'flips' twice"),
         ([], "holds no settings"),
         ({"common": {}}, "holds no settings"),
         ({"plain": 3}, "holds no settings"),

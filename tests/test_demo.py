@@ -200,6 +200,9 @@ def test_what_cannot_be_served_is_said_in_one_line(run_with_weights, refusal, mo
             (["--host", "no such host"], "cannot listen at port 7860 of no such host"),
         ):
             assert phrase in refusal(demo, "--checkpoint_dir", run_with_weights, *flags)
+        (run_with_weights / "empty").mkdir()
+        message = refusal(demo, "--checkpoint_dir", f"{run_with_weights}/empty")
+        assert "empty holds no run" in message and "give a run's folder with --checkpoint_dir" in message
     monkeypatch.setitem(sys.modules, "gradio", types.SimpleNamespace(__version__="5.49.1"))
     assert "needs Gradio 6, and 5.49.1 is installed" in refusal(demo, "--checkpoint_dir", run_with_weights)
 

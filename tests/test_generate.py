@@ -225,6 +225,7 @@ def test_an_interrupted_drawing_keeps_the_old_file(run_script, run_with_weights,
         ("--out a.jpg", "give a .png, an .npz, a folder"),
         ("--out samples", "give a .png"),
         ("--out=", "--out is empty"),
+        ("--fps 10", "--frames and --fps are of an animation: give --interpolate, or leave them out"),
         ("--out a.gif", "needs --interpolate"),
         ("--interpolate 3", "--out must end in"),
         ("--interpolate 1", "--interpolate is 1"),
@@ -296,4 +297,8 @@ def test_a_run_without_weights_and_one_without_images_are_named(run_with_weights
     stored["config"] = TrainingConfig.of_recipe("gaussian_1d").to_json()
     (tmp_path / "config.json").write_text(json.dumps(stored))
     with pytest.raises(UserError, match="holds a run on numbers, not on images"):
+        trained.locate(tmp_path)
+    stored["config"]["recipe"] = "mine"
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(UserError, match="of the recipe 'mine', which wgan/recipes no longer has: put the recipe back$"):
         trained.locate(tmp_path)

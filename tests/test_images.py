@@ -61,6 +61,11 @@ def test_grid_refuses_other_arrays_and_impossible_layouts(shape, dtype):
 def test_saved_png_holds_the_grid_exactly(tmp_path, channels, mode):
     grid = grids.image_grid(random_images(4, channels), 2)
     path = tmp_path / "sample_00001.png"
+    for wrong in (grid.astype(float), grid[..., 0], np.concatenate([grid, grid], axis=2)):
+        with pytest.raises(ValueError, match=r"grid must be uint8 \[H, W, 1 or 3\]"):
+            grids.save_png(path, wrong)
+    with pytest.raises(ValueError, match="must end in .png"):
+        grids.save_png(path.with_suffix(".jpg"), grid)
     grids.save_png(path, grid)
     with Image.open(path) as image:
         assert image.mode == mode and image.format == "PNG"

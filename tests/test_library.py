@@ -77,7 +77,14 @@ def test_numbers_out_of_bounds_are_one_line(wrong):
 
 
 @pytest.mark.parametrize(
-    "shape, dtype", [([3, 8, 8, 1], np.uint8), ([9, 8, 8, 1], float), ([9, 8, 8], np.uint8), ([9, 8, 8, 4], np.uint8)]
+    "shape, dtype",
+    [
+        ([3, 8, 8, 1], np.uint8),
+        ([9, 8, 8, 1], float),
+        ([9, 8, 8], np.uint8),
+        ([9, 8, 8, 4], np.uint8),
+        ([9, 8, 6, 3], np.uint8),
+    ],
 )
 def test_measuring_refuses_what_are_no_images(shape, dtype):
     images = np.zeros(shape, dtype)
@@ -85,3 +92,14 @@ def test_measuring_refuses_what_are_no_images(shape, dtype):
     for pair in ((images, good), (good, images)):
         with pytest.raises(wgan.UserError, match="measure wants uint8 images"):
             wgan.measure(*pair)
+
+
+def test_measuring_again_and_again_brings_no_warning_of_tensorflow(monkeypatch):
+    import tensorflow as tf
+
+    warnings = []
+    monkeypatch.setattr(tf.get_logger(), "warning", lambda *words: warnings.append(words))
+    for count in range(8, 16):
+        images = RNG.integers(0, 256, [count, 8, 8, 3], dtype=np.uint8)
+        assert wgan.measure(images, images)["fid"] == pytest.approx(0, abs=1e-3)
+    assert not warnings

@@ -1,7 +1,10 @@
 """Every recipe: its networks, its constraint, and that it learns."""
 
 import dataclasses
+import pathlib
 import shutil
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from wgan import data
+from wgan import data, recipes
 from wgan.apps.export_gif import main as main_export
 from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
@@ -51,6 +54,30 @@ def test_settings_and_figures_are_those_of_parts_that_there_are():
     parts = {*networks.NETWORKS, *LOSSES, *CONSTRAINTS, *GANS}
     assert {*SETTINGS, *FIGURES} <= parts
     assert {name for names in SETTINGS.values() for name in names} <= TrainingConfig().to_json().keys()
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (dict(loss="wasserstien"), "recipe new: loss is 'wasserstien' (did you mean \"wasserstein\"?); it may be"),
+        (dict(networks="big"), "recipe new: networks is 'big'; it may be convolutional, "),
+        (dict(constraint="clip"), "recipe new: constraint is 'clip'"),
+        (dict(network_options=dict(width=3)), "recipe new: got an unexpected keyword argument 'width'"),
+        (dict(defaults=dict(bach_size=3)), "no setting is called 'bach_size' (did you mean \"batch_size\"?) among the"),
+    ],
+)
+def test_a_slip_in_a_recipe_is_one_line(monkeypatch, changes, message):
+    monkeypatch.setitem(RECIPES, "new", dataclasses.replace(RECIPES["wgan_gp"], name="new", **changes))
+    with pytest.raises(UserError) as error:
+        build_gan(config_of("new"), channels=1)
+    assert message in str(error.value)
+
+
+def test_a_recipe_is_not_replaced_by_another_of_its_name(tmp_path):
+    shutil.copytree(pathlib.Path(recipes.__file__).parents[1], tmp_path / "wgan")
+    (tmp_path / "wgan/recipes/mine.py").write_text("from wgan.recipes.catalogue import RECIPES")
+    done = subprocess.run([sys.executable, "-c", "import wgan.recipes"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stderr.endswith("ValueError: two recipes are called wgan_gp, in catalogue.py and mine.py\n")
 
 
 @pytest.mark.parametrize("name", ON_IMAGES)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from wgan.common.errors import UserError
 from wgan.config import TrainingConfig
 from wgan.training.loop import build_gan
 
@@ -52,3 +53,27 @@ def test_a_data_set_may_have_settings_of_its_own_which_flags_override():
     assert TrainingConfig.of_recipe("wgan_gp", dataset="mnist").epochs == TrainingConfig().epochs
     assert TrainingConfig.of_recipe("lsgan_mlp", dataset="digits").epochs == 18_750  # of that recipe alone
     config.check()
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        (dict(epochs="ten"), "--epochs is 'ten'; it must be of the type int"),
+        (dict(epochs=None), "--epochs is None; it must be of the type int"),
+        (dict(learning_rate="fast"), "--learning_rate is 'fast'; it must be of the type float"),
+        (dict(gradient_penalty_weight=10**400), "it must be a finite number"),
+        (dict(deterministic=1), "--deterministic is 1; it must be of the type bool"),
+        (dict(batch_size=True), "--batch_size is True"),
+        (dict(checkpoint_dir=["a"]), "--checkpoint_dir is ['a']; it must be of the type str"),
+        (dict(learnig_rate=1e-3), "no setting is called 'learnig_rate' (did you mean \"learning_rate\"?)"),
+    ],
+)
+def test_in_a_program_a_wrong_setting_is_one_line_too(values, message):
+    with pytest.raises(UserError) as error:
+        TrainingConfig.of_recipe("wgan_gp", **values).check()
+    assert message in str(error.value)
+
+
+def test_a_path_or_a_number_may_stand_for_a_text(tmp_path):
+    config = TrainingConfig(checkpoint_dir=tmp_path, label=7, labels_per_class=10)
+    assert (config.checkpoint_dir, config.label, config.labels_per_class) == (str(tmp_path), "7", "10")

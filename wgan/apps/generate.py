@@ -12,6 +12,7 @@ import pathlib
 import re
 
 import numpy as np
+from tqdm import tqdm
 
 from wgan.apps.walks import closed_walk, line
 from wgan.common import cli, options, startup
@@ -130,6 +131,8 @@ class SampleRequest:
             raise UserError(f"--out {self.path} is an animation, which needs --interpolate")
         if not is_animation and self.interpolate is not None:
             raise UserError(f"--interpolate makes an animation: --out must end in {animations}")
+        if not is_animation and (self.frames, self.fps) != (type(self).frames, type(self).fps):
+            raise UserError("--frames and --fps are of an animation: give --interpolate, or leave them out")
         if is_animation:
             animation.check_fps(self.kind, self.fps)
         if self.kind == ".mp4":
@@ -182,13 +185,15 @@ def generate(request):
 def _write_folder(request, sampler, rows):
     """One file per sample, numbered from 1 through all rows, drawn and forgotten batch by batch."""
     request.path.mkdir(exist_ok=True)
-    for first, row in zip(itertools.count(1, request.num), rows):
-        for start in range(0, request.num, request.batch_size):
-            count = min(request.batch_size, request.num - start)
-            latents = sampler.latents(request.seed, start, count, request.truncation)
-            drawn = sampler(latents, None if row is None else row[start : start + count])
-            for number, image in enumerate(drawn, start=first + start):
-                grids.save_png(request.path / f"{number:06d}.png", image, is_marked=False)  # may be trained on
+    with tqdm(desc="images", total=request.num * len(rows), disable=None, delay=2) as progress:
+        for first, row in zip(itertools.count(1, request.num), rows):
+            for start in range(0, request.num, request.batch_size):
+                count = min(request.batch_size, request.num - start)
+                latents = sampler.latents(request.seed, start, count, request.truncation)
+                drawn = sampler(latents, None if row is None else row[start : start + count])
+                for number, image in enumerate(drawn, start=first + start):
+                    grids.save_png(request.path / f"{number:06d}.png", image, is_marked=False)  # may be trained on
+                progress.update(count)
 
 
 def _write_grid(request, sampler, rows):

@@ -3,6 +3,7 @@
 What a user can mend is raised as `UserError`, whose message is the line that the scripts print.
 """
 
+import functools
 import os
 import typing
 
@@ -131,14 +132,23 @@ def measure(reals: np.ndarray, samples: np.ndarray) -> dict[str, float]:
         UserError: these are not such arrays, or hold fewer than 4 images.
     """
     for images in (reals, samples):
-        if images.dtype != np.uint8 or len(images.shape) != 4 or images.shape[-1] not in (1, 3) or len(images) < 4:
+        count, height, width, channels = images.shape if len(images.shape) == 4 else (0, 0, 0, 0)
+        if images.dtype != np.uint8 or count < 4 or height != width or channels not in (1, 3):
             raise UserError(
                 "measure wants uint8 images [N, size, size, 1 or 3], N at least 4, not "
                 f"{images.dtype} {list(images.shape)}"
             )
     startup.import_tensorflow()
-    from wgan.evaluation import evaluator, features
+    from wgan.evaluation import evaluator
     from wgan.models import surroundings
 
     with surroundings.usual():
-        return evaluator.Evaluator(features.own(), reals).figures(samples)
+        return evaluator.Evaluator(_features(), reals).figures(samples)
+
+
+@functools.cache
+def _features():
+    """Once for all measurements: TensorFlow warns of a program that makes the same function again and again."""
+    from wgan.evaluation import features
+
+    return features.own()

@@ -5,6 +5,7 @@ import dataclasses
 import inspect
 import itertools
 import operator
+import os
 import sys
 import typing
 
@@ -64,7 +65,8 @@ def check(options):
         if value is None and field.default is None:
             continue
         kind = value_type(field)
-        if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool) != (kind is bool):
+        allowed = {float: (int, float), str: (str, os.PathLike)}.get(kind, kind)
+        if not isinstance(value, allowed) or isinstance(value, bool) != (kind is bool):
             raise UserError(f"--{name} is {one_line(repr(value), longest=60)}; it must be of the type {kind.__name__}")
         if choices and value not in choices:
             near = did_you_mean(value, map(str, choices))

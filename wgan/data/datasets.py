@@ -114,7 +114,10 @@ def _choose(dataset, data_dir, split):
                 f"no {kind} is called {one_line(name)!r}{did_you_mean(name, names)}: choose one of {', '.join(names)}"
             )
     if split != "all" and not _DATASETS[dataset].has_splits:
-        raise UserError(f"{dataset} has no train and test split, so split {split!r} cannot be used: use split 'all'")
+        raise UserError(
+            f"{dataset} has no train and test split, so split {split!r} cannot be used: use split 'all', "
+            "and --holdout to set images aside"
+        )
     path = None if data_dir is None else os.path.expanduser(os.fspath(data_dir))
     if path is not None and not os.path.exists(path):
         raise UserError(

@@ -120,7 +120,7 @@ def each_image(data_dir, size, remarks):
             if isinstance(found, image_files.NotRead):
                 left_out[str(found)].append(name)
             elif found.levels:
-                left_out["of more than 8 bits, and the scale of all is not known yet; convert them"].append(name)
+                left_out["of more than 8 bits, which records do not hold; convert them to 8"].append(name)
             else:
                 count, brightest = count + 1, max(brightest, found.pixels.max())
                 if found.has_more:

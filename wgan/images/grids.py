@@ -49,13 +49,21 @@ def image_grid(images, columns, gap=2):
 
 
 def save_png(path, grid, is_marked=True):
-    """Writes a PNG, complete or not at all; OSError where it cannot be written.
+    """Writes a PNG, complete or not at all.
 
     Args:
-        path: the file, in a folder that is there.
+        path: the file, which ends in .png, in a folder that is there.
         grid: uint8 [H, W, 3], or [H, W, 1] which becomes a grey PNG.
         is_marked: whether the file says that it is this program's, so that it is not trained on.
+
+    Raises:
+        ValueError: `grid` is not such an array, or the name ends otherwise.
+        OSError: the file cannot be written.
     """
+    if not str(path).lower().endswith(".png"):
+        raise ValueError(f"{path} must end in .png, which is what is written")
+    if grid.dtype != np.uint8 or grid.ndim != 3 or grid.shape[2] not in (1, 3):
+        raise ValueError(f"grid must be uint8 [H, W, 1 or 3], not {grid.dtype} {list(grid.shape)}")
     image = Image.fromarray(grid[:, :, 0] if grid.shape[2] == 1 else grid)
     metadata = PngInfo()
     if is_marked:

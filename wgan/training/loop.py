@@ -274,7 +274,7 @@ def build_gan(config, channels, class_counts=()):
 
 def _check_parts(recipe):
     """Raises UserError where a recipe names a part that does not exist."""
-    tables = {"networks": networks.NETWORKS, "loss": LOSSES, "constraint": CONSTRAINTS, "gan": GANS}
+    tables: dict[str, dict] = {"networks": networks.NETWORKS, "loss": LOSSES, "constraint": CONSTRAINTS, "gan": GANS}
     for field, table in tables.items():
         if (name := getattr(recipe, field)) not in table:
             raise UserError(

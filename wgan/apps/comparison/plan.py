@@ -1,5 +1,6 @@
 """What is compared, on which images, and for how long: the flags of compare.py, and the runs that follow from them."""
 
+import collections
 import dataclasses
 import json
 import math
@@ -170,8 +171,10 @@ class Setting(NamedTuple):
 
 def named_recipes(text):
     """The recipes in a text such as `wgan_gp,dcgan` as `Setting`s; raises UserError for one that does not exist."""
-    names = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
+    names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names or [""]:
+        if names.count(name) > 1:
+            raise UserError(f"--recipes names {one_line(name)} twice; for several runs of each give --seeds")
         if name not in RECIPES:
             known = ", ".join(name for name, recipe in RECIPES.items() if not recipe.is_1d)
             raise UserError(f"--recipes names {one_line(name)!r}{did_you_mean(name, RECIPES)}; choose from {known}")
@@ -185,14 +188,22 @@ def read_settings(path):
         UserError: there is no such file, or a flag does not exist, has no such value, or is not for a setting.
     """
     try:
-        found = json.loads(pathlib.Path(os.path.expanduser(path)).read_text(encoding="utf-8"))
+        text = pathlib.Path(os.path.expanduser(path)).read_text(encoding="utf-8")
+        found = json.loads(text, object_pairs_hook=_without_repetition)
         common = found.pop(COMMON, {})
         all_flags = {name: {**common, **flags} for name, flags in found.items()}
         if not found:
             raise ValueError("it names none")
     except (ValueError, AttributeError, TypeError) as error:
-        raise UserError(f"{path} holds no settings, such as {EXAMPLE} ({error})") from error
+        raise UserError(f"{path} holds no settings ({error}); it should be such as {EXAMPLE}") from error
     return [_setting(path, name, found[name], flags) for name, flags in all_flags.items()]
+
+
+def _without_repetition(pairs):
+    """The dictionary of a JSON object; ValueError where a name is there twice, of which JSON keeps the last."""
+    if repeated := [name for name, count in collections.Counter(name for name, _ in pairs).items() if count > 1]:
+        raise ValueError(f"it has {one_line(repeated[0])!r} twice")
+    return dict(pairs)
 
 
 def _setting(path, name, own, flags):

@@ -1,6 +1,7 @@
 """The networks that can be trained, made from a run's settings."""
 
 import inspect
+from collections.abc import Callable
 
 from wgan.common.errors import UserError
 from wgan.models.networks import dcgan, perceptrons, plain, resnet, sgan
@@ -37,7 +38,7 @@ def mlp(config, channels, widths):
 
 # By the names that recipes use: a `TrainingConfig`, the channels of the images, the recipe's options and, where it
 # learns classes, `num_classes`, to a generator and a critic.
-NETWORKS = {
+NETWORKS: dict[str, Callable] = {
     "convolutional": convolutional,
     "bounded_convolutional": bounded_convolutional,
     "mlp": mlp,
