@@ -183,9 +183,9 @@ def test_a_wrong_flag_is_answered_in_one_line(refusal, flags, words):
         ("{", "holds no settings (Expecting property name"),
         ('{"a": {"seed": 1}, "a": {}}', "it has 'a' twice"),
         ('{"a": {"flips": "on", "flips": "off"}}', "it has 'flips' twice"),
-        ([], "holds no settings"),
+        ([], "holds no settings (it is no dictionary of dictionaries)"),
         ({"common": {}}, "holds no settings"),
-        ({"plain": 3}, "holds no settings"),
+        ({"plain": 3}, "holds no settings (it is no dictionary of dictionaries)"),
         ({"../plain": {}}, '"../plain" cannot name a folder'),
         ({"Plain": {}}, '"Plain" cannot name a folder'),
         ({"": {}}, "cannot name a folder"),
@@ -350,6 +350,16 @@ def test_the_same_command_goes_on_and_another_one_is_refused(fake_train, tmp_pat
     assert fake_train("--seeds", "2") == (0, [])
 
     before = (tmp_path / "out/index.html").read_bytes()
+    for compared, budget, words in [
+        (("--recipes", "dcgan"), ("--epochs", "4"), "out holds none of these runs: give --report_only with the other"),
+        (("--recipes", "wgan_gp,gan_mlp"), ("--epochs", "9"), "a comparison with --epochs 4: give that with --report_"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            fake_train("--report_only", compared=compared, budget=budget)
+    empty = ["compare.py", "--recipes", "wgan_gp", "--dataset", "digits", "--epochs", "4", "--report_only"]
+    with pytest.raises(UserError, match="nothing here holds none of these runs"):
+        compare.main([*empty, "--output_dir", f"{tmp_path}/nothing here"])
+    assert not (tmp_path / "nothing here").exists()
     for arguments, budget, words in [
         (["--label", "5"], ("--epochs", "4"), "holds a run with other settings: label was 3, now 5"),
         (["--image_size", "64"], ("--epochs", "4"), "image_size was 32, now 64"),

@@ -227,6 +227,7 @@ def test_a_drive_that_is_not_there_is_not_made(finished, tmp_path):
         (tmp_path / "unmounted/MyDrive", "there is no .*unmounted; mount the drive"),
         (tmp_path / "checkpoints/config.json", "is a file"),
         (tmp_path, "copy .* onto itself"),
+        (tmp_path / "checkpoints", "copy .*checkpoints into or onto itself"),
     ):
         with pytest.raises(UserError, match=words):
             launch(dataclasses.replace(finished, drive_dir=str(place)))

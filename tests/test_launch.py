@@ -255,11 +255,17 @@ def test_init_from_starts_with_the_weights_of_another_run(toy, finished_toy, tmp
 def test_init_from_names_what_is_missing_or_does_not_fit(toy, finished_toy, tmp_path):
     with pytest.raises(UserError, match="there is no .*generator.weights.h5"):
         launch(toy(init_from=str(tmp_path)))
+    with pytest.raises(UserError, match="there is no .*/nowhere; give another run's checkpoint folder"):
+        launch(toy(init_from=str(tmp_path / "nowhere")))
     with pytest.raises(
         UserError, match="horses/generator.weights.h5; what is shipped is a generator without its critic"
     ):
         launch(toy(init_from=str(pathlib.Path(__file__).parents[1] / "pretrained/horses")))
     finished_toy(epochs=1)
+    averaged = tmp_path / "checkpoints/generator_ema.weights.h5"
+    averaged.touch()
+    with pytest.raises(UserError, match="generator_ema.weights.h5 has no critic of its own: give the run's folder, "):
+        launch(short_runs.elsewhere(toy(init_from=str(averaged)), tmp_path))
     with pytest.raises(UserError, match="does not fit the generator"):
         launch(short_runs.elsewhere(toy(init_from=str(tmp_path / "checkpoints"), latent_dim=9), tmp_path))
     assert not everything_below(tmp_path / "checkpoint_dir")

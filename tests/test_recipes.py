@@ -73,11 +73,16 @@ def test_a_slip_in_a_recipe_is_one_line(monkeypatch, changes, message):
     assert message in str(error.value)
 
 
-def test_a_recipe_is_not_replaced_by_another_of_its_name(tmp_path):
+def test_a_file_of_recipes_with_a_slip_is_named(tmp_path):
     shutil.copytree(pathlib.Path(recipes.__file__).parents[1], tmp_path / "wgan")
-    (tmp_path / "wgan/recipes/mine.py").write_text("from wgan.recipes.catalogue import RECIPES")
-    done = subprocess.run([sys.executable, "-c", "import wgan.recipes"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.stderr.endswith("ValueError: two recipes are called wgan_gp, in catalogue.py and mine.py\n")
+    for code, words in (
+        ("RECIPES", "two recipes are called wgan_gp, in catalogue.py and mine.py"),
+        ("Recipe as RECIPES", "RECIPES in mine.py is no tuple: put a comma after Recipe(...)"),
+    ):
+        (tmp_path / "wgan/recipes/mine.py").write_text(f"from wgan.recipes.catalogue import {code}")
+        program = [sys.executable, "-c", "import wgan.recipes"]
+        done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True)
+        assert done.stderr.endswith(f"ValueError: {words}\n")
 
 
 @pytest.mark.parametrize("name", ON_IMAGES)
@@ -297,6 +302,7 @@ def test_labels_belong_to_their_images():
         ("wgan_gp", dict(epochs=101, decay_epochs=100), "at --decay_epochs 100 .* give --epochs up to 100"),
         ("wgan_gp", dict(augment="color,blur"), "has 'blur'; it may be none, or a list of color, translation, cutout"),
         ("wgan_gp", dict(augment="color,"), "--augment has ''"),
+        ("wgan_gp", dict(augment="none,color"), "--augment has 'none'; it may be none alone, or a list of color"),
         ("wgan_gp", dict(network="vit"), "--network is 'vit'; choose one of plain, resnet"),
         ("wgan_gp", dict(holdout=5, split="train"), "--split train already holds"),
         ("wgan_gp", dict(distribute="mirrored", precision="float16"), "excludes --precision float16: one device's"),

@@ -1,14 +1,18 @@
 """train.py as a user starts it."""
 
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
+import tensorflow as tf
 from short_runs import ROOT
 
 from wgan.apps import train
+from wgan.common import signals, startup
 from wgan.recipes import RECIPES
 from wgan.runs.history import read_history
 from wgan.training.callbacks import StopOnSignal
@@ -112,6 +116,32 @@ def test_what_was_ignored_before_stays_ignored_as_under_nohup():
         signal.signal(signal.SIGHUP, earlier)
 
 
+def test_a_signal_is_told_at_once_in_the_middle_of_a_long_call_of_tensorflow():
+    told = tf.queue.FIFOQueue(1, tf.int32)
+    otherwise = threading.Timer(60, told.enqueue, [-1])  # so that a failure does not hang
+    otherwise.start()
+    try:
+        with signals.handled(lambda *_: None), signals.noticed(told.enqueue):
+            threading.Thread(target=signal.raise_signal, args=[signal.SIGTERM]).start()
+            assert told.dequeue() == signal.SIGTERM  # in which Python calls no handler
+    finally:
+        otherwise.cancel()
+
+
+def test_the_second_signal_ends_the_program_in_the_middle_of_such_a_call():
+    code = """
+import signal, threading
+import tensorflow as tf
+from wgan.training.callbacks import StopOnSignal
+with StopOnSignal():
+    threading.Thread(target=lambda: [signal.raise_signal(signal.SIGTERM) for _ in range(2)]).start()
+    tf.queue.FIFOQueue(1, tf.int32).dequeue()
+"""
+    program = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
+    assert program.returncode in (128 + signal.SIGTERM, -signal.SIGTERM)
+    assert "stopping after this epoch; once more to stop without saving" in program.stderr
+
+
 def test_a_closed_terminal_does_not_keep_the_state_from_being_saved(monkeypatch):
     def gone(*arguments):
         raise OSError(5, "Input/output error")
@@ -122,3 +152,18 @@ def test_a_closed_terminal_does_not_keep_the_state_from_being_saved(monkeypatch)
         monkeypatch.undo()
         assert stop.signal_number == signal.SIGINT
         assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL  # the second one ends the program
+
+
+def test_no_script_warns_of_functions_that_are_traced_for_each_class(monkeypatch):
+    warned = []
+    logger = logging.getLogger("tensorflow")
+    monkeypatch.setattr(logger, "filters", [])
+    monkeypatch.setattr(logger, "handlers", [handler := logging.Handler()])
+    monkeypatch.setattr(handler, "emit", lambda record: warned.append(record.getMessage()))
+    for settled in (False, True):
+        if settled:
+            startup.settle()
+        warned.clear()
+        for _ in range(9):
+            tf.function(lambda: tf.zeros([]))()
+        assert bool(warned) is not settled

@@ -188,7 +188,7 @@ class TrainingConfig:
         for name in self.augmentation:
             if name not in CHANGES:
                 known = ", ".join(CHANGES)
-                raise UserError(f"--augment has {name!r}; it may be none, or a list of {known}, separated by commas")
+                raise UserError(f"--augment has {name!r}; it may be none alone, or a list of {known}, between commas")
         self.recipe_spec.check(self, usual)
         self.check_distribution()
 

@@ -37,8 +37,8 @@ def main(argv):
 
     done = write_animation(**define_flags().parse(argv), progress=progress, warn=warn)
     print(
-        f"wrote {done.path}: {done.frames} frames, epochs {done.first_epoch} to {done.last_epoch}, "
-        f"{done.size / 1e6:.1f} MB"
+        f"wrote {done.path}: {done.frames} frame{'s' * (done.frames > 1)}, "
+        f"epochs {done.first_epoch} to {done.last_epoch}, {done.size / 1e6:.1f} MB"
     )
     return 0
 

@@ -76,7 +76,7 @@ def _place(format, out):
     if meant and not suffix:
         raise UserError(f"--out {path}: a {format} is a folder; choose another name, or give --format {meant[0]}")
     if suffix and path.suffix != suffix:
-        raise UserError(f"--out {path}: the name of a {format} file must end in {suffix}")
+        raise UserError(f"--out {path}: the name of a file for --format {format} must end in {suffix}")
     if suffix and path.is_dir():
         raise UserError(f"--out {path} is a folder; choose another name")
     if not suffix and path.exists() and (not path.is_dir() or any(path.iterdir())):

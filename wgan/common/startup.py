@@ -3,6 +3,7 @@ look like errors to those who see them first."""
 
 import contextlib
 import importlib
+import logging
 import os
 import platform
 import re
@@ -52,10 +53,14 @@ _KNOWN_NOTES = re.compile(
 
 
 def settle():
-    """For a script, whose process is its own: no environment variable overrules its flags, no warning ends it."""
+    """For a script, whose process is its own: no environment variable overrules its flags, no warning ends it.
+
+    TensorFlow does not warn of functions that are traced again and again: a run for each class traces its own.
+    """
     for name in OVERRULING:
         os.environ.pop(name, None)
     let_warnings_warn()
+    logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))
 
 
 def let_warnings_warn():
@@ -91,7 +96,7 @@ def import_tensorflow(sets_up=True):
             "to tensorflow, or import wgan's names before Keras"
         )
     if not gpus:
-        return f"{usable_cores()} CPU cores"
+        return f"{usable_cores()} CPU core{'s' * (usable_cores() > 1)}"
     return f"GPU {tf.config.experimental.get_device_details(gpus[0]).get('device_name', gpus[0].name)}"
 
 

@@ -8,6 +8,7 @@ import typing
 import keras
 import tensorflow as tf
 
+from wgan.common.errors import UserError
 from wgan.models import randomness, replicas
 from wgan.models.augmentation import augment, flip
 from wgan.models.constraints import GradientPenalty, NoConstraint
@@ -117,6 +118,8 @@ class GAN(keras.Model):
             The history's figures, float32 scalars; those of the critic are means over its updates.
         """
         epoch, real_batches, *further = data
+        if real_batches.shape[0] not in (None, self.critic_steps):
+            raise UserError(f"an epoch has {real_batches.shape[0]} batches, for {self.critic_steps} critic_steps")
         critic_logs = [
             self.update_critic(
                 scale(real_batches[step]), fakes, epoch, tf.constant(step, tf.int64), *(each[step] for each in further)

@@ -13,7 +13,10 @@ DEFAULT = "wgan_gp"
 def _declared():
     found, places = {}, {}
     for module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
-        for recipe in getattr(importlib.import_module(f"{__name__}.{module}"), "RECIPES", ()):
+        recipes = getattr(importlib.import_module(f"{__name__}.{module}"), "RECIPES", ())
+        if not isinstance(recipes, tuple):
+            raise ValueError(f"RECIPES in {module}.py is no tuple: put a comma after Recipe(...)")
+        for recipe in recipes:
             if recipe.name in found:
                 raise ValueError(f"two recipes are called {recipe.name}, in {places[recipe.name]}.py and {module}.py")
             found[recipe.name], places[recipe.name] = recipe, module

@@ -37,9 +37,9 @@ class Drive:
         check_place(self.place)
         copies = {folder.resolve() for folder in (self.folder.checkpoint_dir, self.folder.sample_dir)}
         for other, flag in ((self.local.checkpoint_dir, "checkpoint_dir"), (self.local.sample_dir, "sample_dir")):
-            if other.resolve() in copies:
+            if other.resolve() in copies or self.place.resolve().is_relative_to(other.resolve()):
                 raise UserError(
-                    f"--drive_dir {self.place} would copy {other} onto itself; give a local --{flag}, "
+                    f"--drive_dir {self.place} would copy {other} into or onto itself; give a local --{flag}, "
                     "or leave --drive_dir out"
                 )
         marks = {folder.run_id() for folder in (self.folder, self.local) if folder.config_path.exists()} - {""}

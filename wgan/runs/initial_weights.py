@@ -16,6 +16,8 @@ def find_weights(place, checkpoint_dir=None):
     is not an HDF5 file, or would be overwritten by the new run, which writes to `checkpoint_dir`.
     """
     place = pathlib.Path(place)
+    if not place.exists():
+        raise UserError(f"--init_from: there is no {place}; give another run's checkpoint folder")
     generator = place / checkpoints.GENERATOR_FILE if place.is_dir() else place
     if "generator" not in generator.name:
         raise UserError(
@@ -33,6 +35,8 @@ def find_weights(place, checkpoint_dir=None):
             advice = neighbouring_runs.advice_on_runs(place, "--init_from") if place.is_dir() else ""
             if [*path.parent.glob("generator*.h5")] and not [*path.parent.glob("critic*.h5")]:
                 advice = "what is shipped is a generator without its critic, and a run starts from both of its own run"
+            elif path == critic and (path.parent / checkpoints.CRITIC_FILE).exists():
+                advice = f"{generator.name} has no critic of its own: give the run's folder, {path.parent}"
             raise UserError(f"--init_from: there is no {path}{advice and '; '}{advice}")
         weights_files.check_readable(path)
     return generator, critic

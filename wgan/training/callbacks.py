@@ -214,25 +214,30 @@ class Progress(keras.callbacks.Callback):
         return f"D(x) {logs['critic_real']:.2f}  D(G(z)) {logs['critic_fake']:.2f}{last_fid}"
 
 
+ENDING = {signal.SIGINT, signal.SIGTERM}  # the program, where they come a second time
+
+
 class StopOnSignal(keras.callbacks.Callback):
     """Ctrl-C and the system's requests to stop: the epoch is finished, then everything is saved.
 
     A context manager that is left when all is written, so that a signal during the last writes does not
     cut them off. `signal_number` tells which came, or None. A second Ctrl-C or SIGTERM ends the program at
-    once; a closed terminal may send its SIGHUP twice. What was ignored before, as under nohup, stays so.
+    once, also in the middle of a long epoch; a closed terminal may send its SIGHUP twice. What was ignored before, as
+    under nohup, stays so.
     """
 
     def __init__(self):
         super().__init__()
         self.signal_number = None
-        self._handled, self._earlier = signals.handled(self._stop), {}
+        self._contexts, self._earlier, self._is_noticed = contextlib.ExitStack(), {}, False
 
     def __enter__(self):
-        self._earlier = self._handled.__enter__()
+        self._earlier = self._contexts.enter_context(signals.handled(self._stop))
+        self._contexts.enter_context(signals.noticed(self._notice))
         return self
 
     def __exit__(self, *error):
-        self._handled.__exit__(*error)
+        self._contexts.close()
 
     def on_epoch_end(self, epoch, logs=None):
         if self.signal_number is not None:
@@ -240,8 +245,15 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def _stop(self, number, frame):
         self.signal_number = number
-        for other in self._earlier.keys() & {signal.SIGINT, signal.SIGTERM}:
+        for other in self._earlier.keys() & ENDING:
             signal.signal(other, signal.SIG_DFL)
-        # Straight to the descriptor: a handler may run in the middle of another write to the stream.
+
+    def _notice(self, number):
+        if number not in self._earlier:
+            return
+        if self._is_noticed and number in ENDING:
+            os._exit(128 + number)
+        self._is_noticed = True
+        # Straight to the descriptor, since the main thread may be in the middle of another write to the stream.
         with contextlib.suppress(OSError):  # the terminal may be gone
             os.write(2, b"\nstopping after this epoch; once more to stop without saving\n")

@@ -13,7 +13,7 @@ from wgan import data
 from wgan.apps import train
 from wgan.apps.comparison.runs import PlannedRun
 from wgan.common import options
-from wgan.common.errors import UserError
+from wgan.common.errors import UserError, readable
 from wgan.common.messages import did_you_mean, one_line
 from wgan.common.options import option
 from wgan.config import TrainingConfig
@@ -150,6 +150,8 @@ class Comparison:
                 f"{self.folder} holds a comparison with {earlier.flag}, which {self.budget.flag} cannot go on with: "
                 "give the same or more of it, or choose another --output_dir"
             )
+        if self.report_only:
+            self._check_reported(planned, earlier)
         for run in planned:
             if earlier is None and run.config.dataset in ("folder", "records"):
                 data.folder.check_apart(os.path.expanduser(run.config.data_dir), [("--output_dir", self.folder)])
@@ -159,6 +161,14 @@ class Comparison:
                     f"{run.folder} holds a run with other settings: {'; '.join(differences)}. Repeat those settings, "
                     "or choose another --output_dir"
                 )
+
+    def _check_reported(self, planned, earlier):
+        if earlier is None or not any(RunFolder(run.config).config_path.exists() for run in planned):
+            raise UserError(
+                f"{self.folder} holds none of these runs: give --report_only with the other flags of its comparison"
+            )
+        if earlier != self.budget:
+            raise UserError(f"{self.folder} holds a comparison with {earlier.flag}: give that with --report_only")
 
 
 class Setting(NamedTuple):
@@ -188,13 +198,16 @@ def read_settings(path):
         UserError: there is no such file, or a flag does not exist, has no such value, or is not for a setting.
     """
     try:
-        text = pathlib.Path(os.path.expanduser(path)).read_text(encoding="utf-8")
+        with readable(path):
+            text = pathlib.Path(os.path.expanduser(path)).read_text(encoding="utf-8")
         found = json.loads(text, object_pairs_hook=_without_repetition)
+        if not isinstance(found, dict) or not all(isinstance(flags, dict) for flags in found.values()):
+            raise ValueError("it is no dictionary of dictionaries")
         common = found.pop(COMMON, {})
         all_flags = {name: {**common, **flags} for name, flags in found.items()}
         if not found:
             raise ValueError("it names none")
-    except (ValueError, AttributeError, TypeError) as error:
+    except ValueError as error:
         raise UserError(f"{path} holds no settings ({error}); it should be such as {EXAMPLE}") from error
     return [_setting(path, name, found[name], flags) for name, flags in all_flags.items()]
 
