@@ -549,7 +549,7 @@ def test_class_folders_called_by_numbers_or_all(tmp_path):
     assert len(load(tmp_path, "all").images) == 48
     for name in ("All", "each"):
         other = fill(tmp_path / name)
-        assert f"a class called '{name}', which --label takes for all classes: rename it" in refused(tmp_path, "1")
+        assert f"a class called {name}, which stands for all classes: rename it" in refused(tmp_path, "1")
         with pytest.raises(UserError, match="rename it"):
             data.class_names("folder", tmp_path)
         shutil.rmtree(other)

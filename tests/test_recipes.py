@@ -302,7 +302,7 @@ def test_labels_belong_to_their_images():
         ("wgan_gp", dict(epochs=101, decay_epochs=100), "at --decay_epochs 100 .* give --epochs up to 100"),
         ("wgan_gp", dict(augment="color,blur"), "has 'blur'; it may be none, or a list of color, translation, cutout"),
         ("wgan_gp", dict(augment="color,"), "--augment has ''"),
-        ("wgan_gp", dict(augment="none,color"), "--augment has 'none'; it may be none alone, or a list of color"),
+        ("wgan_gp", dict(augment="none,color"), "--augment has 'none'; it may be none alone, or color, "),
         ("wgan_gp", dict(network="vit"), "--network is 'vit'; choose one of plain, resnet"),
         ("wgan_gp", dict(holdout=5, split="train"), "--split train already holds"),
         ("wgan_gp", dict(distribute="mirrored", precision="float16"), "excludes --precision float16: one device's"),

@@ -141,7 +141,7 @@ def test_a_folder_that_cannot_be_replaced_is_refused_before_images_are_read(tmp_
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setattr(os.path, "ismount", lambda path: os.path.basename(path) == "drive")
     monkeypatch.setattr(image_files, "read", lambda *_: pytest.fail("an image is read"))
-    assert "is there already; choose another folder, or remove it" in refusal(
+    assert "is there, and is not an empty folder that can be replaced" in refusal(
         make_records, f"--data_dir={folder}", f"--out={out}"
     )
 

@@ -188,7 +188,8 @@ class TrainingConfig:
         for name in self.augmentation:
             if name not in CHANGES:
                 known = ", ".join(CHANGES)
-                raise UserError(f"--augment has {name!r}; it may be none alone, or a list of {known}, between commas")
+                wanted = f"none alone, or {known}" if name == "none" else f"none, or a list of {known}"
+                raise UserError(f"--augment has {name!r}; it may be {wanted}, separated by commas")
         self.recipe_spec.check(self, usual)
         self.check_distribution()
 

@@ -45,7 +45,9 @@ def main(argv):
     if os.path.exists(out) and (
         not os.path.isdir(out) or os.listdir(out) or os.path.ismount(out) or os.path.samefile(out, os.curdir)
     ):
-        raise UserError(f"--out {one_line(out)} is there already; choose another folder, or remove it")
+        raise UserError(
+            f"--out {one_line(out)} is there, and is not an empty folder that can be replaced: choose another"
+        )
     folder.FOLDER.check(data_dir, None, "all")
     for other in files.temporaries(out):
         output.note(f"{other} is of another make_records.py; remove it if that was killed")

@@ -29,7 +29,7 @@ def resolve(label, class_names, dataset, default=ALL):
     """
     for name in class_names:
         if name.casefold() in (ALL, EACH) and len(class_names) > 1:
-            raise UserError(f"{dataset} has a class called {name!r}, which --label takes for all classes: rename it")
+            raise UserError(f"{dataset} has a class called {name}, which stands for all classes: rename it")
     if label is None:
         return default
     text = str(label) if str(label) in class_names else str(label).strip()

@@ -283,7 +283,7 @@ def _changed_classes(image_set, stored):
 
 
 def _check_classes(config, image_set):
-    """Raises UserError for classes that are missing, that one generator cannot learn, or that cannot be asked for."""
+    """Raises UserError for classes that are missing, or that one generator cannot learn."""
     recipe = config.recipe_spec
     if recipe.wants_labels and image_set.labels is None:
         raise UserError(
@@ -302,9 +302,4 @@ def _check_classes(config, image_set):
         raise UserError(
             f"{image_set.name}: no image to train on is left of {listed(empty)}; add images, remove the class, or "
             "choose a smaller --holdout"
-        )
-    if taken := [name for name in names if name.casefold() in (labels.ALL, labels.EACH)]:
-        raise UserError(
-            f"{image_set.name} has a class called {listed(taken)}, which stands for all classes in generate.py "
-            "--label: rename it"
         )
