@@ -351,13 +351,18 @@ def test_the_same_command_goes_on_and_another_one_is_refused(fake_train, tmp_pat
 
     before = (tmp_path / "out/index.html").read_bytes()
     for compared, budget, words in [
-        (("--recipes", "dcgan"), ("--epochs", "4"), "out holds none of these runs: give --report_only with the other"),
-        (("--recipes", "wgan_gp,gan_mlp"), ("--epochs", "9"), "a comparison with --epochs 4: give that with --report_"),
+        (
+            ("--recipes", "dcgan"),
+            ("--epochs", "4"),
+            "a comparison with gan_mlp, wgan_gp too: repeat its flags, with --",
+        ),
+        (("--recipes", "wgan_gp,dcgan"), ("--epochs", "4"), "a comparison with gan_mlp too"),
+        (("--recipes", "wgan_gp,gan_mlp"), ("--epochs", "9"), "a comparison with --epochs 4: repeat its flags"),
     ]:
         with pytest.raises(UserError, match=words):
             fake_train("--report_only", compared=compared, budget=budget)
     empty = ["compare.py", "--recipes", "wgan_gp", "--dataset", "digits", "--epochs", "4", "--report_only"]
-    with pytest.raises(UserError, match="nothing here holds none of these runs"):
+    with pytest.raises(UserError, match="nothing here holds no comparison to report on"):
         compare.main([*empty, "--output_dir", f"{tmp_path}/nothing here"])
     assert not (tmp_path / "nothing here").exists()
     for arguments, budget, words in [

@@ -300,5 +300,5 @@ def test_a_run_without_weights_and_one_without_images_are_named(run_with_weights
         trained.locate(tmp_path)
     stored["config"]["recipe"] = "mine"
     (tmp_path / "config.json").write_text(json.dumps(stored))
-    with pytest.raises(UserError, match="of the recipe 'mine', which wgan/recipes no longer has: put the recipe back$"):
+    with pytest.raises(UserError, match="of the recipe 'mine', which is not known here: add the recipe again"):
         trained.locate(tmp_path)

@@ -258,7 +258,7 @@ def test_init_from_names_what_is_missing_or_does_not_fit(toy, finished_toy, tmp_
     with pytest.raises(UserError, match="there is no .*/nowhere; give another run's checkpoint folder"):
         launch(toy(init_from=str(tmp_path / "nowhere")))
     with pytest.raises(
-        UserError, match="horses/generator.weights.h5; what is shipped is a generator without its critic"
+        UserError, match="horses/generator.weights.h5; its generator is without a critic, as the shipped ones are"
     ):
         launch(toy(init_from=str(pathlib.Path(__file__).parents[1] / "pretrained/horses")))
     finished_toy(epochs=1)

@@ -1,5 +1,7 @@
 """How the settings reach optimizers and networks."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -65,6 +67,7 @@ def test_a_data_set_may_have_settings_of_its_own_which_flags_override():
         (dict(deterministic=1), "--deterministic is 1; it must be of the type bool"),
         (dict(batch_size=True), "--batch_size is True"),
         (dict(checkpoint_dir=["a"]), "--checkpoint_dir is ['a']; it must be of the type str"),
+        (dict(dataset=["cifar10"]), "--dataset is ['cifar10']; it must be of the type str"),
         (dict(learnig_rate=1e-3), "no setting is called 'learnig_rate' (did you mean \"learning_rate\"?)"),
     ],
 )
@@ -75,5 +78,8 @@ def test_in_a_program_a_wrong_setting_is_one_line_too(values, message):
 
 
 def test_a_path_or_a_number_may_stand_for_a_text(tmp_path):
-    config = TrainingConfig(checkpoint_dir=tmp_path, label=7, labels_per_class=10)
-    assert (config.checkpoint_dir, config.label, config.labels_per_class) == (str(tmp_path), "7", "10")
+    (tmp_path / "run").mkdir()
+    [entry] = os.scandir(tmp_path)
+    config = TrainingConfig(checkpoint_dir=tmp_path, sample_dir=entry, label=np.int64(7), labels_per_class=10)
+    assert (config.checkpoint_dir, config.sample_dir) == (str(tmp_path), str(tmp_path / "run"))
+    assert (config.label, config.labels_per_class) == ("7", "10")

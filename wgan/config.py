@@ -5,6 +5,7 @@ is stored with a run, and the check of a resumed run against it are all made fro
 """
 
 import dataclasses
+import numbers
 import os
 import re
 
@@ -158,7 +159,9 @@ class TrainingConfig:
         """Takes a path or a number where a text is meant, as in `label=7`."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value_type(field) is str and isinstance(value, (os.PathLike, int)) and not isinstance(value, bool):
+            if value_type(field) is str and isinstance(value, os.PathLike):
+                object.__setattr__(self, field.name, os.fspath(value))
+            elif value_type(field) is str and isinstance(value, numbers.Integral) and not isinstance(value, bool):
                 object.__setattr__(self, field.name, str(value))
 
     def check(self):
@@ -228,6 +231,7 @@ class TrainingConfig:
         options.check(cls(recipe=name))
         recipe = RECIPES[name]
         dataset = {**recipe.defaults, **values}.get("dataset", cls.dataset)
+        options.check(cls(recipe=name, dataset=dataset))
         settings = {**recipe.defaults, **recipe.dataset_defaults.get(dataset, {}), **values, "recipe": name}
         known = [field.name for field in dataclasses.fields(cls)]
         for setting in settings:

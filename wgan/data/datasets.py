@@ -28,8 +28,8 @@ def check(dataset, data_dir, label, split):
     Args:
         dataset: one of `DATASET_NAMES`.
         data_dir: where the user's files are (str or path), or None for the data set's own source.
-        label: None, "0".."9" (for folder: the place of a class folder), a class name, or "all".
-            None means "horse" for cifar10 and "all" elsewhere.
+        label: None, "0".."9" (for folder: the place of a class folder, unless folders are called by other numbers),
+            a class name, or "all". None means "horse" for cifar10 and "all" elsewhere.
         split: "all" (train and test images together), "train" or "test".
 
     Returns:

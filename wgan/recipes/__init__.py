@@ -14,8 +14,8 @@ def _declared():
     found, places = {}, {}
     for module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
         recipes = getattr(importlib.import_module(f"{__name__}.{module}"), "RECIPES", ())
-        if not isinstance(recipes, tuple):
-            raise ValueError(f"RECIPES in {module}.py is no tuple: put a comma after Recipe(...)")
+        if isinstance(recipes, Recipe):
+            raise ValueError(f"RECIPES in {module}.py is a recipe, not a tuple of them: put a comma after Recipe(...)")
         for recipe in recipes:
             if recipe.name in found:
                 raise ValueError(f"two recipes are called {recipe.name}, in {places[recipe.name]}.py and {module}.py")

@@ -35,9 +35,10 @@ class Drive:
     def check(self):
         """Raises UserError where there is no drive, or the copy is of another run than the local folders hold."""
         check_place(self.place)
-        copies = {folder.resolve() for folder in (self.folder.checkpoint_dir, self.folder.sample_dir)}
+        places = (self.place, self.folder.checkpoint_dir, self.folder.sample_dir)
+        copies = {place.resolve() for place in places}
         for other, flag in ((self.local.checkpoint_dir, "checkpoint_dir"), (self.local.sample_dir, "sample_dir")):
-            if other.resolve() in copies or self.place.resolve().is_relative_to(other.resolve()):
+            if other.resolve() in copies:
                 raise UserError(
                     f"--drive_dir {self.place} would copy {other} into or onto itself; give a local --{flag}, "
                     "or leave --drive_dir out"

@@ -83,7 +83,7 @@ class RunFolder:
         """What `write_config` wrote when the run began, its `config` a `TrainingConfig`; None where no run has begun.
 
         Raises:
-            UserError: the file is damaged, and the message ends with `remedy`; or its recipe is not there.
+            UserError: the file is damaged, and the message ends with `remedy`; or its recipe is not known.
         """
         if not self.config_path.exists():
             return None
@@ -102,8 +102,8 @@ class RunFolder:
         except (OSError, ValueError, LookupError, TypeError, RecursionError, UserError) as error:
             raise UserError(f"{self.config_path} cannot be read ({type(error).__name__}: {error}); {remedy}") from error
         raise UserError(
-            f"{self.checkpoint_dir} holds a run of the recipe {one_line(recipe, longest=60)!r}, which wgan/recipes no "
-            "longer has: put the recipe back"
+            f"{self.checkpoint_dir} holds a run of the recipe {one_line(recipe, longest=60)!r}, which is not known "
+            "here: add the recipe again, or choose another folder"
         )
 
     def recorded_epochs(self):

@@ -14,7 +14,7 @@ from wgan.apps import train
 from wgan.apps.comparison.runs import PlannedRun
 from wgan.common import options
 from wgan.common.errors import UserError, readable
-from wgan.common.messages import did_you_mean, one_line
+from wgan.common.messages import did_you_mean, listed, one_line
 from wgan.common.options import option
 from wgan.config import TrainingConfig
 from wgan.data import labels
@@ -142,7 +142,7 @@ class Comparison:
 
     def check_continues(self, planned):
         """Raises UserError where the folder holds a comparison that this one cannot go on with."""
-        earlier = _stored_budget(self.folder / REPORT_FILE)
+        earlier, reported = _stored(self.folder / REPORT_FILE)
         if earlier is None and (self.folder / PAGE_FILE).exists():
             raise UserError(f"{self.folder / PAGE_FILE} is of something else; choose another --output_dir")
         if earlier is not None and not self.budget.reaches(earlier):
@@ -151,7 +151,7 @@ class Comparison:
                 "give the same or more of it, or choose another --output_dir"
             )
         if self.report_only:
-            self._check_reported(planned, earlier)
+            self._check_reported(planned, earlier, reported)
         for run in planned:
             if earlier is None and run.config.dataset in ("folder", "records"):
                 data.folder.check_apart(os.path.expanduser(run.config.data_dir), [("--output_dir", self.folder)])
@@ -162,13 +162,14 @@ class Comparison:
                     "or choose another --output_dir"
                 )
 
-    def _check_reported(self, planned, earlier):
-        if earlier is None or not any(RunFolder(run.config).config_path.exists() for run in planned):
+    def _check_reported(self, planned, earlier, reported):
+        if earlier is None:
+            raise UserError(f"{self.folder} holds no comparison to report on; give its --output_dir")
+        if earlier != self.budget or (missing := reported - {run.setting for run in planned}):
+            told = earlier.flag if earlier != self.budget else f"{listed(sorted(missing))} too"
             raise UserError(
-                f"{self.folder} holds none of these runs: give --report_only with the other flags of its comparison"
+                f"{self.folder} holds a comparison with {told}: repeat its flags, with --report_only in addition"
             )
-        if earlier != self.budget:
-            raise UserError(f"{self.folder} holds a comparison with {earlier.flag}: give that with --report_only")
 
 
 class Setting(NamedTuple):
@@ -207,7 +208,7 @@ def read_settings(path):
         all_flags = {name: {**common, **flags} for name, flags in found.items()}
         if not found:
             raise ValueError("it names none")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} holds no settings ({error}); it should be such as {EXAMPLE}") from error
     return [_setting(path, name, found[name], flags) for name, flags in all_flags.items()]
 
@@ -234,12 +235,13 @@ def _setting(path, name, own, flags):
     return Setting(name, " ".join(f"--{flag} {value}" for flag, value in own.items()) or "nothing of its own", given)
 
 
-def _stored_budget(path):
-    """That of the comparison in the folder; None where there is none."""
+def _stored(path):
+    """The budget of the comparison in the folder, None where there is none, and the names of its settings."""
     try:
-        return Budget(**json.loads(path.read_text(encoding="utf-8"))["budget"])
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return Budget(**stored["budget"]), {setting["name"] for setting in stored["results"]}
     except FileNotFoundError:
-        return None
+        return None, set()
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path} is of another comparison, or damaged ({type(error).__name__}); choose another "
