@@ -165,8 +165,8 @@ class TrainingConfig:
                 object.__setattr__(self, field.name, str(value))
 
     def check(self):
-        """Raises UserError, naming the flag, for the first value of another type, out of its bounds, or against another
-        one."""
+        """Raises UserError, naming the flag, for the first value that is of another type, out of its bounds, or
+        contradicts another."""
         options.check(self)
         usual = self.usual
         if self.holdout and self.split == "train":

@@ -239,7 +239,7 @@ def _stored(path):
     """The budget of the comparison in the folder, None where there is none, and the names of its settings."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        return Budget(**stored["budget"]), {setting["name"] for setting in stored["results"]}
+        return Budget(**stored["budget"]), {setting.get("name") for setting in stored["results"]} - {None}
     except FileNotFoundError:
         return None, set()
     except (ValueError, KeyError, TypeError) as error:
