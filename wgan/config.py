@@ -157,12 +157,12 @@ class TrainingConfig:
 
     def __post_init__(self):
         """Takes a path or a number where a text is meant, as in `label=7`."""
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if value_type(field) is str and isinstance(value, os.PathLike):
-                object.__setattr__(self, field.name, os.fspath(value))
-            elif value_type(field) is str and isinstance(value, numbers.Integral) and not isinstance(value, bool):
-                object.__setattr__(self, field.name, str(value))
+        for name in [field.name for field in dataclasses.fields(self) if value_type(field) is str]:
+            value = getattr(self, name)
+            if isinstance(value, os.PathLike):
+                object.__setattr__(self, name, os.fspath(value))
+            elif isinstance(value, numbers.Integral) and not isinstance(value, bool):
+                object.__setattr__(self, name, str(value))
 
     def check(self):
         """Raises UserError, naming the flag, for the first value that is of another type, out of its bounds, or

@@ -185,15 +185,13 @@ def generate(request):
 def _write_folder(request, sampler, rows):
     """One file per sample, numbered from 1 through all rows, drawn and forgotten batch by batch."""
     request.path.mkdir(exist_ok=True)
-    with tqdm(desc="images", total=request.num * len(rows), disable=None, delay=2) as progress:
-        for first, row in zip(itertools.count(1, request.num), rows):
-            for start in range(0, request.num, request.batch_size):
-                count = min(request.batch_size, request.num - start)
-                latents = sampler.latents(request.seed, start, count, request.truncation)
-                drawn = sampler(latents, None if row is None else row[start : start + count])
-                for number, image in enumerate(drawn, start=first + start):
-                    grids.save_png(request.path / f"{number:06d}.png", image, is_marked=False)  # may be trained on
-                progress.update(count)
+    batches = list(itertools.product(enumerate(rows), range(0, request.num, request.batch_size)))
+    for (place, row), start in tqdm(batches, f"batches of {request.batch_size}", disable=None, delay=2):
+        count = min(request.batch_size, request.num - start)
+        latents = sampler.latents(request.seed, start, count, request.truncation)
+        drawn = sampler(latents, None if row is None else row[start : start + count])
+        for number, image in enumerate(drawn, start=place * request.num + start + 1):
+            grids.save_png(request.path / f"{number:06d}.png", image, is_marked=False)  # may be trained on
 
 
 def _write_grid(request, sampler, rows):

@@ -96,7 +96,8 @@ def import_tensorflow(sets_up=True):
             "to tensorflow, or import wgan's names before Keras"
         )
     if not gpus:
-        return f"{usable_cores()} CPU core{'s' * (usable_cores() > 1)}"
+        cores = usable_cores()
+        return f"{cores} CPU core{'s' * (cores > 1)}"
     return f"GPU {tf.config.experimental.get_device_details(gpus[0]).get('device_name', gpus[0].name)}"
 
 

@@ -33,7 +33,7 @@ def find_weights(place, checkpoint_dir=None):
     for path in (generator, critic):
         if not path.exists():
             advice = neighbouring_runs.advice_on_runs(place, "--init_from") if place.is_dir() else ""
-            if [*path.parent.glob("generator*.h5")] and not [*path.parent.glob("critic*.h5")]:
+            if any(path.parent.glob("generator*.h5")) and not any(path.parent.glob("critic*.h5")):
                 advice = "its generator is without a critic, as the shipped ones are, and a new run needs both"
             elif path == critic and (path.parent / checkpoints.CRITIC_FILE).exists():
                 advice = f"{generator.name} has no critic of its own: give the run's folder, {path.parent}"

@@ -1,6 +1,5 @@
 """What is compared, on which images, and for how long: the flags of compare.py, and the runs that follow from them."""
 
-import collections
 import dataclasses
 import json
 import math
@@ -165,8 +164,9 @@ class Comparison:
     def _check_reported(self, planned, earlier, reported):
         if earlier is None:
             raise UserError(f"{self.folder} holds no comparison to report on; give its --output_dir")
-        if earlier != self.budget or (missing := reported - {run.setting for run in planned}):
-            told = earlier.flag if earlier != self.budget else f"{listed(sorted(missing))} too"
+        missing = sorted(reported - {run.setting for run in planned})
+        told = earlier.flag if earlier != self.budget else missing and f"{listed(missing)} too"
+        if told:
             raise UserError(
                 f"{self.folder} holds a comparison with {told}: repeat its flags, with --report_only in addition"
             )
@@ -215,8 +215,10 @@ def read_settings(path):
 
 def _without_repetition(pairs):
     """The dictionary of a JSON object; ValueError where a name is there twice, of which JSON keeps the last."""
-    if repeated := [name for name, count in collections.Counter(name for name, _ in pairs).items() if count > 1]:
-        raise ValueError(f"it has {one_line(repeated[0])!r} twice")
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"it has {one_line(name)!r} twice")
     return dict(pairs)
 
 
